@@ -1,0 +1,1 @@
+"""Loop programs printed as Numba source for the CPU."""
