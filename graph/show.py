@@ -1,0 +1,133 @@
+"""Circuits as equations in the language: from nodes to terms, and from terms to text.
+
+``statements_and_shapes`` walks the nodes once; its terms carry the precedence. ``text`` prints them here,
+``latex`` in the file of that name. What is printed can be parsed again, and gives the same nodes wherever the
+language has a form for them. Adjoints have operations that it lacks: they are written as what they mean,
+
+    place       where(t == T, v, 0)
+    unslice     concat(zeros(2), v, zeros(1))
+    repeat      v * ones(3), where no other operand has the shape
+    reversed running sum    sum(v) - cumsum(v) + v
+
+and ``minus_onehot(p, y)`` as ``p - onehot(y)``, which is the same for every y ≥ 0.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .expr import Node, topological
+from .forms import FORMS, call, labelled, number, target
+from .language import Statement, Term
+from .ops.table import TABLE, load_entries
+
+if TYPE_CHECKING:
+    from .circuit import Circuit
+
+Shape = tuple[int, ...]
+TRANSPARENT = {"expand", "reduce", "at", "place", "first", "number"}
+"""Operations that are written so that a scalar among their arguments stays a scalar."""
+
+
+def text(circuit: Circuit, comments: bool = False) -> str:
+    """The equations of a circuit (an adjoint, an unfolded graph), one a line; they can be parsed again.
+
+    ``comments``: with the comments that the equations were given.
+    """
+    lines: list[str] = []
+    for group in joined(statements_and_shapes(circuit)[0]):
+        line = str(group[0])
+        if len(group) > 1:
+            targets = ", ".join(str(s).split(" = ")[0] for s in group)
+            line = f"{targets} = {call('split', group[0].value.args[0], number(len(group)))}"
+        note = group[0].note if comments else None
+        lines.append(f"{line}    # {note}" if note else line)
+    return "\n".join(lines)
+
+
+def statements_and_shapes(circuit: Circuit) -> tuple[list[Statement], dict[Term, Shape]]:
+    """The equations of a circuit as terms, in their order, and the feature sizes of these terms."""
+    writer = Writer(circuit)
+    written: list[Statement] = []
+    for name, root in circuit.eqs.items():
+        note = circuit.notes.get(name)
+        base, items = target(name, root)
+        if root.op == "first":
+            at_first, rest = root.args
+            written.append(Statement(base, items, writer.equation(name, rest), note=note))
+            first_items = tuple(number(1) if i.attr == root.attr else i for i in items)
+            written.append(Statement(base, first_items, writer.equation(name + "[1]", at_first)))
+        else:
+            written.append(Statement(base, items, writer.equation(name, root), note=note))
+    return written, writer.shape
+
+
+def joined(equations: list[Statement]) -> list[list[Statement]]:
+    """The equations, those together that are all the parts of one vector."""
+    groups: list[list[Statement]] = []
+    at = 0
+    while at < len(equations):
+        value = equations[at].value
+        n = value.attr[1] if value.head == "part" else 1
+        group = equations[at : at + n]
+        whole = [s.value.head == "part" and s.value.attr == (k, n) for k, s in enumerate(group)]
+        if n > 1 and len(group) == n and all(whole) and len({s.value.args[0] for s in group}) == 1:
+            groups.append(group)
+        else:
+            groups.append(equations[at : at + 1])
+        at += len(groups[-1])
+    return groups
+
+
+class Writer:
+    """Nodes of one circuit as terms. ``shape`` has the feature sizes of each term as it is written."""
+
+    def __init__(self, circuit: Circuit) -> None:
+        self.circuit = circuit
+        self.shape: dict[Term, Shape] = {}
+        self.adjoint = False
+        self._done: dict[tuple[bool, Node], Term] = {}
+
+    def equation(self, label: str, root: Node) -> Term:
+        """The right side of the equation ``label``."""
+        self.adjoint = bool(self.circuit.grads) and label.startswith(self.circuit.order)
+        for node in topological([root]):
+            key = (self.adjoint, node)
+            if key not in self._done:
+                args = tuple(self._done[self.adjoint, a] for a in node.args)
+                self._done[key] = self._term(node, args)
+        term = self._done[self.adjoint, root]
+        # a boundary value has the shape of the signal
+        return term if "[" in label and term.head == "number" else self.solid(term, root)
+
+    def solid(self, term: Term, node: Node) -> Term:
+        """The term with the shape that its node has."""
+        if self.shape.get(term, node.shape) == node.shape:
+            return term
+        sizes = [number(n) for n in node.shape]
+        if term.head == "number" and term.attr in (0, 1):
+            return call("ones" if term.attr else "zeros", *sizes)
+        return Term("mul", (term, call("ones", *sizes)))
+
+    def _term(self, node: Node, args: tuple[Term, ...]) -> Term:
+        pointwise = (TABLE.get(node.op) or load_entries(node.op)).kind == "pointwise"
+        if pointwise or node.op in TRANSPARENT:
+            shapes = [self.shape.get(a, n.shape) for a, n in zip(args, node.args, strict=True)]
+            shape = max(shapes, key=len)
+        elif node.op == "repeat" and not self.shape.get(args[0], node.args[0].shape):
+            return args[0]
+        else:
+            args = tuple(self.solid(a, n) for a, n in zip(args, node.args, strict=True))
+            shape = node.shape
+        form = FORMS.get(node.op)
+        term = form(self, node, args) if form else labelled(node, args)
+        self.shape.setdefault(term, shape)
+        return term
+
+    def term(self, node: Node) -> Term:
+        """The term of a node that has been written already."""
+        return self._done[self.adjoint, node]
+
+    def bound(self, label: str) -> Node | None:
+        """The equation of a boundary value, if the circuit has one."""
+        return self.circuit.eqs.get(label)
