@@ -11,7 +11,8 @@ work on padding, and both kinds of stage are written in one language.
                     static             one value, or one a sequence; also where sums over steps end
                     signal             kept over its time axes: slots 1-lead … N+trail a sequence
                     block              lives within one body
-              keep  all | ring(n) | chunk(n)      which slots of a signal are stored at a time
+              keep  all | ring(n) | chunk(n)      which slots of a signal are stored at a time: for a ring and
+                    for a chunk slot k lies at k mod n
     Pack      (name, blocks)           matrices stacked by rows: blocks of parameters or static values
     stage    := Rows(axis, order, chunk, body, sums, why) | Chunks(axis, order, size, stages, why)
               axis  t | s | None       None: the rows are the batch, or one row where no value has a batch
@@ -21,6 +22,7 @@ work on padding, and both kinds of stage are written in one language.
               | Product(dsts, parts)   [dst; dst; …] = Σ pack @ operand, a panel of packed rows
               | RowOp(dst, op, attr, args)         any other operation of the op table, row by row
               | Over(axis, body, sums)             for every row, all steps of a second axis
+              | Sum(dst, op, attr, args, over=(b,))   over the sequences of each step; every row gets the sum
               | Fill(dst, axis, end, position, source)    the boundary value of a signal; None: zero
     sums     := Sum(dst, op, attr, args, over)     contract | reduce | scatter | at | amax over the rows
     expr     := Load(value, lags, columns) | Let(name) | Number(value, dtype) | Step(axis) | Length(axis)
@@ -215,7 +217,7 @@ class Fill:
     source: Load | None
 
 
-Statement = Map | Product | RowOp | Over | Fill
+Statement = Map | Product | RowOp | Sum | Over | Fill
 
 
 @dataclass(frozen=True)
@@ -272,7 +274,7 @@ class Program:
             yield from stage.stages if isinstance(stage, Chunks) else (stage,)
 
 
-def walk(body: Sequence[Statement], sums: Sequence[Sum] = ()) -> Iterator[Statement | Sum]:
+def walk(body: Sequence[Statement], sums: Sequence[Sum] = ()) -> Iterator[Statement]:
     """All statements and sums of a body, those inside Over included."""
     for statement in body:
         yield statement
@@ -281,7 +283,7 @@ def walk(body: Sequence[Statement], sums: Sequence[Sum] = ()) -> Iterator[Statem
     yield from sums
 
 
-def loads(item: Statement | Sum | Expr) -> Iterator[Load]:
+def loads(item: Statement | Expr) -> Iterator[Load]:
     """Every value that a statement, a sum or an expression reads, in order."""
     if isinstance(item, Load):
         yield item
@@ -301,7 +303,7 @@ def loads(item: Statement | Sum | Expr) -> Iterator[Load]:
         yield item.source
 
 
-def stores(item: Statement | Sum) -> tuple[str, ...]:
+def stores(item: Statement) -> tuple[str, ...]:
     """The names that a statement or a sum defines (for a Map also its local lets)."""
     if isinstance(item, Map):
         return tuple(name for name, _ in item.lets)

@@ -1,0 +1,116 @@
+"""Free stages and loops that feed each other step by step run chunk by chunk, while the data is in cache.
+
+    free a; loop up b; free c     →  Chunks(up, [a, b, c])     where b, c read the others' values at their own step
+    loop down d; free gradients   →  Chunks(down, [d, gradients])
+
+A value that only the stages of one Chunks read is stored for one chunk (and as many steps as it is looked back).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from .loop import Chunks, Fill, Keep, Program, Rows, Stage, Value, loads, stores, walk
+from .plan import Plan
+
+
+def writes(rows: Rows) -> set[str]:
+    """What a stage computes, boundary values apart."""
+    return {name for item in walk(rows.body, rows.sums) if not isinstance(item, Fill) for name in stores(item)}
+
+
+def _touches(rows: Rows) -> set[str]:
+    """All that a stage reads or writes, boundary values included."""
+    items = list(walk(rows.body, rows.sums))
+    return {load.value for item in items for load in loads(item)} | {name for item in items for name in stores(item)}
+
+
+def _follows(rows: Rows, group: Sequence[Rows], values: dict[str, Value]) -> bool:
+    """Whether a stage can run on a chunk as soon as the group has run on it."""
+    written = set().union(*(writes(g) for g in group))
+    for item in walk(rows.body, rows.sums):
+        for load in loads(item):
+            if load.value in written:
+                value = values.get(load.value)
+                if load.lags or value is None or value.time != rows.axis:
+                    return False
+    orders = {g.order for g in (*group, rows)} - {"free"}
+    return rows.axis is not None and rows.axis == group[0].axis and len(orders) <= 1 and rows.batch == group[0].batch
+
+
+def _reads_from(rows: Rows, group: Iterable[Rows]) -> bool:
+    written = set().union(*(writes(g) for g in group))
+    return any(load.value in written for item in walk(rows.body, rows.sums) for load in loads(item))
+
+
+def fuse(program: Program, plan: Plan) -> Program:
+    """Neighbouring stages gathered into Chunks wherever their reads allow it."""
+    if not plan.fuse:
+        return program
+    result: list[Stage] = []
+    group: list[Rows] = []
+    for rows in program.rows():
+        if group and rows.axis is None and not _reads_from(rows, group):
+            result.append(rows)  # what has no time and does not wait for the group goes before it
+            continue
+        if group and _follows(rows, group, program.values) and _reads_from(rows, group):
+            group.append(rows)
+            continue
+        result += _closed(group, plan)
+        group = [rows] if rows.axis is not None else []
+        if rows.axis is None:
+            result.append(rows)
+    result += _closed(group, plan)
+    return _chunked_storage(replace(program, stages=tuple(result)))
+
+
+def _closed(group: Sequence[Rows], plan: Plan) -> list[Stage]:
+    """A group as Chunks where it has a loop and something beside it."""
+    orders = {g.order for g in group} - {"free"}
+    if len(group) < 2 or not orders:
+        return list(group)
+    axis = group[0].axis
+    (order,) = orders
+    why = "what one stage passes to the next stays in cache"
+    return [Chunks(axis or "t", order, plan.chunk, tuple(replace(g, chunk=plan.chunk) if g.order == "free" else g
+                                                         for g in group), why)]  # fmt: skip
+
+
+def _chunked_storage(program: Program) -> Program:
+    """Signals that live within one Chunks are stored for one chunk."""
+    values = dict(program.values)
+    for stage in program.stages:
+        if not isinstance(stage, Chunks):
+            continue
+        inside = set().union(*(writes(r) for r in stage.stages))
+        outside: set[str] = set(program.results.values())
+        for other in program.stages:
+            if other is not stage:
+                for rows in other.stages if isinstance(other, Chunks) else (other,):
+                    outside |= {load.value for i in walk(rows.body, rows.sums) for load in loads(i)}
+        for name in inside - outside:
+            v = values.get(name)
+            if v is not None and v.role == "signal" and v.time == stage.axis:
+                values[name] = replace(v, keep=Keep("chunk", stage.size + max(v.lead, v.trail)))
+    return replace(program, values=values)
+
+
+def ring(program: Program) -> Program:
+    """Signals that only their own loop reads keep as many steps as it looks back."""
+    readers: dict[str, set[int]] = {}
+    writers: dict[str, int] = {}
+    stages = list(program.rows())
+    for i, rows in enumerate(stages):
+        for item in walk(rows.body, rows.sums):
+            for load in loads(item):
+                readers.setdefault(load.value, set()).add(i)
+        writers.update((name, i) for name in writes(rows))
+    values = dict(program.values)
+    for name, v in values.items():
+        if v.role != "signal" or name in program.results.values() or name not in writers:
+            continue
+        home = stages[writers[name]]
+        if readers.get(name, set()) <= {writers[name]} and home.axis == v.time and home.order != "free":
+            values[name] = replace(v, keep=Keep("ring", max(v.lead, v.trail) + 1))
+    return replace(program, values=values)
