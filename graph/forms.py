@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from . import build
 from .expr import Node, time_axes
 from .language import Term
 from .ops.table import TABLE
+from .recognise import bare
+from .terms import axes_term, call, indexed, name, number, step, target
 
 if TYPE_CHECKING:
     from .show import Writer
@@ -19,52 +20,7 @@ WIDEST_SUM = 50
 """More terms than these are written in groups, so that a sum does not nest deeply."""
 
 
-def name(word: str) -> Term:
-    """A name."""
-    return Term("name", (), word)
-
-
-def number(value: float) -> Term:
-    """A number, without a point where it is whole."""
-    whole = isinstance(value, int) or (value.is_integer() and abs(value) < 2**53)
-    return Term("number", (), int(value) if whole else value)
-
-
-def call(function: str, *args: Term, **keywords: Term) -> Term:
-    """A function of the language."""
-    return Term("call", (*args, *keywords.values()), (function, tuple(keywords)))
-
-
-def over(axes: Sequence[str]) -> Term:
-    """What stands behind ``over=``."""
-    words = [name("batch" if a == "b" else a) for a in axes]
-    return words[0] if len(words) == 1 else Term("tuple", tuple(words))
-
-
-def step(anchor: str, k: int) -> Term:
-    """A step: ``t``, ``t-1``, ``T+1``."""
-    return name(anchor) if k == 0 else Term("add" if k > 0 else "sub", (name(anchor), number(abs(k))))
-
-
-def target(label: str, root: Node) -> tuple[str, tuple[Term, ...]]:
-    """Name and index on the left of an equation: ``h`` and ``t``; of ``h[T+1]``: ``h`` and ``T+1``."""
-    base, bracket, inside = label.partition("[")
-    if not bracket:
-        return base, tuple(name(a) for a in root.axes if a != "b")
-    items = []
-    for word in inside.rstrip("]").split(","):
-        anchor, offset = re.fullmatch(r"\s*([A-Za-z]*)\s*([+-]?\s*\d*)\s*", word).groups()  # type: ignore[union-attr]
-        k = int(offset.replace(" ", "") or 0)
-        items.append(step(anchor, k) if anchor else number(k))
-    return base, tuple(items)
-
-
-def indexed(label: str, items: Sequence[Term]) -> Term:
-    """A name with an index, or without where there is none."""
-    return Term("index", (name(label), *items)) if items else name(label)
-
-
-def labelled(node: Node, args: tuple[Term, ...]) -> Term:
+def labelled(w: Writer, node: Node, args: tuple[Term, ...]) -> Term:
     """An operation as the op table says that it is written."""
     label = TABLE[node.op].label
     if label == "{0}":
@@ -86,7 +42,7 @@ def _signal(w: Writer, n: Node, args: tuple[Term, ...]) -> Term:
 
 
 def _count(w: Writer, n: Node, args: tuple[Term, ...]) -> Term:
-    return call("sum", number(1), over=over(n.attr))
+    return call("sum", number(1), over=axes_term(n.attr))
 
 
 def _mask(w: Writer, n: Node, args: tuple[Term, ...]) -> Term:
@@ -113,9 +69,7 @@ def _delay(w: Writer, n: Node, args: tuple[Term, ...]) -> Term:
         moment = str(-j) if k > 0 else f"{axis.upper()}+{j + 1}"
         label = f"{n.args[0].attr}[{', '.join(moment if a == axis else a for a in time_axes(n))}]"
         named = w.bound(label)
-        plain = bound
-        while plain.op in ("expand", "repeat"):
-            plain = plain.args[0]
+        plain = bare(bound)
         if named is None and build.constant_value(bound) in (0.0, -1 if bound.dtype == "i" else 0.0):
             continue
         if plain.op == "ref" and plain.attr == label:
@@ -148,11 +102,11 @@ def _first(w: Writer, n: Node, args: tuple[Term, ...]) -> Term:
 
 
 def _reduce(w: Writer, n: Node, args: tuple[Term, ...]) -> Term:
-    return call("sum", args[0], over=over(n.attr))
+    return call("sum", args[0], over=axes_term(n.attr))
 
 
 def _amax(w: Writer, n: Node, args: tuple[Term, ...]) -> Term:
-    return call("max", args[0], over=over(n.attr))
+    return call("max", args[0], over=axes_term(n.attr))
 
 
 # ---- pointwise -----------------------------------------------------------------------------------
@@ -194,24 +148,14 @@ def _binary(head: str) -> Form:
     return lambda w, n, args: Term(head, args)
 
 
-def _div(w: Writer, n: Node, args: tuple[Term, ...]) -> Term:
-    return softmax_over(w, n) or Term("div", args)
-
-
-def softmax_over(w: Writer, n: Node) -> Term | None:
-    """exp(x - max) / sum(exp(x - max)) over an index axis is softmax(x, over=…)."""
-    top, below = n.args
-    below = below.args[0] if below.op == "expand" else below
-    if top.op != "exp" or below.op != "reduce" or below.args[0] is not top or top.args[0].op != "add":
-        return None
-    for term in top.args[0].args:
-        largest = term.args[0] if term.op == "neg" else term
-        largest = largest.args[0] if largest.op == "expand" else largest
-        if largest.op == "amax" and largest.attr == below.attr and term.op == "neg":
-            x = largest.args[0]
-            if build.add(x, term) is top.args[0]:
-                return call("softmax", w.term(x), over=over(below.attr))
-    return None
+def _mul(w: Writer, n: Node, args: tuple[Term, ...]) -> Term:
+    """A product; with a vector repeated to a matrix it is diag(v) @ M or M @ diag(v)."""
+    for i, x in enumerate(n.args):
+        x = x.args[0] if x.op == "expand" else x
+        if x.op == "repeat" and len(x.shape) == 2 and x.args[0].shape:
+            diagonal, other = call("diag", w.solid_term(x.args[0])), w.solid_term(n.args[1 - i])
+            return _matmul(diagonal, other) if x.attr[0] == 1 else _matmul(other, diagonal)
+    return Term("mul", args)
 
 
 def _power(w: Writer, n: Node, args: tuple[Term, ...]) -> Term:
@@ -326,7 +270,7 @@ def _times(a: Term, b: Term) -> Term:
 
 PRODUCTS: dict[str, Callable[[Term, Term], Term]] = {
     **dict.fromkeys((",->", "a,->a", ",a->a", "a,a->a", "ab,->ab", ",ab->ab", "ab,ab->ab"), _times),
-    **dict.fromkeys(("a,a->", "ab,ab->"), lambda a, b: call("dot", a, b)),
+    "a,a->": lambda a, b: call("dot", a, b),
     "a,b->ab": lambda a, b: call("outer", a, b),
     "a,b->ba": lambda a, b: call("outer", b, a),
     "ab,b->a": _matmul,
@@ -366,7 +310,7 @@ def _contract(w: Writer, n: Node, args: tuple[Term, ...]) -> Term:
     if not axes:
         return term
     w.shape[term] = n.shape
-    return call("sum", term, over=over(axes))
+    return call("sum", term, over=axes_term(axes))
 
 
 # ---- symbols -------------------------------------------------------------------------------------
@@ -379,7 +323,7 @@ def _take(w: Writer, n: Node, args: tuple[Term, ...]) -> Term:
 
 def _scatter(w: Writer, n: Node, args: tuple[Term, ...]) -> Term:
     axes = n.attr[1]
-    return call("scatter", *args, over=over(axes)) if axes else call("scatter", *args)
+    return call("scatter", *args, over=axes_term(axes)) if axes else call("scatter", *args)
 
 
 def _put(w: Writer, n: Node, args: tuple[Term, ...]) -> Term:
@@ -409,8 +353,8 @@ FORMS: dict[str, Form] = {
     "amax": _amax,
     "add": _add,
     "neg": _neg,
-    "mul": _binary("mul"),
-    "div": _div,
+    "mul": _mul,
+    "div": _binary("div"),
     "mod": _binary("mod"),
     "power": _power,
     "compare": _compare,

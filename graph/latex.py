@@ -143,14 +143,16 @@ class Printer:
             if any(TALL.search(a) for a in args):
                 template = template.replace("({0}", r"\left({0}").replace("})", r"}\right)")
             return template.format(*args)
-        options = [rf"\text{{{k}}}={self._axes(v)}" for k, v in zip(keywords, term.args[len(args) :], strict=True)]
+        given = zip(keywords, term.args[len(args) :], strict=True)
+        options = [rf"\text{{{k}}}={self._axes(v)}" for k, v in given]
         return rf"\operatorname{{{escaped(function)}}}{brackets(', '.join([*args, *options]))}"
 
     def _axes(self, axes: Term) -> str:
         """What stands behind ``over=``."""
         if axes.head == "tuple":
             return f"({', '.join(map(self._axes, axes.args))})"
-        return rf"\text{{{axes.attr}}}" if axes.head == "name" and axes.attr not in TIME_AXES else str(axes.attr)
+        upright = axes.head == "name" and axes.attr not in TIME_AXES
+        return rf"\text{{{axes.attr}}}" if upright else str(axes.attr)
 
     def _over(self, function: str, inner: Term, axes: Term) -> str:
         sign = {"sum": r"\sum", "max": r"\max", "mean": r"\operatorname*{mean}"}[function]

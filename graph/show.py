@@ -17,9 +17,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .expr import Node, topological
-from .forms import FORMS, call, labelled, number, target
+from .forms import FORMS, labelled
 from .language import Statement, Term
 from .ops.table import TABLE, load_entries
+from .recognise import composed
+from .terms import call, name, number, target
 
 if TYPE_CHECKING:
     from .circuit import Circuit
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 Shape = tuple[int, ...]
 TRANSPARENT = {"expand", "reduce", "at", "place", "first", "number"}
 """Operations that are written so that a scalar among their arguments stays a scalar."""
+LARGEST = 100_000
+"""An equation of more terms (functions of functions can grow without measure) prints as …"""
 
 
 def text(circuit: Circuit, comments: bool = False) -> str:
@@ -49,16 +53,16 @@ def statements_and_shapes(circuit: Circuit) -> tuple[list[Statement], dict[Term,
     """The equations of a circuit as terms, in their order, and the feature sizes of these terms."""
     writer = Writer(circuit)
     written: list[Statement] = []
-    for name, root in circuit.eqs.items():
-        note = circuit.notes.get(name)
-        base, items = target(name, root)
+    for label, root in circuit.eqs.items():
+        note = circuit.notes.get(label)
+        base, items = target(label, root)
         if root.op == "first":
             at_first, rest = root.args
-            written.append(Statement(base, items, writer.equation(name, rest), note=note))
+            written.append(Statement(base, items, writer.equation(label, rest), note=note))
             first_items = tuple(number(1) if i.attr == root.attr else i for i in items)
-            written.append(Statement(base, first_items, writer.equation(name + "[1]", at_first)))
+            written.append(Statement(base, first_items, writer.equation(label + "[1]", at_first)))
         else:
-            written.append(Statement(base, items, writer.equation(name, root), note=note))
+            written.append(Statement(base, items, writer.equation(label, root), note=note))
     return written, writer.shape
 
 
@@ -87,18 +91,28 @@ class Writer:
         self.shape: dict[Term, Shape] = {}
         self.adjoint = False
         self._done: dict[tuple[bool, Node], Term] = {}
+        self._sizes: dict[Term, int] = {}
 
     def equation(self, label: str, root: Node) -> Term:
         """The right side of the equation ``label``."""
         self.adjoint = bool(self.circuit.grads) and label.startswith(self.circuit.order)
-        for node in topological([root]):
-            key = (self.adjoint, node)
-            if key not in self._done:
-                args = tuple(self._done[self.adjoint, a] for a in node.args)
-                self._done[key] = self._term(node, args)
-        term = self._done[self.adjoint, root]
+        term = self.term(root)
+        if self._size(term) > LARGEST:
+            return name("…")
         # a boundary value has the shape of the signal
         return term if "[" in label and term.head == "number" else self.solid(term, root)
+
+    def _size(self, term: Term) -> int:
+        """How many terms are printed; shared ones are printed again wherever they stand."""
+        stack = [term]
+        while stack:
+            top = stack[-1]
+            missing = [a for a in top.args if a not in self._sizes]
+            stack += missing
+            if not missing:
+                self._sizes[top] = 1 + sum(self._sizes[a] for a in top.args)
+                stack.pop()
+        return self._sizes[term]
 
     def solid(self, term: Term, node: Node) -> Term:
         """The term with the shape that its node has."""
@@ -119,15 +133,25 @@ class Writer:
         else:
             args = tuple(self.solid(a, n) for a, n in zip(args, node.args, strict=True))
             shape = node.shape
-        form = FORMS.get(node.op)
-        term = form(self, node, args) if form else labelled(node, args)
+        form = FORMS.get(node.op, labelled)
+        term = composed(self, node) or form(self, node, args)
         self.shape.setdefault(term, shape)
         return term
 
     def term(self, node: Node) -> Term:
-        """The term of a node that has been written already."""
+        """The term of a node; it may have fewer features than the node, where the others are repetitions."""
+        if (self.adjoint, node) not in self._done:
+            for part in topological([node]):
+                if (self.adjoint, part) not in self._done:
+                    args = tuple(self._done[self.adjoint, a] for a in part.args)
+                    self._done[self.adjoint, part] = self._term(part, args)
         return self._done[self.adjoint, node]
+
+    def solid_term(self, node: Node) -> Term:
+        """The term of a node, with its shape."""
+        return self.solid(self.term(node), node)
 
     def bound(self, label: str) -> Node | None:
         """The equation of a boundary value, if the circuit has one."""
-        return self.circuit.eqs.get(label)
+        found: Node | None = self.circuit.eqs.get(label)
+        return found

@@ -1,0 +1,159 @@
+"""Compositions of the language found again among nodes: what was ``layer_norm(h[t])`` prints as that.
+
+Each finder guesses the arguments and builds the composition anew; it is one only if it is the same node.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from . import build, compose
+from .expr import Node, topological
+from .terms import axes_term, call, number
+
+if TYPE_CHECKING:
+    from .language import Term
+    from .show import Writer
+
+LOSSES = frozenset({"cross_entropy", "nll"})
+
+
+def composed(w: Writer, n: Node) -> Term | None:
+    """The term of a node that is a composition of the language, or None."""
+    for find in FINDERS.get(n.op, ()):
+        term = find(w, n)
+        if term is not None:
+            return term
+    return None
+
+
+def below(x: Node, *path: str) -> Node | None:
+    """What lies below a chain of one-argument operations: ``below(x, "expand", "neg")``."""
+    for op in path:
+        if x.op != op:
+            return None
+        x = x.args[0]
+    return x
+
+
+def bare(x: Node) -> Node:
+    """``x`` without repetitions over index axes and of scalars over features."""
+    while x.op == "expand" or (x.op == "repeat" and not x.args[0].shape):
+        x = x.args[0]
+    return x
+
+
+def _layer_norm(w: Writer, n: Node) -> Term | None:
+    centred = n.args[0]
+    for term in centred.args if centred.op == "add" else ():
+        mean = below(term, "neg", "repeat") if term.op == "neg" else None
+        total = mean.args[0] if mean is not None and mean.op == "div" else None
+        if total is not None and total.op == "sum_feature" and compose.layer_norm(total.args[0]) is n:
+            return call("layer_norm", w.solid_term(total.args[0]))
+    return None
+
+
+def _shifted(e: Node) -> tuple[Node, tuple[str, ...]] | None:
+    """x and the axes of exp(x - max(x, over=axes))."""
+    if e.op != "exp" or e.args[0].op != "add":
+        return None
+    for term in e.args[0].args:
+        top = bare(term.args[0]) if term.op == "neg" else term
+        largest = below(top, "stop_gradient")
+        if largest is not None and largest.op == "amax":
+            return largest.args[0], largest.attr
+    return None
+
+
+def _softmax(w: Writer, n: Node) -> Term | None:
+    found = _shifted(n.args[0])
+    if found is None or compose.softmax(found[0], found[1]) is not n:
+        return None
+    return call("softmax", w.term(found[0]), over=axes_term(found[1]))
+
+
+def _logsumexp(w: Writer, n: Node) -> Term | None:
+    for term in n.args:
+        e = below(term, "log", "reduce")
+        found = _shifted(e) if e is not None else None
+        if found is not None and compose.logsumexp(found[0], found[1]) is n:
+            return call("logsumexp", w.term(found[0]), over=axes_term(found[1]))
+    return None
+
+
+def _greatest(w: Writer, n: Node) -> Term | None:
+    chosen = below(n.args[0], "reduce")
+    if chosen is None or chosen.op != "where" or compose.greatest(chosen.args[1], n.args[0].attr) is not n:
+        return None
+    return call("max", w.term(chosen.args[1]), over=axes_term(n.args[0].attr))
+
+
+def _mean(w: Writer, n: Node) -> Term | None:
+    """A mean over index axes; of a loss, over the positions that have a target."""
+    total, divisor = n.args[0], bare(n.args[1])
+    if total.op != "reduce":
+        return None
+    x = total.args[0]
+    if divisor.op == "maximum" and bare(x).op in LOSSES:
+        valid = build.number(build.compare(">=", bare(x).args[1], 0))
+        counted = build.reduce(build.expand(valid, [*total.attr, "b"]), total.attr)
+        same = build.div(total, build.maximum(counted, 1.0)) is n
+    else:
+        same = compose.mean(x, total.attr) is n and not holds_loss(w, x)
+    return call("mean", w.term(x), over=axes_term(total.attr)) if same else None
+
+
+def _mean_feature(w: Writer, n: Node) -> Term | None:
+    x = n.args[0]
+    while x.op == "sum_feature":
+        x = x.args[0]
+    if x is n.args[0] or compose.mean(x, ()) is not n:
+        return None
+    return call("mean", w.solid_term(x))
+
+
+def holds_loss(w: Writer, x: Node) -> bool:
+    """Whether ``x`` comes from a loss with symbols as targets: a mean of it leaves out what has none."""
+    seen: set[str] = set()
+    stack = [x]
+    while stack:
+        for node in topological([stack.pop()]):
+            if node.op in LOSSES:
+                return True
+            if node.op == "ref" and node.attr not in seen and node.attr in w.circuit.eqs:
+                seen.add(node.attr)
+                stack.append(w.circuit.eqs[node.attr])
+    return False
+
+
+def _semiring(function: str, gather: Callable[[Node], Node]) -> Callable[[Writer, Node], Term | None]:
+    def find(w: Writer, n: Node) -> Term | None:
+        parts: Sequence[Node] = n.args[0].args if n.args[0].op == "add" else ()
+        for i, term in enumerate(parts):
+            below_axes = term.args[0] if term.op == "expand" else term
+            if below_axes.op != "repeat" or len(n.shape) != 1 or below_axes.attr[0] != 0:
+                continue
+            row = below_axes.args[0]
+            matrix = build.add(*parts[:i], *parts[i + 1 :])
+            if compose.semiring_product(matrix, row, gather) is n:
+                return call(function, w.solid_term(matrix), w.solid_term(row))
+        return None
+
+    return find
+
+
+def _identity(w: Writer, n: Node) -> Term | None:
+    square = not n.axes and len(n.shape) == 2 and n.shape[0] == n.shape[1]
+    if square and compose.identity_matrix(n.shape[0]) is n:
+        return call("identity", number(n.shape[0]))
+    return None
+
+
+FINDERS: dict[str, tuple[Callable[[Writer, Node], Term | None], ...]] = {
+    "div": (_softmax, _mean, _mean_feature, _greatest, _layer_norm),
+    "add": (_logsumexp,),
+    "logsumexp": (_semiring("logmatmul", build.logsumexp),),
+    "max_last": (_semiring("maxmatmul", build.max_last),),
+    "where": (_identity,),
+}
