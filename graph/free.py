@@ -1,0 +1,58 @@
+"""The error for sizes that nothing determines: one name for each, and how to state it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .errors import NOWHERE, LanguageError
+
+if TYPE_CHECKING:
+    from .shapes import Sizes
+    from .unify import Size
+
+
+def free_sizes(s: Sizes) -> LanguageError | None:
+    """The error that names what is free, states first; None where every size is known."""
+    system = s.system
+    signals = [n for n in system.definitions if n not in system.states]
+    order = [n for n in system.states if n in s.names]
+    order += [*signals, *system.inputs, *system.parameters]
+    shapeless = [n for n in order if s.names[n].dims is None]
+    groups: dict[Size, list[str]] = {}
+    for name in dict.fromkeys(order):
+        sizes = list(s.names[name].dims or ())
+        if name in system.symbols and name in system.inputs:
+            sizes = [s.counts[name]]
+        for size in sizes:
+            if size.known is None:
+                groups.setdefault(size.root(), []).append(name)
+    if not shapeless and not groups:
+        return None
+    representatives = list(dict.fromkeys(names[0] for names in groups.values()))
+    problems = [_problem(s, size, names) for size, names in groups.items()]
+    # a name whose shape follows from another unknown one is not named: one at a time
+    if shapeless and not representatives:
+        problems = [f"whether {shapeless[0]} is a scalar or a vector is not determined"]
+    states = [f"{r}={_form(s, r)}" for r in representatives]
+    if not representatives:
+        states = [f"{shapeless[0]}=() for a scalar, {shapeless[0]}=4 for a vector"]
+        states += [f"{n}=…" for n in shapeless[1:] if n in system.parameters][:0]
+    first = (representatives or shapeless)[0]
+    definition = system.definitions.get(first)
+    use = system.inputs.get(first) or system.parameters.get(first)
+    where = definition.statement.where if definition else use.where if use is not None else NOWHERE
+    call = f"{system.name}({', '.join(states)})" if representatives else f"{system.name}({states[0]})"
+    return LanguageError("; ".join(problems), where, expected="every size stated or determined", mend=f"say {call}")
+
+
+def _problem(s: Sizes, size: Size, names: list[str]) -> str:
+    unique = list(dict.fromkeys(names))
+    name, others = unique[0], unique[1:6]
+    what = "number of values" if name in s.system.symbols else "size"
+    also = f" (it is also that of {', '.join(others)})" if others else ""
+    return f"the {what} of {name} is free{also}"
+
+
+def _form(s: Sizes, name: str) -> str:
+    rank = 1 if name in s.system.symbols else s.names[name].rank or 0
+    return "…" if rank == 1 else f"({', '.join('…' * rank)})"

@@ -1,0 +1,330 @@
+"""The language, one level below its text: terms, and equations between them.
+
+    from bptt.graph import Equations, cross_entropy, mean, t, tanh
+
+    eq = Equations()
+    h, x, o, y, W, U, V, b = eq.names("h x o y W U V b")
+    h[t] = tanh(W @ h[t-1] + U @ x[t] + b)
+    o[t] = V @ h[t]
+    eq["L"] = mean(cross_entropy(o[t], y[t]), over=t)
+
+A term only says what was written; roles, sizes and nodes are found by ``graph/elaborate.py``. The text form
+(``bptt.rnn.define("…")``) builds the same terms. A term is (head, args, attr):
+
+    number            attr: the number                text       attr: the string (in einsum)
+    name              attr: the name                  all        the ``:`` of ``B[:, x[t]]``
+    index base items  base[items]                     tuple      items
+    call args         attr: (function, names of those last arguments that were given by keyword)
+    part e            attr: (k, n), the k-th of the n equal parts of the vector e
+    transpose neg add sub mul div mod pow matmul; compare: attr is the relation
+"""
+
+from __future__ import annotations
+
+import linecache
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from dataclasses import replace as with_changes
+from typing import Any
+
+from .errors import NOWHERE, LanguageError, Position
+
+DEEPEST = 120
+"""How deep an expression may be nested; ordinary networks stay below twenty."""
+
+TIMES = ("t", "s")
+LASTS = {"T": "t", "S": "s"}
+RESERVED = frozenset({"t", "s", "T", "S", "batch"})
+RUN_TIME = frozenset({"lengths", "initial", "start", "seed"})
+
+_SYMBOLS = {"add": "+", "sub": "-", "mul": "*", "div": "/", "mod": "%", "matmul": "@", "pow": "**"}
+_STRENGTH = {"compare": 1, "add": 2, "sub": 2, "mul": 3, "div": 3, "mod": 3, "matmul": 3, "neg": 4, "pow": 5}
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Term:
+    """A piece of an equation as it was written. ``==`` builds a comparison; identity is ``is``."""
+
+    head: str
+    args: tuple[Term, ...] = ()
+    attr: Any = None
+    where: Position = NOWHERE
+    owner: Equations | None = field(default=None, repr=False)
+
+    __hash__ = object.__hash__
+
+    def __str__(self) -> str:
+        return written(self)
+
+    def __bool__(self) -> bool:
+        raise LanguageError(
+            f"{self} has no truth value in Python",
+            self.where,
+            mend="write where(condition, a, b); multiply conditions, (t > 1) * (t < 9), to mean both",
+        )
+
+    def __iter__(self) -> Iterator[Term]:
+        if self.head == "call" and self.attr[0] == "split" and len(self.args) == 2:
+            n = self.args[1].attr
+            if self.args[1].head == "number" and isinstance(n, int) and n >= 1:
+                return iter([Term("part", (self.args[0],), (k, n), self.where) for k in range(n)])
+        raise LanguageError(f"{self} has no parts", self.where, mend="cut a vector: i[t], f[t] = split(e[t], 2)")
+
+    def __getitem__(self, index: object) -> Term:
+        return Term("index", (self, *_items(index)))
+
+    def __setitem__(self, index: object, value: object) -> None:
+        if self.head != "name" or self.owner is None:
+            raise LanguageError(
+                f"{self} cannot be defined", mend="make names with h, x = equations.names('h x') and set h[t] = …"
+            )
+        self.owner._define(self.attr, _items(index), as_term(value))
+
+    @property
+    def T(self) -> Term:
+        """The transpose of a matrix."""
+        return Term("transpose", (self,))
+
+    def __add__(self, other: object) -> Term:
+        return Term("add", (self, as_term(other)))
+
+    def __radd__(self, other: object) -> Term:
+        return Term("add", (as_term(other), self))
+
+    def __sub__(self, other: object) -> Term:
+        return Term("sub", (self, as_term(other)))
+
+    def __rsub__(self, other: object) -> Term:
+        return Term("sub", (as_term(other), self))
+
+    def __mul__(self, other: object) -> Term:
+        return Term("mul", (self, as_term(other)))
+
+    def __rmul__(self, other: object) -> Term:
+        return Term("mul", (as_term(other), self))
+
+    def __truediv__(self, other: object) -> Term:
+        return Term("div", (self, as_term(other)))
+
+    def __rtruediv__(self, other: object) -> Term:
+        return Term("div", (as_term(other), self))
+
+    def __mod__(self, other: object) -> Term:
+        return Term("mod", (self, as_term(other)))
+
+    def __rmod__(self, other: object) -> Term:
+        return Term("mod", (as_term(other), self))
+
+    def __pow__(self, other: object) -> Term:
+        return Term("pow", (self, as_term(other)))
+
+    def __rpow__(self, other: object) -> Term:
+        return Term("pow", (as_term(other), self))
+
+    def __matmul__(self, other: object) -> Term:
+        return Term("matmul", (self, as_term(other)))
+
+    def __neg__(self) -> Term:
+        return Term("neg", (self,))
+
+    def __pos__(self) -> Term:
+        return self
+
+    def __eq__(self, other: object) -> Term:  # type: ignore[override]
+        return Term("compare", (self, as_term(other)), "==")
+
+    def __ne__(self, other: object) -> Term:  # type: ignore[override]
+        return Term("compare", (self, as_term(other)), "!=")
+
+    def __lt__(self, other: object) -> Term:
+        return Term("compare", (self, as_term(other)), "<")
+
+    def __le__(self, other: object) -> Term:
+        return Term("compare", (self, as_term(other)), "<=")
+
+    def __gt__(self, other: object) -> Term:
+        return Term("compare", (self, as_term(other)), ">")
+
+    def __ge__(self, other: object) -> Term:
+        return Term("compare", (self, as_term(other)), ">=")
+
+
+def as_term(value: object) -> Term:
+    """A Python value as a term. Raises LanguageError for what is no number, name or expression."""
+    if isinstance(value, Term):
+        return value
+    if isinstance(value, bool) or value is None or not hasattr(value, "__float__") or getattr(value, "shape", ()):
+        raise LanguageError(
+            f"{value!r} cannot stand in an equation",
+            expected="a number or an expression of names",
+            got=type(value).__name__,
+            mend="give an array a name, declare it with constants=(…) and pass it with the parameters",
+        )
+    if hasattr(value, "__index__"):
+        return Term("number", (), int(value))
+    return Term("number", (), float(value))
+
+
+def _items(index: object) -> tuple[Term, ...]:
+    items = index if isinstance(index, tuple) else (index,)
+    return tuple(Term("all") if isinstance(i, slice) and i == slice(None) else as_term(i) for i in items)
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """``name[items] = value``, with the comment that explains it."""
+
+    name: str
+    items: tuple[Term, ...]
+    value: Term
+    where: Position = NOWHERE
+    note: str | None = None
+
+    def __str__(self) -> str:
+        target = f"{self.name}[{', '.join(map(written, self.items))}]" if self.items else self.name
+        return f"{target} = {written(self.value)}"
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionDefinition:
+    """``name(parameters) = value``."""
+
+    name: str
+    parameters: tuple[str, ...]
+    value: Term
+    where: Position = NOWHERE
+
+
+class Equations:
+    """Equations in the order in which they were written, and the functions defined among them."""
+
+    def __init__(self) -> None:
+        self.statements: list[Statement] = []
+        self.functions: dict[str, FunctionDefinition] = {}
+
+    def name(self, name: str) -> Term:
+        """A name: a signal, an input, a parameter; its uses say which."""
+        if not name.isidentifier():
+            raise LanguageError(f"{name!r} is no name", expected="letters, digits and _, not first a digit")
+        return Term("name", (), name, NOWHERE, self)
+
+    def names(self, names: str) -> tuple[Term, ...]:
+        """Several names, separated by spaces."""
+        return tuple(self.name(n) for n in names.split())
+
+    def __setitem__(self, target: object, value: object) -> None:
+        """``equations["L"] = …`` defines a value without an index; a term as target is taken as written."""
+        if isinstance(target, str):
+            target = self.name(target)
+        if isinstance(target, Term) and target.head == "name":
+            self._define(target.attr, (), as_term(value))
+        elif isinstance(target, Term) and target.head == "index" and target.args[0].head == "name":
+            self._define(target.args[0].attr, target.args[1:], as_term(value))
+        else:
+            raise LanguageError(f"{target} cannot be defined", expected="a name, or a name with an index")
+
+    def _define(self, name: str, items: tuple[Term, ...], value: Term) -> None:
+        frame = sys._getframe(2)
+        source = linecache.getline(frame.f_code.co_filename, frame.f_lineno).rstrip("\n")
+        self.add(Statement(name, items, value, Position(frame.f_lineno, 0, source or None)))
+
+    def add(self, statement: Statement | FunctionDefinition) -> None:
+        """Take a statement in, as it is. Raises LanguageError for a function that is defined twice."""
+        if isinstance(statement, Statement):
+            self.statements.append(statement)
+            return
+        if statement.name in self.functions:
+            raise LanguageError(f"the function {statement.name} is defined twice", statement.where)
+        self.functions[statement.name] = statement
+
+    def __str__(self) -> str:
+        functions = [f"{f.name}({', '.join(f.parameters)}) = {written(f.value)}" for f in self.functions.values()]
+        return "\n".join([*functions, *map(str, self.statements)])
+
+
+def depth(term: Term) -> int:
+    """How deep a term is nested; shared parts are looked at once."""
+    levels: dict[Term, int] = {}
+    stack = [term]
+    while stack:
+        top = stack[-1]
+        missing = [a for a in top.args if a not in levels]
+        if missing:
+            stack += missing
+            continue
+        levels[top] = 1 + max((levels[a] for a in top.args), default=0)
+        stack.pop()
+    return levels[term]
+
+
+def walk(term: Term) -> Iterator[Term]:
+    """Every part of a term once, in the order of the text."""
+    seen: set[Term] = set()
+    stack = [term]
+    while stack:
+        top = stack.pop()
+        if top in seen:
+            continue
+        seen.add(top)
+        yield top
+        stack.extend(reversed(top.args))
+
+
+def located(term: Term, where: Position) -> Term:
+    """The term at another place."""
+    return with_changes(term, where=where)
+
+
+# ---- how a term is written -----------------------------------------------------------------------
+def written(term: Term, strength: int = 0) -> str:
+    """The term as text that can be parsed again; far too deep ones end in …"""
+    return _written(term, strength, DEEPEST)
+
+
+def _written(term: Term, strength: int, left: int) -> str:
+    if left <= 0:
+        return "…"
+    below = left - 1
+    head, args = term.head, term.args
+    if head in _STRENGTH:
+        own = _STRENGTH[head]
+        if head == "neg":
+            text = "-" + _written(args[0], own, below)
+        else:
+            sign = term.attr if head == "compare" else _SYMBOLS[head]
+            tight = (own + 1, own) if head == "pow" else (own, own + 1)
+            gap = "" if head == "pow" else " "
+            text = f"{_written(args[0], tight[0], below)}{gap}{sign}{gap}{_written(args[1], tight[1], below)}"
+        return f"({text})" if own < strength else text
+    if head in ("number", "text"):
+        text = repr(term.attr)
+        return f"({text})" if text.startswith("-") and strength > 4 else text
+    if head == "name":
+        return str(term.attr)
+    if head == "all":
+        return ":"
+    if head == "transpose":
+        return _written(args[0], 9, below) + ".T"
+    if head == "index":
+        return f"{_written(args[0], 9, below)}[{_listed(args[1:], below)}]"
+    if head == "tuple":
+        return f"({_listed(args, below)}{',' if len(args) == 1 else ''})"
+    if head == "part":
+        return f"split({_written(args[0], 0, below)}, {term.attr[1]})[{term.attr[0]}]"
+    function, keywords = term.attr
+    plain = len(args) - len(keywords)
+    parts = [_written(a, 0, below) for a in args[:plain]]
+    parts += [f"{k}={_written(a, 0, below)}" for k, a in zip(keywords, args[plain:], strict=True)]
+    return f"{function}({', '.join(parts)})"
+
+
+def _listed(terms: Iterable[Term], left: int) -> str:
+    return ", ".join(_item(a, left) for a in terms)
+
+
+def _item(item: Term, left: int) -> str:
+    """An index ``t-1`` is written without spaces."""
+    if item.head in ("add", "sub") and item.args[0].head == "name" and item.args[1].head == "number":
+        return f"{item.args[0].attr}{_SYMBOLS[item.head]}{item.args[1].attr}"
+    return _written(item, 0, left)

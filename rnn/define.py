@@ -1,0 +1,88 @@
+"""Definitions: equations with a name, whose sizes are bound by a call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ..graph.circuit import Circuit
+from ..graph.elaborate import elaborate
+from ..graph.errors import LanguageError, did_you_mean
+from ..graph.language import Equations
+from ..graph.roles import System, find_roles
+from .equations import parse
+
+
+class Cell:
+    """Equations whose sizes are open: ``lstm(x=64, h=256, o=96)`` is the circuit with sizes bound.
+
+    A size is an integer for a vector, a tuple for any shape (``W=(3, 4)``, ``a=()`` for a scalar), and for a
+    symbol the number of its values. Sizes that follow from others may be left out.
+    """
+
+    def __init__(self, equations: Equations, system: System, init: Mapping[str, Any]) -> None:
+        self.equations = equations
+        self.system = system
+        self.init = dict(init)
+
+    @property
+    def name(self) -> str:
+        return self.system.name
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of what the caller gives."""
+        return tuple(self.system.inputs)
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Names of the parameters, constants among them."""
+        return tuple(self.system.parameters)
+
+    @property
+    def signals(self) -> tuple[str, ...]:
+        """Names that are defined."""
+        return tuple(self.system.definitions)
+
+    def __call__(self, **sizes: Any) -> Circuit:
+        """The circuit with these sizes. Raises LanguageError for sizes that clash, stay free or name nothing."""
+        return elaborate(self.system, sizes, self.init)
+
+    def __str__(self) -> str:
+        return str(self.equations)
+
+    def __repr__(self) -> str:
+        return f"<cell {self.name}: inputs {', '.join(self.inputs)}; signals {', '.join(self.signals)}>"
+
+
+def define(
+    equations: str | Equations,
+    name: str = "net",
+    inputs: Iterable[str] = (),
+    constants: Iterable[str] = (),
+    opaque: Iterable[str] = (),
+    init: Mapping[str, Any] | None = None,
+) -> Cell:
+    """A network from its equations, as a text or in the Python form.
+
+    inputs      names without a time index that are given, one value a sequence
+    constants   names that are given once and never trained
+    opaque      functions that stay without a definition: such a network can be drawn, unfolded and printed
+    init        initial values of parameters: a number, a rule's name, or a function
+
+    Raises LanguageError where the equations mean nothing, with the line, what was expected and the mend.
+    """
+    parsed = parse(equations) if isinstance(equations, str) else equations
+    if not isinstance(parsed, Equations):
+        raise TypeError(f"a network is defined by a text or by Equations, not by {type(parsed).__name__}")
+    system = find_roles(parsed, name, inputs, constants, opaque)
+    rules = dict(init or {})
+    for key in rules:
+        if key not in system.parameters:
+            raise LanguageError(
+                f"init names {key}, which is no parameter of {name}",
+                expected=f"one of {', '.join(system.parameters)}",
+                got=key,
+                mend=did_you_mean(key, system.parameters),
+            )
+    return Cell(parsed, system, rules)
