@@ -1,6 +1,7 @@
 """What a network means: equations as a graph, its derivative, its unfolding, its value, its pictures.
 
-The public names are imported when they are first used; the table says which module holds each.
+The public names are imported when they are first used; the table says which module holds each. The names of
+the language (``tanh``, ``sum``, the index ``t``) build terms, see ``Equations``.
 """
 
 from typing import TYPE_CHECKING
@@ -22,6 +23,12 @@ __all__ = public(
         "latex": "latex",
         "draw": "draw_circuit draw_unrolled",
         "language": "Equations",
+        "names": """
+            t s T S batch tanh sigmoid relu exp log sin cos sqrt abs sign softplus step floor maximum
+            minimum where logaddexp stop_gradient sum mean max argmax dot outer diag einsum transpose
+            logmatmul maxmatmul concat split softmax log_softmax logsumexp layer_norm cumsum dropout zoneout
+            onehot ones zeros identity cross_entropy nll mse
+        """,
     },
 )
 
@@ -37,6 +44,7 @@ if TYPE_CHECKING:
     from .jvp import jvp as jvp
     from .language import Equations as Equations
     from .latex import latex as latex
+    from .names import *  # noqa: F403
     from .show import text as text
     from .simplify import simplify as simplify
     from .unfold import unfold as unfold

@@ -16,8 +16,15 @@ PACKAGES = ["bptt.graph", "bptt.compiler", "bptt.rnn"]
 def typed_names(package: str) -> set[str]:
     """The names that a type checker sees: those imported under ``if TYPE_CHECKING``."""
     tree = ast.parse(inspect.getsource(importlib.import_module(package)))
-    blocks = [n for n in tree.body if isinstance(n, ast.If)]
-    return {a.asname or a.name for block in blocks for n in block.body for a in n.names}
+    imports = [n for block in tree.body if isinstance(block, ast.If) for n in block.body]
+    names: set[str] = set()
+    for n in imports:
+        if isinstance(n, ast.ImportFrom):
+            star = n.names[0].name == "*"
+            held = vars(importlib.import_module(f"{package}.{n.module}")) if star else {}
+            names |= {k for k, v in held.items() if type(v).__module__.startswith(package)}
+            names |= {a.asname or a.name for a in n.names if not star}
+    return names
 
 
 @pytest.mark.parametrize("package", PACKAGES)
