@@ -51,14 +51,17 @@ class Pointwise(Rule):
             u.set_rank(self.out, 0, self.why)
 
     def default(self, u: Unifier, level: int) -> bool:
-        if level != 2:
+        if level not in (2, 4):
             return False
-        free = [leaf for leaf in self.leaves if leaf.dims is None and leaf.kind == "free"]
+        kind = "free" if level == 2 else "use"
+        free = [leaf for leaf in self.leaves if leaf.dims is None and leaf.kind == kind]
         if not free:
             return False
         if self.out.dims:
             u.known(free[0], u.copies(self.out.dims, self.why), self.why)
             return True
+        if level == 4:
+            return False
         others = [leaf for leaf in self.leaves if leaf.kind not in ("plain", "free") or leaf.dims is not None]
         evidence = [leaf for leaf in others if leaf.kind != "plain"]
         if evidence and all(leaf.rank == 0 for leaf in evidence):

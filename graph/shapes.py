@@ -303,6 +303,7 @@ class Sizes:
             lambda: self._default(2),
             self._smallest,
             self._first_use,
+            lambda: self._default(4),
             lambda: self._default(5),
             lambda: self._default(6),
         ]
