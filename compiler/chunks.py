@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from .loop import Chunks, Fill, Keep, Program, Rows, Stage, Value, loads, stores, walk
+from ..graph.expr import sort_axes
+from .loop import Chunks, Fill, Keep, Over, Program, Rows, Stage, Value, loads, stores, walk
 from .plan import Plan
 
 
@@ -92,8 +93,28 @@ def _chunked_storage(program: Program) -> Program:
         for name in inside - outside:
             v = values.get(name)
             if v is not None and v.role == "signal" and v.time == stage.axis:
-                values[name] = replace(v, keep=Keep("chunk", stage.size + max(v.lead, v.trail)))
+                look = max(v.lead, v.trail)
+                keep = Keep("ring", stage.size + look) if look else Keep("chunk", stage.size)
+                values[name] = replace(v, keep=keep)
     return replace(program, values=values)
+
+
+def spill(program: Program) -> Program:
+    """Blocks that one pass over the second axis leaves to a later one are stored for one step."""
+    values, stages = dict(program.values), []
+    for rows in program.rows():
+        defined: dict[str, int] = {}
+        spilled: set[str] = set()
+        for i, statement in enumerate(rows.body):
+            spilled |= {load.value for load in loads(statement) if defined.get(load.value, i) != i}
+            if isinstance(statement, Over):
+                defined.update((name, i) for name in stores(statement))
+        crossing = [n for n in spilled if n in values and values[n].role == "block" and "s" in values[n].axes]
+        for name in crossing:
+            axes = sort_axes({*values[name].axes, "b"} if rows.batch else values[name].axes)
+            values[name] = replace(values[name], role="signal", axes=axes, keep=Keep("ring", 1))
+        stages.append(replace(rows, chunk=1) if crossing else rows)
+    return replace(program, values=values, stages=tuple(stages))
 
 
 def ring(program: Program) -> Program:

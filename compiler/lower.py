@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ..graph.build import constant_value
 from ..graph.expr import Node, sort_axes
 from .body import Body
+from .chunks import spill
 from .loop import ALL, Block, Fill, Load, Map, Pack, Program, Rows, Stage, Statement, Value
 from .network import Network
 from .place import whole_matrix
@@ -176,4 +177,4 @@ def lower(net: Network, passes: Sequence[Pass], keep: set[Node], plan: Plan, nam
     state = Lowering(net, passes, keep, plan)
     stages = state.stages()
     results = {n: state.value(net.real(net.eqs[n]), True) for n in net.wanted}
-    return Program(name, dtype, state.values, state.packs, tuple(stages), results)
+    return spill(Program(name, dtype, state.values, state.packs, tuple(stages), results))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from ..graph.build import constant_value
 from ..graph.expr import Node
 from .network import LEAVES, NUMBERS, Network, is_cheap, is_pointwise
 from .schedule import Stage
@@ -53,7 +54,8 @@ def _must(net: Network, home: Mapping[Node, int]) -> set[Node]:
             must.add(n)
         for a in (*net.args(n), n):
             if a.op == "delay":
-                must.update(net.args(a))
+                source, *bounds = net.args(a)
+                must.update([source, *(x for x in bounds if constant_value(x) is None)])
         product = net.matrix_of(n)
         if product is not None:
             must.add(whole_matrix(net, product[0]))
