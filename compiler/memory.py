@@ -1,0 +1,178 @@
+"""Storage of a loop program: which slots a value has, how large its array is, one workspace for all calls.
+
+A signal over t is stored as ``[slots, (S), (B), *shape]``, time first. With ``keep all`` the slots are
+1-lead … N+trail of the longest sequence, slot k at index ``lead - 1 + k``; a ring or a chunk of n holds
+slot k at index ``(k - 1) % n``. The second time axis, where a value has both, has the slots 1 … S.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from .loop import Over, Program, Statement, Value, stores
+
+Array = np.ndarray[Any, Any]
+
+#: arrays start at multiples of this many bytes: a line of the cache, and the widest vector
+ALIGNMENT = 64
+#: what storage holds before it is written, wherever nothing ought to be read
+POISON = {"f": np.nan, "i": -(10**6), "b": False}
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The sizes of one call, and which rows run at which step.
+
+    sizes     steps of the longest sequence for t and s (1 where the program has no such axis), rows for b
+    lengths   axis -> [B], of the rows as they are sorted: by falling length along t
+    original  [B], the caller's number of each row: random numbers belong to it
+    start     the absolute number of step 1 of t
+    """
+
+    sizes: Mapping[str, int]
+    lengths: Mapping[str, Array]
+    original: Array
+    start: int = 1
+    seed: int = 0
+    order: dict[str, Array] = field(default_factory=dict, init=False)
+    running: dict[str, Array] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        for axis in ("t", "s"):
+            lengths = self.lengths[axis]
+            # for t this is 0, 1, 2, …: the batch is sorted
+            self.order[axis] = np.argsort(-lengths, kind="stable").astype(np.int64)
+            steps = np.arange(self.sizes[axis] + 2)
+            # running[axis][k]: how many rows have a step k; 1 … N count, 0 is not used
+            self.running[axis] = (lengths[:, None] >= steps).sum(0).astype(np.int64)
+
+    @classmethod
+    def of(
+        cls,
+        t: int | Sequence[int] | Array = 1,
+        s: int | Sequence[int] | Array = 1,
+        rows: int | None = None,
+        start: int = 1,
+        seed: int = 0,
+    ) -> Batch:
+        """A batch from lengths, or from one length for ``rows`` sequences; those of t must fall."""
+        if rows is None:
+            rows = next((len(n) for n in (t, s) if not isinstance(n, int)), 1)
+        lengths = {a: np.broadcast_to(np.asarray(n, np.int64), rows) for a, n in (("t", t), ("s", s))}
+        sizes = {"b": rows, **{a: int(n.max()) for a, n in lengths.items()}}
+        return cls(sizes, lengths, np.arange(rows), start, seed)
+
+    def count(self, axes: Sequence[str]) -> int:
+        """The number of valid positions over the axes: of sequences for b, of all their steps for (t, b)."""
+        times = [a for a in axes if a != "b"]
+        if "b" not in axes:
+            return prod(self.sizes[a] for a in times)
+        steps = np.ones(self.sizes["b"], np.int64)
+        for a in times:
+            steps = steps * self.lengths[a]
+        return int(steps.sum())
+
+
+def number_type(program: Program, dtype: str) -> np.dtype[Any]:
+    """The NumPy type of "f", "i" and "b" values of a program."""
+    return np.dtype({"f": program.dtype, "i": "int64", "b": "bool"}[dtype])
+
+
+def slots(value: Value, n: int) -> int:
+    """How many slots of a value are stored along its time axis of ``n`` steps."""
+    return value.lead + n + value.trail if value.keep.kind == "all" else value.keep.n
+
+
+def storage_shape(value: Value, sizes: Mapping[str, int], over: bool = False) -> tuple[int, ...]:
+    """The shape of a value's array. A block has one row a sequence, or one in all inside Over (``over``)."""
+    if value.role == "block":
+        return value.shape if over else (sizes["b"], *value.shape)
+    extents = (slots(value, sizes[a]) if a == value.time else sizes[a] for a in value.axes)
+    return (*extents, *value.shape)
+
+
+def slot_offset(value: Value) -> int:
+    """What to add to the number of a slot for its index (modulo n for rings and chunks)."""
+    return value.lead - 1 if value.keep.kind == "all" else -1
+
+
+def inner_blocks(program: Program) -> frozenset[str]:
+    """The blocks that live inside Over: one row at a time."""
+    names: set[str] = set()
+
+    def inside(body: Sequence[Statement]) -> None:
+        for statement in body:
+            if isinstance(statement, Over):
+                names.update(name for inner in statement.body for name in stores(inner))
+                inside(statement.body)
+
+    for stage in program.rows():
+        inside(stage.body)
+    return frozenset(n for n in names if n in program.values and program.values[n].role == "block")
+
+
+def owned(program: Program) -> list[Value]:
+    """The values whose arrays are the program's own, not the caller's."""
+    return [v for v in program.values.values() if v.role in ("static", "signal", "block")]
+
+
+def predicted_bytes(program: Program, t: int = 1, s: int = 1, b: int = 1) -> int:
+    """What a workspace for sequences of ``t`` (and ``s``) steps and ``b`` rows takes, packs included."""
+    sizes, inner = {"t": t, "s": s, "b": b}, inner_blocks(program)
+    total = 0
+    for v in owned(program):
+        total += prod(storage_shape(v, sizes, v.name in inner)) * number_type(program, v.dtype).itemsize
+    item = number_type(program, "f").itemsize
+    return total + sum(rows * columns * item for rows, columns in map(pack_shape, program.packs.values()))
+
+
+def pack_shape(pack: Any) -> tuple[int, int]:
+    """Rows and columns of a pack."""
+    return sum(block.size[0] for block in pack.blocks), pack.blocks[0].size[1]
+
+
+class Workspace:
+    """The arrays of a program, kept from call to call; one that has become too small is allocated anew."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self._inner = inner_blocks(program)
+        self._memory: dict[str, Array] = {}
+        self._shaped: dict[str, Array] = {}
+        self._sizes: dict[str, int] = {}
+
+    def arrays(self, sizes: Mapping[str, int]) -> dict[str, Array]:
+        """One array for every value of the program's own, and for every pack (transposed: [columns, rows])."""
+        if self._sizes != sizes:
+            for v in owned(self.program):
+                shape = storage_shape(v, sizes, v.name in self._inner)
+                self._shaped[v.name] = self._array(v.name, shape, number_type(self.program, v.dtype))
+            for pack in self.program.packs.values():
+                shape = pack_shape(pack)[::-1]
+                self._shaped[pack.name] = self._array(pack.name, shape, number_type(self.program, "f"))
+            self._sizes = dict(sizes)
+        return self._shaped
+
+    @property
+    def bytes(self) -> int:
+        """What is allocated now."""
+        return sum(a.nbytes for a in self._memory.values())
+
+    def _array(self, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+        size = prod(shape) * dtype.itemsize
+        memory = self._memory.get(name)
+        if memory is None or memory.nbytes < size:
+            self._memory[name] = memory = aligned(size)
+        return memory[:size].view(dtype).reshape(shape)
+
+
+def aligned(size: int) -> Array:
+    """``size`` bytes, aligned."""
+    memory = np.empty(size + ALIGNMENT, np.uint8)
+    offset = -memory.ctypes.data % ALIGNMENT
+    return memory[offset : offset + size]
