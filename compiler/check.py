@@ -197,10 +197,10 @@ class _Checker:
             for item in place.stage.sums:
                 self.sum(item, place)
         for place in places:
-            for item in walk(place.stage.body, place.stage.sums):
-                self.complete.update(n for n in self.targets(item) if self.values[n].role != "block")
-                if isinstance(item, Over):
-                    self.complete.update(s.dst for s in item.sums if self.values[s.dst].role != "block")
+            for made in walk(place.stage.body, place.stage.sums):
+                self.complete.update(n for n in self.targets(made) if self.values[n].role != "block")
+                if isinstance(made, Over):
+                    self.complete.update(s.dst for s in made.sums if self.values[s.dst].role != "block")
             for name in [n for n, p in self.defined.items() if p and self.values[n].role == "block"]:
                 self.defined[name] = Place(place.stage, -1, None, ())  # its body is over
         self.writers = {}

@@ -313,9 +313,9 @@ class Interpreter:
         index: dict[str, Array] = {a: np.zeros(1, np.int64) for a in ("t", "s", "b")}
         for a in e.axes:
             index[a] = self.batch.original[frame.rows] if a == "b" else self.absolute(a, frame)
-        columns = [np.reshape(index[a], (-1, *(1,) * len(shape))) for a in ("t", "s", "b")]
+        t, s, rows = (np.reshape(index[a], (-1, *(1,) * len(shape))) for a in ("t", "s", "b"))
         units = np.arange(int(np.prod(shape))).reshape((1, *shape))
-        return np.asarray(mask_value(mask_bits(self.batch.seed, e.key, *columns, units), e.p), self.dtype)
+        return np.asarray(mask_value(mask_bits(self.batch.seed, e.key, t, s, rows, units), e.p), self.dtype)
 
     # ---- storage -------------------------------------------------------------------------------
     def dtype_of(self, v: Value) -> np.dtype[Any]:

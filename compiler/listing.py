@@ -112,7 +112,7 @@ def statement_lines(program: Program, statement: Statement) -> Iterator[str]:
             yield from ("    " + line for line in statement_lines(program, inner))
         for item in statement.sums:
             yield "    " + sum_line(item)
-    else:
+    elif isinstance(statement, Fill):
         yield fill_line(statement)
 
 

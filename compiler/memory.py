@@ -147,7 +147,7 @@ class Workspace:
         self._sizes: dict[str, int] = {}
 
     def arrays(self, sizes: Mapping[str, int]) -> dict[str, Array]:
-        """One array for every value of the program's own, and for every pack (transposed: [columns, rows])."""
+        """One array for every value of the program's own, and for every pack (transposed: [k, rows])."""
         if self._sizes != sizes:
             for v in owned(self.program):
                 shape = storage_shape(v, sizes, v.name in self._inner)

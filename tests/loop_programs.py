@@ -319,7 +319,8 @@ def row_ops(dtype: str = "float64") -> Program:
 def pointwise(dtype: str = "float64") -> Program:
     """Every pointwise operation, every kind of expression, vectors, matrices and numbers a row."""
     N, M = 4, 3
-    unary = [
+    unary = ["tanh", "sigmoid", "relu", "exp", "log", "sin", "cos", "sqrt", "abs", "sign", "step", "floor"]
+    unary += ["softplus", "stop_gradient", "neg"]
         "tanh",
         "sigmoid",
         "relu",

@@ -109,7 +109,7 @@ def test_rings_and_chunks_hold_what_is_needed_and_no_more() -> None:
         assert all(np.allclose(out[n], whole[n], rtol=1e-13, equal_nan=True) for n in whole)
     loops = programs.chunked()
     h = loops.values["h"]
-    loops.values["h"] = type(h)(**{**h.__dict__, "keep": Keep("ring", 2)})
+    loops.values["h"] = type(h)(**{**h.__dict__, "keep": Keep("ring", 1)})
     arrays = interpret(loops, batch, given(loops, batch))
     assert np.isnan(arrays["last"][0]).all()  # h[s-2] is gone before it is read
 
