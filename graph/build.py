@@ -6,7 +6,7 @@ index axes are expanded; nothing else broadcasts.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from . import expr
 from .expr import Node, const, count, length, make, sort_axes, time_axes
@@ -210,9 +210,20 @@ def logsumexp(x: Node) -> Node:
 
 
 # ---- pointwise -----------------------------------------------------------------------------------
+def _before_expanding(f: Callable[..., Node], xs: Sequence[Node]) -> Node | None:
+    """f of operands that do not vary over all of their axes: computed where they vary, then expanded."""
+    axes = sort_axes(a for x in xs for a in (x.args[0] if x.op == "expand" else x).axes)
+    if axes == xs[0].axes:
+        return None
+    return expand(f(*[expand(x.args[0], axes) if x.op == "expand" else x for x in xs]), xs[0].axes)
+
+
 def add(*xs: Node | float) -> Node:
     """The n-ary sum; constants are gathered at its end."""
     aligned = align(*[number(lift(x)) for x in xs])
+    inner = _before_expanding(add, aligned)
+    if inner is not None:
+        return inner
     terms: list[Node] = []
     for x in aligned:
         terms += x.args if x.op == "add" else [x]
@@ -238,6 +249,9 @@ def mul(a: Node | float, b: Node | float) -> Node:
         return x
     if v == -1:
         return neg(x)
+    inner = _before_expanding(mul, (x, y))
+    if inner is not None:
+        return inner
     if x.op == "neg":
         return neg(mul(x.args[0], y))
     if y.op == "neg":
@@ -252,7 +266,9 @@ def neg(a: Node | float) -> Node:
     if x.op == "neg":
         return x.args[0]
     value = constant_value(x)
-    return make("neg", (x,)) if value is None else like(-value, x.axes, x.shape)
+    if value is not None:
+        return like(-value, x.axes, x.shape)
+    return _before_expanding(neg, (x,)) or make("neg", (x,))
 
 
 def sub(a: Node | float, b: Node | float) -> Node:
@@ -268,7 +284,9 @@ def div(a: Node | float, b: Node | float) -> Node:
         return x
     if u is not None and v is not None and v != 0:
         return like(u / v, x.axes, x.shape)
-    return make("div", (x, y))
+    if u == 0:
+        return x
+    return _before_expanding(div, (x, y)) or make("div", (x, y))
 
 
 def power(x: Node | float, p: float) -> Node:
@@ -281,12 +299,13 @@ def power(x: Node | float, p: float) -> Node:
     value = constant_value(base)
     if value is not None and (value > 0 or (p > 0 and float(p).is_integer())):
         return like(float(value**p), base.axes, base.shape)
-    return make("power", (base,), float(p))
+    return _before_expanding(lambda e: power(e, p), (base,)) or make("power", (base,), float(p))
 
 
 def unary(op: str, x: Node | float) -> Node:
     """A function of one number: tanh, sigmoid, relu, exp, log, sin, cos, sqrt, abs, sign, softplus, step, floor."""
-    return make(op, (number(lift(x)),))
+    value = number(lift(x))
+    return _before_expanding(lambda e: unary(op, e), (value,)) or make(op, (value,))
 
 
 def _binary(op: str, a: Node | float, b: Node | float) -> Node:
@@ -362,6 +381,8 @@ def at(e: Node, axis: str, end: bool, position: int) -> Node:
     """The value at step ``position`` (from the end: T + position); zero where a sequence has no such step."""
     if is_constant(e, 0.0):
         return like(0.0, [a for a in e.axes if a != axis], e.shape)
+    if e.op == "first" and e.attr == axis and not end and position == 1:
+        return expand(e.args[0], [a for a in e.axes if a != axis])
     return make("at", (e,), (axis, end, position))
 
 
@@ -377,6 +398,8 @@ def first(at_first: Node | float, e: Node, axis: str = "t") -> Node:
     inner = [a for a in e.axes if a != axis]
     if is_constant(e, 0.0) and is_constant(lift(at_first), 0.0):
         return e
+    if e.op == "first" and e.attr == axis:
+        e = e.args[1]
     return make("first", (like(at_first, inner, e.shape), e), axis)
 
 

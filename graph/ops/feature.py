@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import build as b
+from ..errors import CircuitError
 from ..expr import sort_axes
 from .table import op
 
@@ -190,11 +191,11 @@ def _opaque(args: Sequence[Node], attr: Any) -> TypeOf:
 
 
 def _undefined(attr: Any, *_: Any) -> Array:
-    raise TypeError(f"{attr[0]} is opaque, it has no value: define it, {attr[0]}(…) = …, to compute with it")
+    raise CircuitError(f"{attr[0]} is opaque, it has no value: define it, {attr[0]}(…) = …, to compute with it")
 
 
-def _no_derivative(n: Node, out: Node, g: Node) -> list[Node | None]:
-    raise TypeError(f"{n.attr[0]} is opaque, it has no derivative: define it, {n.attr[0]}(…) = …")
+def _no_derivative(n: Node, *_: Any) -> list[Node | None]:
+    raise CircuitError(f"{n.attr[0]} is opaque, it has no derivative: define it, {n.attr[0]}(…) = …")
 
 
 op("repeat", "feature", type=_repeat, meaning=_repeat_meaning,
@@ -221,4 +222,4 @@ op("max_last", "feature", type=_last_gone("f"), meaning=lambda attr, batched, x:
 op("argmax", "feature", type=_last_gone("i"), meaning=lambda attr, batched, x: x.argmax(-1),
    vjp=lambda n, out, g: [None], label="argmax({0})", latex=r"\operatorname{{argmax}}({0})")  # fmt: skip
 op("contract", "feature", type=_contract, meaning=_contract_meaning, vjp=_contract_vjp, jvp="multilinear")
-op("opaque", "feature", type=_opaque, meaning=_undefined, vjp=_no_derivative)
+op("opaque", "feature", type=_opaque, meaning=_undefined, vjp=_no_derivative, jvp=_no_derivative)

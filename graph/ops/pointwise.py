@@ -54,15 +54,17 @@ def _number(args: Sequence[Node], attr: Any) -> tuple[tuple[str, ...], tuple[int
     return args[0].axes, args[0].shape, "f"
 
 
-def _function(name: str, meaning: Callable[[Array], Array], derivative: Callable[..., Node | None], **entry: Any) -> None:
-    """A function of one number. ``derivative(x, out, g)`` is the adjoint of its argument."""
+def _function(
+    name: str, meaning: Callable[[Array], Array], derivative: Callable[..., Node] | None, **entry: Any
+) -> None:
+    """A function of one number. ``derivative(x, out, g)`` is the adjoint of its argument; None: it has none."""
     op(
         name,
         "pointwise",
         type=_same,
         meaning=lambda attr, batched, x: meaning(x),
-        vjp=lambda n, out, g: [derivative(n.args[0], out, g)],
-        jvp="pointwise",
+        vjp=lambda n, out, g: [derivative(n.args[0], out, g) if derivative else None],
+        jvp="pointwise" if derivative else None,
         scalar=entry.pop("scalar", name + "({0})"),
         label=entry.pop("label", name + "({0})"),
         latex=entry.pop("latex", rf"\operatorname{{{name}}}({{0}})"),
@@ -119,11 +121,13 @@ _function(
     latex=r"\sqrt{{{0}}}",
 )
 _function("abs", np.abs, lambda x, out, g: g * b.unary("sign", x), latex=r"\left|{0}\right|", cheap=True)
-_function("sign", np.sign, lambda x, out, g: None, cheap=True)
-_function("step", lambda x: np.where(x > 0, 1.0, 0.0) + 0.0 * x, lambda x, out, g: None, cheap=True)
-_function("floor", np.floor, lambda x, out, g: None, latex=r"\lfloor {0} \rfloor", cheap=True)
+_function("sign", np.sign, None, cheap=True)
+_function("step", lambda x: np.where(x > 0, 1.0, 0.0) + 0.0 * x, None, cheap=True)
+_function("floor", np.floor, None, latex=r"\lfloor {0} \rfloor", cheap=True)
 _function("softplus", lambda x: np.logaddexp(0.0, x), lambda x, out, g: g * b.unary("sigmoid", x))
-_function("stop_gradient", lambda x: x, lambda x, out, g: None, scalar="{0}", cheap=True)
+op("copy", "pointwise", type=_same, meaning=lambda attr, batched, x: x, vjp=lambda n, out, g: [g], jvp="linear",
+   scalar="{0}", label="{0}", latex="{0}", cheap=True)  # fmt: skip
+_function("stop_gradient", lambda x: x, None, scalar="{0}", cheap=True)
 
 
 def _two(name: str, meaning: Callable[[Array, Array], Array], partials: Callable[..., list[Node]], **entry: Any) -> None:

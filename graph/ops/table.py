@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
     TypeRule = Callable[[Sequence[Node], Any], tuple[tuple[str, ...], tuple[int, ...], str]]
     Meaning = Callable[..., Array]
-    Vjp = Callable[[Node, Node, Node], Sequence[Node | None]]
+    Vjp = Callable[..., Sequence[Node | None]]
     Jvp = Callable[[Node, Node, Sequence[Node | None]], Node | None]
 
 
@@ -34,7 +34,9 @@ class Op:
               the right only after the caller has aligned ranks. None: the operation crosses steps and
               unfolding replaces it.
     vjp       ``vjp(node, out, g)``: the adjoint of each argument, as graph, from ``g``, that of the node;
-              ``out`` stands for the node's own value. None for an argument that has none.
+              ``out`` stands for the node's own value. None for an argument that has none. Operations of
+              the kind "time" get a fourth argument, ``steps`` (graph/steps.py), to read an adjoint at
+              other steps.
     jvp       "pointwise" (sum of the vjp's factors), "linear" (the operation itself on the tangents),
               "multilinear" (linear in each argument) or a function; None: no tangent passes.
     scalar    code of one element from those of its arguments, for pointwise operations

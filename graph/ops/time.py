@@ -15,6 +15,7 @@ from .table import op
 
 if TYPE_CHECKING:
     from ..expr import Node
+    from ..steps import Steps
     from .table import Array
 
 TypeOf = tuple[tuple[str, ...], tuple[int, ...], str]
@@ -67,12 +68,11 @@ def _total(attr: Any, batched: Sequence[bool], x: Array) -> Array:
     return x.sum(0)
 
 
-def _delay_vjp(n: Node, out: Node, g: Node) -> list[Node]:
+def _delay_vjp(n: Node, out: Node, g: Node, steps: Steps) -> list[Node]:
     """An advance of the adjoint; the values before the start (after the end) are read at single steps."""
     axis, k = n.attr
-    single = [b.at(g, axis, False, k - j) if k > 0 else b.at(g, axis, True, j + 1 + k) for j in range(abs(k))]
-    none = [b.like(0.0, [a for a in g.axes if a != axis], g.shape)] * abs(k)
-    return [b.delay(g, axis, -k, none), *single]
+    single = [steps.at(g, axis, False, k - j) if k > 0 else steps.at(g, axis, True, j + 1 + k) for j in range(abs(k))]
+    return [steps.shift(g, axis, -k), *single]
 
 
 def _fit(g: Node, like: Node) -> Node:
@@ -86,10 +86,9 @@ op("reduce", "axes", type=_without, meaning=_total, vjp=lambda n, out, g: [b.exp
    jvp="linear")  # fmt: skip
 op("amax", "axes", type=_without, meaning=lambda attr, batched, x: x.max(0), vjp=lambda n, out, g: [None])
 op("delay", "time", type=_delay, vjp=_delay_vjp, jvp="linear", cheap=True)
-op("at", "time", type=_at, vjp=lambda n, out, g: [_fit(b.place(g, *n.attr), n.args[0])], jvp="linear")
-op("place", "time", type=_place, vjp=lambda n, out, g: [_fit(b.at(g, *n.attr), n.args[0])], jvp="linear",
+op("at", "time", type=_at, vjp=lambda n, out, g, steps: [_fit(b.place(g, *n.attr), n.args[0])], jvp="linear")
+op("place", "time", type=_place, vjp=lambda n, out, g, steps: [_fit(steps.at(g, *n.attr), n.args[0])], jvp="linear",
    cheap=True)  # fmt: skip
 op("first", "time", type=_first,
-   vjp=lambda n, out, g: [_fit(b.at(g, n.attr, False, 1), n.args[0]), b.first(0.0, g, n.attr)],
+   vjp=lambda n, out, g, steps: [_fit(steps.at(g, n.attr, False, 1), n.args[0]), b.first(0.0, g, n.attr)],
    jvp="linear", cheap=True)  # fmt: skip
-

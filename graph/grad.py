@@ -1,0 +1,284 @@
+"""Reverse mode: a circuit with the equations of its adjoint. Unfolded graphs are differentiated by the same function.
+
+The adjoint of the equation ``h`` is the equation ``δh``; in a derivative of a derivative ``δ2h``, and so on. Parts
+of an adjoint that need a name are ``δhʹ``, ``δhʹʹ``: what is read at another step, and the adjoint of a sum that is
+the argument of the equation's nonlinearity, where it is used more than once.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Mapping, Sequence
+
+from . import build as b
+from . import expr
+from .circuit import Circuit, is_boundary_name
+from .errors import CircuitError, did_you_mean
+from .expr import Node, ref, topological
+from .ops.table import TABLE
+from .simplify import losses_of_logits
+from .steps import Steps
+
+PRIME = "ʹ"
+
+
+def grad(circuit: Circuit, loss: str, wrt: str | Iterable[str] | None = None) -> Circuit:
+    """The circuit with its adjoint: ``result.grads`` maps what is differentiated by to its equation.
+
+    loss: one value a sequence, then averaged over the batch, or one for the batch. wrt: parameters, inputs,
+    signals, boundary values ("h[0]"); None: all parameters that are trained. The derivative by what the loss does
+    not reach is zero.
+
+    Raises CircuitError for a loss with a time or with features, and for a name in ``wrt`` that is none of these.
+    """
+    wanted = _wanted(circuit, wrt)
+    for name in wanted:
+        if is_boundary_name(name) and name not in circuit.names():
+            from .carry import opened
+
+            circuit = opened(circuit, name)
+    _check_loss(circuit, loss)
+    return _Reverse(circuit, loss, wanted).result()
+
+
+def _wanted(circuit: Circuit, wrt: str | Iterable[str] | None) -> list[str]:
+    """The names to differentiate by; in an unfolded graph ``x`` stands for ``x[1]``, ``x[2]``, …"""
+    if wrt is None:
+        return [n for n in circuit.param_nodes if n not in circuit.constants]
+    found: dict[str, None] = {}
+    known = circuit.names()
+    leaves = circuit.unfolding.leaves if circuit.unfolding else {}
+    for name in [wrt] if isinstance(wrt, str) else wrt:
+        steps = [n for n in (*circuit.eqs, *leaves) if n.startswith(f"{name}[") and not is_boundary_name(n)]
+        if name in circuit.constants:
+            raise CircuitError(f"wrt: {name} is a constant of {circuit.name}; make it a parameter to differentiate by it")
+        if circuit.unfolding and steps and (name not in known or name in circuit.input_nodes):
+            found |= dict.fromkeys(steps)
+        elif name in known or is_boundary_name(name):
+            found[name] = None
+        else:
+            near = did_you_mean(name, known)
+            raise CircuitError(
+                f"wrt: {circuit.name} has no parameter, input, signal or boundary value {name}"
+                + (f"; {near}" if near else "")
+            )
+    return list(found)
+
+
+def _check_loss(circuit: Circuit, loss: str) -> None:
+    root = circuit.eqs.get(loss)
+    if root is None:
+        near = did_you_mean(loss, circuit.eqs)
+        raise CircuitError(f"{circuit.name} has no equation {loss} to differentiate" + (f"; {near}" if near else ""))
+    if root.shape or set(root.axes) - {"b"} or root.dtype != "f":
+        axes = ", ".join("batch" if a == "b" else a for a in root.axes) or "nothing"
+        raise CircuitError(
+            f"{circuit.name}: {loss} is no loss: it has the shape {root.shape} and varies over {axes}\n"
+            f"  expected: one number a sequence (then averaged over the batch), or one for the batch\n"
+            f"  mend: sum({loss}) over features, mean({loss}[t], over=t) over steps"
+        )
+
+
+def new_mark(mark: str, names: Iterable[str]) -> str:
+    """``mark``, or ``mark2``, ``mark3``, …: the first with which no name begins."""
+    taken = tuple(names)
+    order, candidate = 1, mark
+    while any(n.startswith(candidate) for n in taken):
+        order += 1
+        candidate = f"{mark}{order}"
+    return candidate
+
+
+class _Reverse:
+    """One reverse sweep. Equations are taken from the last to the first, those only that the loss depends on."""
+
+    def __init__(self, circuit: Circuit, loss: str, wanted: Sequence[str]) -> None:
+        self.circuit = circuit
+        self.loss = loss
+        self.wanted = dict.fromkeys(wanted)
+        self.eqs = losses_of_logits(circuit.eqs, keep=self.wanted)
+        self.orders = {name: topological([e]) for name, e in self.eqs.items()}
+        self.active = _active(self.orders, self.wanted)
+        self.mark = new_mark("δ", circuit.names())
+        self.taken = circuit.names()
+        # an expression that is an equation's root is referred to by its name
+        self.names: dict[Node, Node] = {}
+        for name, e in circuit.eqs.items():
+            if e.args:
+                self.names.setdefault(e, ref(name, e))
+        self.terms: dict[str, dict[str, list[Node]]] = {}
+        self.parts: dict[str, dict[str, Node]] = {}
+        self.current = loss
+        self.steps = Steps(self.name)
+
+    # ---- the sweep ----
+    def result(self) -> Circuit:
+        """The circuit with its adjoint equations."""
+        position = {name: i for i, name in enumerate(self.eqs)}
+        root = self.eqs[self.loss]
+        seed = b.div(1.0, expr.count(["b"])) if root.axes else expr.const(1.0)
+        self.terms[self.loss] = {"": [b.expand(seed, root.axes)]}
+        waiting = [-position[self.loss]] if self.loss in self.active else []
+        names, seen = list(self.eqs), {self.loss}
+        while waiting:
+            name = names[-heapq.heappop(waiting)]
+            self._equation(name)
+            for target in self.terms:
+                if target not in seen:
+                    seen.add(target)
+                    if target in position:
+                        heapq.heappush(waiting, -position[target])
+        return self._assembled()
+
+    def _equation(self, name: str) -> None:
+        """The contributions of one equation to the adjoints of what it reads."""
+        self.current = name
+        order, root = self.orders[name], self.eqs[name]
+        live = self._live(order)
+        guards = _dead_at_first(order)
+        adjoint: dict[Node, list[Node]] = {root: [ref(self.mark + name, root)]}
+        for n in reversed(order):
+            if n not in live or n not in adjoint:
+                continue
+            g = b.add(*adjoint.pop(n))
+            if n.op in ("ref", "input", "param"):
+                self.terms.setdefault(n.attr, {}).setdefault(name, []).append(g)
+                continue
+            if n is not root and _is_preactivation(n, root, live) and g.op != "ref" and g.axes:
+                g = self.name(g)
+            for a, da in zip(n.args, self._vjp(n, g, guards.get(n, ()), live), strict=True):
+                if da is not None and a in live:
+                    if da.type != a.type:
+                        raise TypeError(f"the op table's vjp of {n.op} gives {da!r} for the argument {a!r}")
+                    adjoint.setdefault(a, []).append(da)
+
+    def _live(self, order: Sequence[Node]) -> set[Node]:
+        """The nodes through which a derivative passes on to what is differentiated by."""
+        live: set[Node] = set()
+        for n in order:
+            if n.op in ("ref", "input", "param"):
+                if n.dtype == "f" and (n.attr in self.wanted or (n.op == "ref" and n.attr in self.active)):
+                    live.add(n)
+            elif n.dtype == "f" and TABLE[n.op].jvp is not None and any(a in live for a in n.args):
+                live.add(n)
+        return live
+
+    def _vjp(self, n: Node, g: Node, guards: Sequence[str], live: set[Node]) -> Sequence[Node | None]:
+        entry = TABLE[n.op]
+        if entry.vjp is None:
+            raise TypeError(f"the operation {n.op} has no derivative in the op table")
+        more = [self.steps] if entry.kind == "time" else []
+        found = list(entry.vjp(n, self.names.get(n, n), g, *more))
+        for axis in guards if entry.jvp != "linear" else ():
+            # at step 1 the node may be NaN, and its adjoint is zero: nothing of it may reach a sum over steps
+            if any(a in live and da is not None and axis not in da.axes for a, da in zip(n.args, found, strict=True)):
+                alone = expr.make(n.op, [_zero_at_first(a, axis) for a in n.args], n.attr)
+                summed = entry.vjp(alone, _zero_at_first(self.names.get(n, n), axis), g, *more)
+                found = [s if s is not None and axis not in s.axes else da for s, da in zip(summed, found, strict=True)]
+            found = [da if da is None else _zero_at_first(da, axis) for da in found]
+        return found
+
+    # ---- names ----
+    def name(self, x: Node) -> Node:
+        """A ref to an equation that holds ``x``: one that there is, or a new one."""
+        known = self.names.get(x)
+        if known is not None:
+            return known
+        base, bracket, index = self.current.partition("[")
+        primes = PRIME
+        while (label := f"{self.mark}{base}{primes}{bracket}{index}") in self.taken:
+            primes += PRIME
+        self.taken.add(label)
+        self.parts.setdefault(self.current, {})[label] = x
+        self.names[x] = ref(label, x)
+        return self.names[x]
+
+    # ---- the result ----
+    def _assembled(self) -> Circuit:
+        found: dict[str, Node] = {}
+        for name in reversed(self.eqs):
+            if name in self.terms or name in self.wanted:
+                found[self.mark + name] = self._total(name, self.eqs[name])
+            found |= self.parts.get(name, {})
+        for name in self.wanted:
+            like = self.eqs.get(name) or self._leaf(name)
+            if like.dtype != "f":
+                raise CircuitError(f"wrt: {name} is a symbol, by which nothing can be differentiated")
+            if name not in self.eqs:
+                found[self.mark + name] = self._total(name, like)
+        self._refer(found)
+        grads = {name: self.mark + name for name in self.wanted}
+        return self.circuit.with_eqs({**self.circuit.eqs, **found}, grads=grads, order=self.mark)
+
+    def _leaf(self, name: str) -> Node:
+        """The parameter or input of this name."""
+        unfolding = self.circuit.unfolding
+        if unfolding and name in unfolding.leaves:
+            n = self.circuit.input_nodes[unfolding.leaves[name][0]]
+            return expr.input_(name, [a for a in n.axes if a == "b"], n.shape, n.dtype)
+        return self.circuit.param_nodes.get(name) or self.circuit.input_nodes[name]
+
+    def _total(self, name: str, like: Node) -> Node:
+        """The sum of the contributions to an adjoint, in the order of the equations that they come from."""
+        terms = self.terms.get(name, {})
+        ordered = [g for source in ("", *reversed(self.eqs)) for g in terms.get(source, ())]
+        return b.expand(b.add(*ordered), like.axes) if ordered else b.zeros(like)
+
+    def _refer(self, found: dict[str, Node]) -> None:
+        """Roots of equations inside the adjoint replaced by their names; not an equation by itself."""
+        own = {n.attr: x for x, n in self.names.items()}
+        roots = [e.args if own.get(label) is e else (e,) for label, e in found.items()]
+        replaced = iter(expr.substitute([x for group in roots for x in group], self.names))
+        for (label, e), group in zip(list(found.items()), roots, strict=True):
+            fresh = [next(replaced) for _ in group]
+            found[label] = expr.rebuild(e, fresh) if group is e.args else fresh[0]
+
+
+def _active(orders: Mapping[str, Sequence[Node]], wanted: Iterable[str]) -> set[str]:
+    """The equations that depend on what is differentiated by."""
+    targets = set(wanted)
+    users: dict[str, list[str]] = {}
+    todo = [name for name in orders if name in targets]
+    for name, order in orders.items():
+        for n in order:
+            if n.op == "ref":
+                users.setdefault(n.attr, []).append(name)
+            elif n.op in ("param", "input") and n.attr in targets:
+                todo.append(name)
+    active: set[str] = set()
+    while todo:
+        name = todo.pop()
+        if name not in active:
+            active.add(name)
+            todo.extend(users.get(name, ()))
+    return active
+
+
+def _is_preactivation(n: Node, root: Node, live: set[Node]) -> bool:
+    """Whether ``n`` is the sum inside the nonlinearity of an equation, with an adjoint that has several uses."""
+    nonlinear = TABLE[root.op].jvp not in ("linear", "multilinear") and len(root.args) == 1
+    return nonlinear and n is root.args[0] and _uses(n, live) > 1
+
+
+def _uses(n: Node, live: set[Node]) -> int:
+    """How often the adjoint of a sum is used."""
+    if n not in live:
+        return 0
+    return sum(_uses(a, live) for a in n.args) if n.op in ("add", "contract") else 1
+
+
+def _dead_at_first(order: Sequence[Node]) -> dict[Node, list[str]]:
+    """The nodes that lie only in the branch for the other steps of a ``first``, with its axes."""
+    dead: dict[Node, list[str]] = {}
+    for axis in dict.fromkeys(n.attr for n in order if n.op == "first"):
+        used = {order[-1]}
+        for n in reversed(order):
+            if n in used or axis not in n.axes:
+                used.update(n.args[:1] if n.op == "first" and n.attr == axis else n.args)
+            else:
+                dead.setdefault(n, []).append(axis)
+    return dead
+
+
+def _zero_at_first(x: Node, axis: str) -> Node:
+    return b.first(0.0, x, axis) if axis in x.axes and x.dtype == "f" else x

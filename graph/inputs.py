@@ -1,0 +1,260 @@
+"""What a caller gives, checked: names, shapes, kinds of numbers, lengths, symbols in range.
+
+The reference and compiled programs share these checks. Every error is a ValueError (for a kind of number a
+TypeError) that names the array, what was expected and what came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .circuit import Circuit, is_boundary_name
+from .errors import did_you_mean
+from .expr import TIME_AXES, Node, topological
+
+if TYPE_CHECKING:
+    Array = np.ndarray[Any, Any]
+
+SIZE_NAMES = {"t": "T", "s": "S", "b": "B"}
+TARGETS = frozenset(("cross_entropy", "nll", "minus_onehot"))
+
+
+@dataclass(frozen=True)
+class Given:
+    """What was given, checked: arrays of floats in one dtype, symbols int64.
+
+    sizes     "t", "s", "b" -> T, S, B (without "s" where there is no second index)
+    lengths   "t", "s" -> the lengths int64 [B]; without an axis whose sequences are all full
+    """
+
+    params: dict[str, Array]
+    arrays: dict[str, Array]
+    sizes: dict[str, int]
+    lengths: dict[str, Array]
+
+    def length(self, axis: str) -> Array:
+        """The length of each sequence."""
+        return self.lengths.get(axis, np.full(self.sizes["b"], self.sizes.get(axis, 0)))
+
+    def count(self, axes: Sequence[str]) -> int:
+        """The number of valid positions over these axes."""
+        each = np.ones(self.sizes["b"], dtype=np.int64)
+        for a in axes:
+            each = each * (self.length(a) if a != "b" else 1)
+        return int(each.sum()) if "b" in axes else int(each[0])
+
+
+def given(
+    circuit: Circuit,
+    params: Mapping[str, Any],
+    inputs: Mapping[str, Any],
+    lengths: Any = None,
+    start: int = 1,
+    dtype: Any = None,
+) -> Given:
+    """The arguments of a call, checked against what a circuit declares.
+
+    dtype: that which arrays of numbers must have; None: all are taken and become float64. Inputs named like
+    boundary values ("h[0]") that are not given are zero. Parameters that no equation needs may be missing.
+    """
+    if not _whole(start) or start < 1:
+        raise ValueError(f"start: expected the number of the first step, at least 1, got {start!r}")
+    used = {n.attr: n for n in topological(circuit.eqs.values()) if n.op in ("param", "input")}
+    checked = _parameters(circuit, params, used, dtype)
+    sizes, arrays = _inputs(circuit, inputs, used, dtype)
+    found = _lengths(lengths, sizes, circuit)
+    sizes = {a: sizes[a] for a in ("t", "s", "b") if a in sizes}
+    for name, node in circuit.input_nodes.items():
+        if name in arrays:
+            _check_shape(circuit, name, node, arrays[name], sizes)
+        elif is_boundary_name(name) and name in used:
+            fill = -1 if node.dtype == "i" else 0.0
+            shape = tuple(sizes[a] for a in node.axes) + node.shape
+            arrays[name] = np.full(shape, fill, np.int64 if node.dtype == "i" else dtype or np.float64)
+    result = Given(checked, arrays, sizes, found)
+    _check_unfolding(circuit, result)
+    _check_symbols(circuit, result)
+    return result
+
+
+def _whole(x: Any) -> bool:
+    return isinstance(x, int | np.integer) and not isinstance(x, bool)
+
+
+# ---- parameters ----------------------------------------------------------------------------------
+def _parameters(circuit: Circuit, params: Mapping[str, Any], used: Mapping[str, Node], dtype: Any) -> dict[str, Array]:
+    checked: dict[str, Array] = {}
+    for name, node in circuit.param_nodes.items():
+        if name not in params:
+            if name in used:
+                raise ValueError(_missing(f"the parameter {name} of {circuit.name}", f"an array of shape {node.shape}", params))
+            continue
+        array = _numbers(f"the parameter {name}", params[name], dtype)
+        if array.shape != node.shape:
+            raise ValueError(f"the parameter {name}: expected the shape {node.shape}, got {array.shape}")
+        checked[name] = array
+    for name in params:
+        if name not in circuit.param_nodes:
+            raise ValueError(_unknown(f"{circuit.name} has no parameter {name}", name, circuit.param_nodes))
+    return checked
+
+
+def _numbers(what: str, value: Any, dtype: Any) -> Array:
+    array = np.asarray(value)
+    if dtype is None:
+        if array.dtype.kind not in "fiub":
+            raise TypeError(f"{what}: expected numbers, got an array of {array.dtype}")
+        return array.astype(np.float64)
+    if array.dtype != dtype:
+        raise TypeError(f"{what}: expected an array of {np.dtype(dtype)}, got {array.dtype}; convert it with astype")
+    return array
+
+
+def _missing(what: str, expected: str, known: Mapping[str, Any]) -> str:
+    return f"{what} is missing: expected {expected}, got only {', '.join(known) or 'none'}"
+
+
+def _unknown(problem: str, name: str, known: Mapping[str, Any]) -> str:
+    near = did_you_mean(name, known)
+    return f"{problem}; it has {', '.join(known) or 'none'}" + (f"; {near}" if near else "")
+
+
+# ---- inputs --------------------------------------------------------------------------------------
+def _inputs(
+    circuit: Circuit, inputs: Mapping[str, Any], used: Mapping[str, Node], dtype: Any
+) -> tuple[dict[str, int], dict[str, Array]]:
+    """Arrays, and the sizes that they have; the first array to show a size decides it."""
+    sizes: dict[str, int] = {}
+    arrays: dict[str, Array] = {}
+    for name in inputs:
+        if name not in circuit.input_nodes:
+            raise ValueError(_unknown(f"{circuit.name} has no input {name}", name, circuit.input_nodes))
+    needed = set(used)
+    if circuit.unfolding:
+        needed |= {circuit.unfolding.leaves[n][0] for n in used if n in circuit.unfolding.leaves}
+    for name, node in circuit.input_nodes.items():
+        if name not in inputs:
+            if name in needed and not is_boundary_name(name):
+                raise ValueError(_missing(f"the input {name} of {circuit.name}", f"an array {form(node)}", inputs))
+            continue
+        array = _symbols(name, node, inputs[name]) if node.dtype == "i" else _numbers(f"the input {name}", inputs[name], dtype)
+        if array.ndim != len(node.axes) + len(node.shape):
+            raise ValueError(f"the input {name}: expected an array {form(node)}, got the shape {array.shape}")
+        for a, n in zip(node.axes, array.shape, strict=False):
+            sizes.setdefault(a, n)
+        arrays[name] = array
+    return sizes, arrays
+
+
+def form(node: Node) -> str:
+    """The shape that is expected, in words: ``[T, B, 64]``, ``[T, B] of whole numbers``."""
+    sizes = [SIZE_NAMES[a] for a in node.axes] + [str(n) for n in node.shape]
+    return f"[{', '.join(sizes)}]" + (" of whole numbers" if node.dtype == "i" else "")
+
+
+def _symbols(name: str, node: Node, value: Any) -> Array:
+    array = np.asarray(value)
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"the input {name}: expected symbols, an array {form(node)}, got an array of {array.dtype}")
+    return array.astype(np.int64, copy=False)
+
+
+def _check_shape(circuit: Circuit, name: str, node: Node, array: Array, sizes: Mapping[str, int]) -> None:
+    expected = tuple(sizes[a] for a in node.axes) + node.shape
+    if array.shape != expected:
+        shown = ", ".join(f"{SIZE_NAMES[a]} = {sizes[a]}" for a in node.axes)
+        raise ValueError(
+            f"the input {name} of {circuit.name}: expected {form(node)}"
+            + (f" with {shown}" if shown else "")
+            + f", that is the shape {expected}, got {array.shape}"
+        )
+    if 0 in array.shape[: len(node.axes)]:
+        raise ValueError(f"the input {name}: expected at least one step and one sequence, got the shape {array.shape}")
+
+
+# ---- lengths -------------------------------------------------------------------------------------
+def _lengths(lengths: Any, sizes: dict[str, int], circuit: Circuit) -> dict[str, Array]:
+    """The lengths of each axis that has its own; completes ``sizes``."""
+    if circuit.unfolding:
+        for a, n in circuit.unfolding.sizes.items():
+            sizes.setdefault(a, n)
+    axes = {a for n in topological(circuit.eqs.values()) for a in n.axes} | set(sizes)
+    each = lengths if isinstance(lengths, Mapping) else {} if lengths is None else {"t": lengths}
+    found: dict[str, Array] = {}
+    for a, value in each.items():
+        if a not in TIME_AXES or a not in (axes | {"t"}):
+            raise ValueError(f"lengths: {circuit.name} has no index {a}; expected {' and '.join(sorted(axes - {'b'}))}")
+        if value is not None:
+            found[a] = _length(a, value, sizes)
+    for a in TIME_AXES:
+        if a in axes and a not in sizes:
+            raise ValueError(
+                f"{circuit.name}: no input tells the number of steps {SIZE_NAMES[a]}; "
+                f"give it as lengths={{{a!r}: number of steps}}"
+            )
+    sizes.setdefault("t", 1)
+    sizes.setdefault("b", 1)
+    return {a: v for a, v in found.items() if not (v == sizes[a]).all() or _is_ragged(circuit)}
+
+
+def _is_ragged(circuit: Circuit) -> bool:
+    return circuit.unfolding is not None and circuit.unfolding.ragged
+
+
+def _length(axis: str, value: Any, sizes: dict[str, int]) -> Array:
+    array = np.asarray(value)
+    if array.dtype.kind not in "iu" or array.ndim > 1:
+        raise ValueError(f"lengths of {axis}: expected whole numbers, one a sequence, got {value!r}")
+    if array.ndim == 1:
+        sizes.setdefault("b", len(array))
+    sizes.setdefault(axis, int(array.max(initial=1)))
+    n, batch = sizes[axis], sizes.get("b", 1)
+    if array.ndim == 1 and len(array) != batch:
+        raise ValueError(f"lengths of {axis}: expected one for each of the {batch} sequences, got {len(array)}")
+    wrong = np.flatnonzero((np.atleast_1d(array) < 1) | (np.atleast_1d(array) > n))
+    if len(wrong):
+        got = int(np.atleast_1d(array)[wrong[0]])
+        raise ValueError(f"lengths of {axis}: expected 1 to {SIZE_NAMES[axis]} = {n}, got {got} for sequence {int(wrong[0])}")
+    return np.broadcast_to(array.astype(np.int64), (batch,)).copy()
+
+
+def _check_unfolding(circuit: Circuit, call: Given) -> None:
+    unfolding = circuit.unfolding
+    if unfolding is None:
+        return
+    for a, n in unfolding.sizes.items():
+        if call.sizes[a] != n:
+            raise ValueError(f"{circuit.name} was unfolded for {SIZE_NAMES[a]} = {n}, the inputs have {call.sizes[a]}")
+    if call.lengths and not unfolding.ragged:
+        raise ValueError(f"{circuit.name} was unfolded for sequences that are full; unfold(…, ragged=True) takes lengths")
+
+
+# ---- symbols -------------------------------------------------------------------------------------
+def _check_symbols(circuit: Circuit, call: Given) -> None:
+    """Symbols are in range within the lengths; -1, no symbol, only as a target and before the start."""
+    targets = {n.args[1].attr for n in topological(circuit.eqs.values()) if n.op in TARGETS and n.args[1].op == "input"}
+    if circuit.unfolding:
+        targets |= {circuit.unfolding.leaves[n][0] for n in targets if n in circuit.unfolding.leaves}
+    for name, node in circuit.input_nodes.items():
+        values = circuit.symbols.get(name, 0)
+        if node.dtype != "i" or name not in call.arrays or not values:
+            continue
+        array = call.arrays[name]
+        lowest = -1 if name in targets or is_boundary_name(name) else 0
+        wrong = (array < lowest) | (array >= values)
+        for k, a in enumerate(node.axes):
+            if a in call.lengths:
+                within = np.arange(call.sizes[a])[:, None] < call.lengths[a]
+                wrong &= within.reshape([-1 if j == k else call.sizes["b"] if x == "b" else 1 for j, x in enumerate(node.axes)])
+        if wrong.any():
+            place = tuple(int(i[0]) for i in np.nonzero(wrong))
+            none = " (or -1, no target)" if lowest < 0 else ""
+            raise ValueError(
+                f"the input {name}: expected symbols from 0 to {values - 1}{none}, got {int(array[place])} at {list(place)}"
+            )
+
+
