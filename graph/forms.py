@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from . import build
-from .expr import Node, time_axes
+from .circuit import boundary_name
+from .expr import Node
 from .language import Term
 from .ops.table import TABLE
 from .recognise import bare
@@ -66,8 +67,7 @@ def _delay(w: Writer, n: Node, args: tuple[Term, ...]) -> Term:
     axis, k = n.attr
     term = _shifted(n.args[0], axis, axis, -k)
     for j, (bound, value) in enumerate(zip(n.args[1:], args[1:], strict=True)):
-        moment = str(-j) if k > 0 else f"{axis.upper()}+{j + 1}"
-        label = f"{n.args[0].attr}[{', '.join(moment if a == axis else a for a in time_axes(n))}]"
+        label = boundary_name(n.args[0], axis, k, j)
         named = w.bound(label)
         plain = bare(bound)
         if named is None and build.constant_value(bound) in (0.0, -1 if bound.dtype == "i" else 0.0):
@@ -123,7 +123,8 @@ def _signed(x: Term, minus: bool = False) -> tuple[bool, Term]:
 
 
 def _add(w: Writer, n: Node, args: tuple[Term, ...]) -> Term:
-    terms = [_signed(w.term(x.args[0]), True) if x.op == "neg" else _signed(w.term(x)) for x in n.args]
+    inner = [bare(x) for x in n.args]
+    terms = [_signed(w.term(x.args[0]), True) if x.op == "neg" else _signed(w.term(x)) for x in inner]
     if terms[0][0] and not terms[-1][0] and terms[-1][1].head == "number":
         terms = [terms[-1], *terms[:-1]]  # 1 - z[t], not -z[t] + 1
     return _sum(terms)
@@ -155,7 +156,21 @@ def _mul(w: Writer, n: Node, args: tuple[Term, ...]) -> Term:
         if x.op == "repeat" and len(x.shape) == 2 and x.args[0].shape:
             diagonal, other = call("diag", w.solid_term(x.args[0])), w.solid_term(n.args[1 - i])
             return _matmul(diagonal, other) if x.attr[0] == 1 else _matmul(other, diagonal)
-    return Term("mul", args)
+    return Term("mul", tuple(_truth(x, a) for x, a in zip(n.args, args, strict=True)))
+
+
+def _truth(x: Node, term: Term) -> Term:
+    """A condition as the number 1 or 0 is written as the condition."""
+    one_or_zero = x.op == "where" and build.is_constant(x.args[1], 1.0) and build.is_constant(x.args[2], 0.0)
+    return term.args[0] if one_or_zero and term.head == "call" and term.args[0].head == "compare" else term
+
+
+def _where(w: Writer, n: Node, args: tuple[Term, ...]) -> Term:
+    condition = n.args[0]
+    product = condition.op == "compare" and condition.attr == "!=" and condition.args[0].op == "mul"
+    if product and build.is_constant(condition.args[1], 0.0):
+        return call("where", args[0].args[0], *args[1:])  # a number as condition holds where it is not zero
+    return call("where", *args)
 
 
 def _power(w: Writer, n: Node, args: tuple[Term, ...]) -> Term:
@@ -357,6 +372,7 @@ FORMS: dict[str, Form] = {
     "div": _binary("div"),
     "mod": _binary("mod"),
     "power": _power,
+    "where": _where,
     "compare": _compare,
     "repeat": _repeat,
     "sum_feature": _sum_feature,

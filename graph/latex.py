@@ -138,7 +138,7 @@ class Printer:
             return FUNCTIONS[function](self, *term.args)
         args = list(map(self.write, term.args[: len(term.args) - len(keywords)]))
         entry = TABLE.get(function)
-        if entry and entry.latex and not keywords:
+        if entry and entry.latex and not keywords and not entry.latex.startswith(r"\operatorname"):
             template = entry.latex
             if any(TALL.search(a) for a in args):
                 template = template.replace("({0}", r"\left({0}").replace("})", r"}\right)")

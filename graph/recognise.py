@@ -58,9 +58,8 @@ def _shifted(e: Node) -> tuple[Node, tuple[str, ...]] | None:
     """x and the axes of exp(x - max(x, over=axes))."""
     if e.op != "exp" or e.args[0].op != "add":
         return None
-    for term in e.args[0].args:
-        top = bare(term.args[0]) if term.op == "neg" else term
-        largest = below(top, "stop_gradient")
+    for term in map(bare, e.args[0].args):
+        largest = below(bare(term.args[0]), "stop_gradient") if term.op == "neg" else None
         if largest is not None and largest.op == "amax":
             return largest.args[0], largest.attr
     return None
@@ -79,6 +78,14 @@ def _logsumexp(w: Writer, n: Node) -> Term | None:
         found = _shifted(e) if e is not None else None
         if found is not None and compose.logsumexp(found[0], found[1]) is n:
             return call("logsumexp", w.term(found[0]), over=axes_term(found[1]))
+    return None
+
+
+def _log_softmax(w: Writer, n: Node) -> Term | None:
+    for term in n.args:
+        total = below(term, "neg", "repeat")
+        if total is not None and total.op == "logsumexp" and compose.log_softmax(total.args[0], ()) is n:
+            return call("log_softmax", w.solid_term(total.args[0]))
     return None
 
 
@@ -143,6 +150,35 @@ def _semiring(function: str, gather: Callable[[Node], Node]) -> Callable[[Writer
     return find
 
 
+def _dropped(w: Writer, n: Node) -> Term | None:
+    """``x * (mask / keep)``, in the equation whose mask it is."""
+    x, scaled = n.args[0], bare(n.args[1])
+    mask = bare(scaled.args[0]) if scaled.op == "div" else scaled
+    if mask.op != "mask" or mask.attr[0][0] != w.label:
+        return None
+    keep = mask.attr[1]
+    over = [a for a in x.axes if a not in mask.axes]
+    p = round(1.0 - keep, 12)
+    if 1.0 - p != keep or build.mul(x, build.div(mask, keep)) is not n:
+        return None
+    options = {"over": axes_term(over)} if over else {}
+    return call("dropout", w.solid_term(x), number(p), **options)
+
+
+def _zoned(w: Writer, n: Node) -> Term | None:
+    """``held * old + (1 - held) * new``, in the equation whose mask it is."""
+    if len(n.args) != 2 or any(a.op != "mul" for a in n.args):
+        return None
+    held, old = n.args[0].args
+    if held.op != "mask":
+        held, old = old, held
+    for value in n.args[1].args:
+        same = held.op == "mask" and held.attr[0][0] == w.label
+        if same and build.add(build.mul(held, old), build.mul(build.sub(1.0, held), value)) is n:
+            return call("zoneout", w.term(value), w.term(old), number(held.attr[1]))
+    return None
+
+
 def _identity(w: Writer, n: Node) -> Term | None:
     square = not n.axes and len(n.shape) == 2 and n.shape[0] == n.shape[1]
     if square and compose.identity_matrix(n.shape[0]) is n:
@@ -152,7 +188,8 @@ def _identity(w: Writer, n: Node) -> Term | None:
 
 FINDERS: dict[str, tuple[Callable[[Writer, Node], Term | None], ...]] = {
     "div": (_softmax, _mean, _mean_feature, _greatest, _layer_norm),
-    "add": (_logsumexp,),
+    "add": (_logsumexp, _log_softmax, _zoned),
+    "mul": (_dropped,),
     "logsumexp": (_semiring("logmatmul", build.logsumexp),),
     "max_last": (_semiring("maxmatmul", build.max_last),),
     "where": (_identity,),

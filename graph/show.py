@@ -21,7 +21,7 @@ from .forms import FORMS, labelled
 from .language import Statement, Term
 from .ops.table import TABLE, load_entries
 from .recognise import composed
-from .terms import call, name, number, target
+from .terms import call, indexed, name, number, target
 
 if TYPE_CHECKING:
     from .circuit import Circuit
@@ -40,10 +40,10 @@ def text(circuit: Circuit, comments: bool = False) -> str:
     """
     lines: list[str] = []
     for group in joined(statements_and_shapes(circuit)[0]):
-        line = str(group[0])
+        value = group[0].value
         if len(group) > 1:
-            targets = ", ".join(str(s).split(" = ")[0] for s in group)
-            line = f"{targets} = {call('split', group[0].value.args[0], number(len(group)))}"
+            value = call("split", value.args[0], number(len(group)))
+        line = f"{', '.join(str(indexed(s.name, s.items)) for s in group)} = {value}"
         note = group[0].note if comments else None
         lines.append(f"{line}    # {note}" if note else line)
     return "\n".join(lines)
@@ -75,7 +75,7 @@ def joined(equations: list[Statement]) -> list[list[Statement]]:
         n = value.attr[1] if value.head == "part" else 1
         group = equations[at : at + n]
         whole = [s.value.head == "part" and s.value.attr == (k, n) for k, s in enumerate(group)]
-        if n > 1 and len(group) == n and all(whole) and len({s.value.args[0] for s in group}) == 1:
+        if n > 1 and len(group) == n and all(whole) and len({str(s.value.args[0]) for s in group}) == 1:
             groups.append(group)
         else:
             groups.append(equations[at : at + 1])
@@ -90,12 +90,15 @@ class Writer:
         self.circuit = circuit
         self.shape: dict[Term, Shape] = {}
         self.adjoint = False
-        self._done: dict[tuple[bool, Node], Term] = {}
+        self._done: dict[Node, Term] = {}
+        self.label = ""
         self._sizes: dict[Term, int] = {}
 
     def equation(self, label: str, root: Node) -> Term:
         """The right side of the equation ``label``."""
         self.adjoint = bool(self.circuit.grads) and label.startswith(self.circuit.order)
+        self.label = label
+        self._done.clear()  # a mask is written in another way outside its own equation
         term = self.term(root)
         if self._size(term) > LARGEST:
             return name("…")
@@ -134,18 +137,18 @@ class Writer:
             args = tuple(self.solid(a, n) for a, n in zip(args, node.args, strict=True))
             shape = node.shape
         form = FORMS.get(node.op, labelled)
-        term = composed(self, node) or form(self, node, args)
+        found = composed(self, node)
+        term = form(self, node, args) if found is None else found
         self.shape.setdefault(term, shape)
         return term
 
     def term(self, node: Node) -> Term:
         """The term of a node; it may have fewer features than the node, where the others are repetitions."""
-        if (self.adjoint, node) not in self._done:
+        if node not in self._done:
             for part in topological([node]):
-                if (self.adjoint, part) not in self._done:
-                    args = tuple(self._done[self.adjoint, a] for a in part.args)
-                    self._done[self.adjoint, part] = self._term(part, args)
-        return self._done[self.adjoint, node]
+                if part not in self._done:
+                    self._done[part] = self._term(part, tuple(self._done[a] for a in part.args))
+        return self._done[node]
 
     def solid_term(self, node: Node) -> Term:
         """The term of a node, with its shape."""

@@ -12,14 +12,19 @@ from typing import Any
 class LazyPackage(ModuleType):
     """A package that looks its public names up in its table, ``_public``: name -> module that holds it.
 
+    Names that are not in the table are asked of the module ``_others``, if there is one.
+
     A function may be called like its module (``graph.grad`` of ``graph/grad.py``). Importing that module
     would bind its name in the package to the module; here the function keeps its name.
     """
 
     _public: dict[str, str]
+    _others: str | None
 
     def __getattr__(self, name: str) -> Any:
         module = self.__dict__["_public"].get(name)
+        if module is None and not name.startswith("_"):
+            module = self.__dict__["_others"]
         if module is None:
             raise AttributeError(f"{self.__name__} has no name {name!r}; it has {', '.join(self.__all__)}")
         value = getattr(import_module(f"{self.__name__}.{module}"), name)
@@ -35,10 +40,14 @@ class LazyPackage(ModuleType):
         return sorted({*self.__dict__, *self.__dict__["_public"]})
 
 
-def public(package: str, modules: dict[str, str]) -> list[str]:
-    """Make the package look its names up in ``modules``, "module" -> "its public names"; return the names."""
+def public(package: str, modules: dict[str, str], others: str | None = None) -> list[str]:
+    """Make the package look its names up in ``modules``, "module" -> "its public names"; return the names.
+
+    ``others`` is the module that is asked for a name that no module in the table has.
+    """
     table = {name: module for module, names in modules.items() for name in names.split()}
     module = sys.modules[package]
     module.__dict__["_public"] = table
+    module.__dict__["_others"] = others
     module.__class__ = LazyPackage
     return sorted(table)

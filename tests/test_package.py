@@ -49,6 +49,15 @@ def test_an_unknown_name_is_named() -> None:
         graph.gradient  # noqa: B018
 
 
+def test_every_cell_is_a_public_name() -> None:
+    from bptt import rnn
+    from bptt.rnn.cells import CELLS
+
+    assert all(getattr(rnn, name).name == name for name in CELLS)
+    with pytest.raises(AttributeError, match="no cell 'lstmm'"):
+        rnn.lstmm  # noqa: B018
+
+
 def test_importing_imports_nothing_heavy() -> None:
     heavy = "{'numba', 'matplotlib', 'networkx', 'graphviz', 'pygraphviz', 'safetensors'}"
     code = f"import sys, bptt.rnn, bptt.compiler, bptt.graph; print({heavy} & set(sys.modules))"
