@@ -37,7 +37,9 @@ def _resolves(circuit: Circuit, name: str, n: Node) -> None:
     where = _place(circuit, name)
     if root is None:
         near = did_you_mean(n.attr, circuit.eqs)
-        raise CircuitError(f"{where}: {name} reads {n.attr}, which has no equation" + (f"; {near}" if near else ""))
+        raise CircuitError(
+            f"{where}: {name} reads {n.attr}, which has no equation" + (f"; {near}" if near else "")
+        )
     if root.type != n.type:
         raise CircuitError(f"{where}: {name} reads {n.attr} as {tuple(n.type)}, but it is {tuple(root.type)}")
 

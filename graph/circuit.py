@@ -92,7 +92,11 @@ class Circuit:
     @property
     def states(self) -> dict[str, Shape]:
         """Signals and inputs that are read at earlier steps: what a window hands on to the next."""
-        return {n.args[0].attr: n.shape for n in topological(self.eqs.values()) if n.op == "delay" and n.attr[1] > 0}
+        return {
+            n.args[0].attr: n.shape
+            for n in topological(self.eqs.values())
+            if n.op == "delay" and n.attr[1] > 0
+        }
 
     @property
     def outputs(self) -> dict[str, Shape]:
@@ -158,12 +162,13 @@ def boundary_name(source: Node, axis: str, k: int, j: int) -> str:
     return step_name(source.attr, {a: moment if a == axis else a for a in source.axes if a != "b"})
 
 
-_BOUNDARY = re.compile(r"[^\[\]]+\[.*(-\d|\b0\b|[TS]\s*\+\s*\d).*\]")
+_OUTSIDE = re.compile(r"0|-\d+|[TS]\+[1-9]\d*")
 
 
 def is_boundary_name(name: str) -> bool:
-    """Whether a name is that of a value before the start or after the end."""
-    return _BOUNDARY.fullmatch(name) is not None
+    """Whether a name is that of a value before the start or after the end: ``h[0]``, ``h[-1]``, ``h[T+1]``."""
+    _, bracket, inside = name.partition("[")
+    return bool(bracket) and any(_OUTSIDE.fullmatch(item.strip()) for item in inside.rstrip("]").split(","))
 
 
 # ---- parts ---------------------------------------------------------------------------------------

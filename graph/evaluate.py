@@ -62,13 +62,19 @@ def _together(name: str, root: Node, values: Mapping[str, Array], call: Given) -
     if not axes:
         return values[name]
     shape = tuple(call.sizes[a] for a in axes)
-    steps = [values[step_name(name, dict(zip(axes, i, strict=True)))] for i in np.ndindex(shape) for i in [_from_one(i)]]
+    steps = [
+        values[step_name(name, dict(zip(axes, i, strict=True)))]
+        for i in np.ndindex(shape)
+        for i in [_from_one(i)]
+    ]
     whole = np.stack(steps).reshape(*shape, *steps[0].shape)
     for k, a in enumerate(axes):
         if a in call.lengths and "b" in root.axes:
             within = np.arange(1, call.sizes[a] + 1)[:, None] <= call.lengths[a]
             kept = within.reshape([*(within.shape[0] if j == k else 1 for j in range(len(axes))), -1])
-            whole = np.where(kept.reshape(kept.shape + (1,) * len(root.shape)), whole, np.zeros((), whole.dtype))
+            whole = np.where(
+                kept.reshape(kept.shape + (1,) * len(root.shape)), whole, np.zeros((), whole.dtype)
+            )
     return whole
 
 

@@ -8,11 +8,12 @@ the argument of the equation's nonlinearity, where it is used more than once.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from . import build as b
 from . import expr
 from .circuit import Circuit, is_boundary_name
+from .dependence import dependent, new_mark
 from .errors import CircuitError, did_you_mean
 from .expr import Node, ref, topological
 from .ops.table import TABLE
@@ -51,7 +52,9 @@ def _wanted(circuit: Circuit, wrt: str | Iterable[str] | None) -> list[str]:
     for name in [wrt] if isinstance(wrt, str) else wrt:
         steps = [n for n in (*circuit.eqs, *leaves) if n.startswith(f"{name}[") and not is_boundary_name(n)]
         if name in circuit.constants:
-            raise CircuitError(f"wrt: {name} is a constant of {circuit.name}; make it a parameter to differentiate by it")
+            raise CircuitError(
+                f"wrt: {name} is a constant of {circuit.name}; make it a parameter to differentiate by it"
+            )
         if circuit.unfolding and steps and (name not in known or name in circuit.input_nodes):
             found |= dict.fromkeys(steps)
         elif name in known or is_boundary_name(name):
@@ -69,7 +72,9 @@ def _check_loss(circuit: Circuit, loss: str) -> None:
     root = circuit.eqs.get(loss)
     if root is None:
         near = did_you_mean(loss, circuit.eqs)
-        raise CircuitError(f"{circuit.name} has no equation {loss} to differentiate" + (f"; {near}" if near else ""))
+        raise CircuitError(
+            f"{circuit.name} has no equation {loss} to differentiate" + (f"; {near}" if near else "")
+        )
     if root.shape or set(root.axes) - {"b"} or root.dtype != "f":
         axes = ", ".join("batch" if a == "b" else a for a in root.axes) or "nothing"
         raise CircuitError(
@@ -77,16 +82,6 @@ def _check_loss(circuit: Circuit, loss: str) -> None:
             f"  expected: one number a sequence (then averaged over the batch), or one for the batch\n"
             f"  mend: sum({loss}) over features, mean({loss}[t], over=t) over steps"
         )
-
-
-def new_mark(mark: str, names: Iterable[str]) -> str:
-    """``mark``, or ``mark2``, ``mark3``, …: the first with which no name begins."""
-    taken = tuple(names)
-    order, candidate = 1, mark
-    while any(n.startswith(candidate) for n in taken):
-        order += 1
-        candidate = f"{mark}{order}"
-    return candidate
 
 
 class _Reverse:
@@ -98,7 +93,7 @@ class _Reverse:
         self.wanted = dict.fromkeys(wanted)
         self.eqs = losses_of_logits(circuit.eqs, keep=self.wanted)
         self.orders = {name: topological([e]) for name, e in self.eqs.items()}
-        self.active = _active(self.orders, self.wanted)
+        self.active = dependent(self.orders, self.wanted)
         self.mark = new_mark("δ", circuit.names())
         self.taken = circuit.names()
         # an expression that is an equation's root is referred to by its name
@@ -171,10 +166,16 @@ class _Reverse:
         found = list(entry.vjp(n, self.names.get(n, n), g, *more))
         for axis in guards if entry.jvp != "linear" else ():
             # at step 1 the node may be NaN, and its adjoint is zero: nothing of it may reach a sum over steps
-            if any(a in live and da is not None and axis not in da.axes for a, da in zip(n.args, found, strict=True)):
+            if any(
+                a in live and da is not None and axis not in da.axes
+                for a, da in zip(n.args, found, strict=True)
+            ):
                 alone = expr.make(n.op, [_zero_at_first(a, axis) for a in n.args], n.attr)
                 summed = entry.vjp(alone, _zero_at_first(self.names.get(n, n), axis), g, *more)
-                found = [s if s is not None and axis not in s.axes else da for s, da in zip(summed, found, strict=True)]
+                found = [
+                    s if s is not None and axis not in s.axes else da
+                    for s, da in zip(summed, found, strict=True)
+                ]
             found = [da if da is None else _zero_at_first(da, axis) for da in found]
         return found
 
@@ -232,26 +233,6 @@ class _Reverse:
         for (label, e), group in zip(list(found.items()), roots, strict=True):
             fresh = [next(replaced) for _ in group]
             found[label] = expr.rebuild(e, fresh) if group is e.args else fresh[0]
-
-
-def _active(orders: Mapping[str, Sequence[Node]], wanted: Iterable[str]) -> set[str]:
-    """The equations that depend on what is differentiated by."""
-    targets = set(wanted)
-    users: dict[str, list[str]] = {}
-    todo = [name for name in orders if name in targets]
-    for name, order in orders.items():
-        for n in order:
-            if n.op == "ref":
-                users.setdefault(n.attr, []).append(name)
-            elif n.op in ("param", "input") and n.attr in targets:
-                todo.append(name)
-    active: set[str] = set()
-    while todo:
-        name = todo.pop()
-        if name not in active:
-            active.add(name)
-            todo.extend(users.get(name, ()))
-    return active
 
 
 def _is_preactivation(n: Node, root: Node, live: set[Node]) -> bool:

@@ -86,12 +86,18 @@ def _whole(x: Any) -> bool:
 
 
 # ---- parameters ----------------------------------------------------------------------------------
-def _parameters(circuit: Circuit, params: Mapping[str, Any], used: Mapping[str, Node], dtype: Any) -> dict[str, Array]:
+def _parameters(
+    circuit: Circuit, params: Mapping[str, Any], used: Mapping[str, Node], dtype: Any
+) -> dict[str, Array]:
     checked: dict[str, Array] = {}
     for name, node in circuit.param_nodes.items():
         if name not in params:
             if name in used:
-                raise ValueError(_missing(f"the parameter {name} of {circuit.name}", f"an array of shape {node.shape}", params))
+                raise ValueError(
+                    _missing(
+                        f"the parameter {name} of {circuit.name}", f"an array of shape {node.shape}", params
+                    )
+                )
             continue
         array = _numbers(f"the parameter {name}", params[name], dtype)
         if array.shape != node.shape:
@@ -110,7 +116,9 @@ def _numbers(what: str, value: Any, dtype: Any) -> Array:
             raise TypeError(f"{what}: expected numbers, got an array of {array.dtype}")
         return array.astype(np.float64)
     if array.dtype != dtype:
-        raise TypeError(f"{what}: expected an array of {np.dtype(dtype)}, got {array.dtype}; convert it with astype")
+        raise TypeError(
+            f"{what}: expected an array of {np.dtype(dtype)}, got {array.dtype}; convert it with astype"
+        )
     return array
 
 
@@ -139,9 +147,15 @@ def _inputs(
     for name, node in circuit.input_nodes.items():
         if name not in inputs:
             if name in needed and not is_boundary_name(name):
-                raise ValueError(_missing(f"the input {name} of {circuit.name}", f"an array {form(node)}", inputs))
+                raise ValueError(
+                    _missing(f"the input {name} of {circuit.name}", f"an array {form(node)}", inputs)
+                )
             continue
-        array = _symbols(name, node, inputs[name]) if node.dtype == "i" else _numbers(f"the input {name}", inputs[name], dtype)
+        array = (
+            _symbols(name, node, inputs[name])
+            if node.dtype == "i"
+            else _numbers(f"the input {name}", inputs[name], dtype)
+        )
         if array.ndim != len(node.axes) + len(node.shape):
             raise ValueError(f"the input {name}: expected an array {form(node)}, got the shape {array.shape}")
         for a, n in zip(node.axes, array.shape, strict=False):
@@ -159,7 +173,9 @@ def form(node: Node) -> str:
 def _symbols(name: str, node: Node, value: Any) -> Array:
     array = np.asarray(value)
     if array.dtype.kind not in "iu":
-        raise TypeError(f"the input {name}: expected symbols, an array {form(node)}, got an array of {array.dtype}")
+        raise TypeError(
+            f"the input {name}: expected symbols, an array {form(node)}, got an array of {array.dtype}"
+        )
     return array.astype(np.int64, copy=False)
 
 
@@ -173,7 +189,9 @@ def _check_shape(circuit: Circuit, name: str, node: Node, array: Array, sizes: M
             + f", that is the shape {expected}, got {array.shape}"
         )
     if 0 in array.shape[: len(node.axes)]:
-        raise ValueError(f"the input {name}: expected at least one step and one sequence, got the shape {array.shape}")
+        raise ValueError(
+            f"the input {name}: expected at least one step and one sequence, got the shape {array.shape}"
+        )
 
 
 # ---- lengths -------------------------------------------------------------------------------------
@@ -187,7 +205,9 @@ def _lengths(lengths: Any, sizes: dict[str, int], circuit: Circuit) -> dict[str,
     found: dict[str, Array] = {}
     for a, value in each.items():
         if a not in TIME_AXES or a not in (axes | {"t"}):
-            raise ValueError(f"lengths: {circuit.name} has no index {a}; expected {' and '.join(sorted(axes - {'b'}))}")
+            raise ValueError(
+                f"lengths: {circuit.name} has no index {a}; expected {' and '.join(sorted(axes - {'b'}))}"
+            )
         if value is not None:
             found[a] = _length(a, value, sizes)
     for a in TIME_AXES:
@@ -214,11 +234,15 @@ def _length(axis: str, value: Any, sizes: dict[str, int]) -> Array:
     sizes.setdefault(axis, int(array.max(initial=1)))
     n, batch = sizes[axis], sizes.get("b", 1)
     if array.ndim == 1 and len(array) != batch:
-        raise ValueError(f"lengths of {axis}: expected one for each of the {batch} sequences, got {len(array)}")
+        raise ValueError(
+            f"lengths of {axis}: expected one for each of the {batch} sequences, got {len(array)}"
+        )
     wrong = np.flatnonzero((np.atleast_1d(array) < 1) | (np.atleast_1d(array) > n))
     if len(wrong):
         got = int(np.atleast_1d(array)[wrong[0]])
-        raise ValueError(f"lengths of {axis}: expected 1 to {SIZE_NAMES[axis]} = {n}, got {got} for sequence {int(wrong[0])}")
+        raise ValueError(
+            f"lengths of {axis}: expected 1 to {SIZE_NAMES[axis]} = {n}, got {got} for sequence {int(wrong[0])}"
+        )
     return np.broadcast_to(array.astype(np.int64), (batch,)).copy()
 
 
@@ -228,15 +252,23 @@ def _check_unfolding(circuit: Circuit, call: Given) -> None:
         return
     for a, n in unfolding.sizes.items():
         if call.sizes[a] != n:
-            raise ValueError(f"{circuit.name} was unfolded for {SIZE_NAMES[a]} = {n}, the inputs have {call.sizes[a]}")
+            raise ValueError(
+                f"{circuit.name} was unfolded for {SIZE_NAMES[a]} = {n}, the inputs have {call.sizes[a]}"
+            )
     if call.lengths and not unfolding.ragged:
-        raise ValueError(f"{circuit.name} was unfolded for sequences that are full; unfold(…, ragged=True) takes lengths")
+        raise ValueError(
+            f"{circuit.name} was unfolded for sequences that are full; unfold(…, ragged=True) takes lengths"
+        )
 
 
 # ---- symbols -------------------------------------------------------------------------------------
 def _check_symbols(circuit: Circuit, call: Given) -> None:
     """Symbols are in range within the lengths; -1, no symbol, only as a target and before the start."""
-    targets = {n.args[1].attr for n in topological(circuit.eqs.values()) if n.op in TARGETS and n.args[1].op == "input"}
+    targets = {
+        n.args[1].attr
+        for n in topological(circuit.eqs.values())
+        if n.op in TARGETS and n.args[1].op == "input"
+    }
     if circuit.unfolding:
         targets |= {circuit.unfolding.leaves[n][0] for n in targets if n in circuit.unfolding.leaves}
     for name, node in circuit.input_nodes.items():
@@ -249,12 +281,12 @@ def _check_symbols(circuit: Circuit, call: Given) -> None:
         for k, a in enumerate(node.axes):
             if a in call.lengths:
                 within = np.arange(call.sizes[a])[:, None] < call.lengths[a]
-                wrong &= within.reshape([-1 if j == k else call.sizes["b"] if x == "b" else 1 for j, x in enumerate(node.axes)])
+                wrong &= within.reshape(
+                    [-1 if j == k else call.sizes["b"] if x == "b" else 1 for j, x in enumerate(node.axes)]
+                )
         if wrong.any():
             place = tuple(int(i[0]) for i in np.nonzero(wrong))
             none = " (or -1, no target)" if lowest < 0 else ""
             raise ValueError(
                 f"the input {name}: expected symbols from 0 to {values - 1}{none}, got {int(array[place])} at {list(place)}"
             )
-
-

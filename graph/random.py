@@ -24,7 +24,9 @@ ROUNDS = 10
 WORD = 0xFFFFFFFF
 
 
-def philox(counter: tuple[Array, Array, Array, Array], key: tuple[int, int]) -> tuple[Array, Array, Array, Array]:
+def philox(
+    counter: tuple[Array, Array, Array, Array], key: tuple[int, int]
+) -> tuple[Array, Array, Array, Array]:
     """Four random words a counter; arrays of uint32 that broadcast."""
     c0, c1, c2, c3 = (np.asarray(c, dtype=np.uint64) for c in counter)
     k0, k1 = key
@@ -32,7 +34,12 @@ def philox(counter: tuple[Array, Array, Array, Array], key: tuple[int, int]) -> 
     m0, m1 = (np.uint64(m) for m in MULTIPLIERS)
     for _ in range(ROUNDS):
         p0, p1 = c0 * m0, c2 * m1
-        c0, c1, c2, c3 = (p1 >> half) ^ c1 ^ np.uint64(k0), p1 & mask, (p0 >> half) ^ c3 ^ np.uint64(k1), p0 & mask
+        c0, c1, c2, c3 = (
+            (p1 >> half) ^ c1 ^ np.uint64(k0),
+            p1 & mask,
+            (p0 >> half) ^ c3 ^ np.uint64(k1),
+            p0 & mask,
+        )
         k0, k1 = (k0 + WEYL[0]) & WORD, (k1 + WEYL[1]) & WORD
     words = np.broadcast_arrays(c0, c1, c2, c3)
     return tuple(w.astype(np.uint32) for w in words)  # type: ignore[return-value]

@@ -41,7 +41,9 @@ class Steps:
         """g at the step ``position`` (or T + position), zero where there is no such step."""
 
         def read(x: Node) -> Node:
-            known = b.is_constant(x, 0.0) or (x.op == "first" and x.attr == axis and not end and position == 1)
+            known = b.is_constant(x, 0.0) or (
+                x.op == "first" and x.attr == axis and not end and position == 1
+            )
             return b.at(x if known else self._named(x), axis, end, position)
 
         return _moved(g, axis, read, keep=False)
@@ -106,7 +108,7 @@ def _joined(x: Node, parts: list[Node], done: dict[Node, Node], axis: str, keep:
     """``x`` on what its arguments have become."""
     if x.op == "add":
         return b.add(*[done[a] for a in parts])
-    axes = parts and done[parts[0]].axes
+    axes = done[parts[0]].axes
     if x.op == "expand":
         return b.expand(done[parts[0]], [a for a in x.axes if keep or a != axis])
     args = [done[a] if a in parts else a for a in x.args]

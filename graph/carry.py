@@ -1,0 +1,114 @@
+"""State carried from window to window: initial values as inputs, final values as outputs.
+
+A signal read at h[t-1] and h[t-2] needs two values before the window, ``h[0]`` and ``h[-1]``; its window hands on
+``h[T]`` and ``h[T-1]``. Delayed inputs are carried too. Where a sequence is shorter than a lag, its final values
+reach back to its initial ones.
+"""
+
+from __future__ import annotations
+
+from . import build as b
+from . import expr
+from .circuit import Circuit, boundary_name, references
+from .errors import CircuitError
+from .expr import Node, ref, substitute, topological
+
+
+def states(circuit: Circuit) -> dict[str, int]:
+    """What has to be carried from one window to the next: delayed signals and inputs, with their longest lag.
+
+    Raises CircuitError, naming the equation, for a circuit that cannot be cut: one that reads the future, or a
+    fixed step (``h[1]``) where a later window does not have it.
+    """
+    lags: dict[str, int] = {}
+    for name, e in circuit.eqs.items():
+        for n in topological([e]):
+            if n.op == "delay" and n.attr[0] == "t":
+                source, k = n.args[0].attr, n.attr[1]
+                if k < 0:
+                    raise CircuitError(_uncut(circuit, name, f"it reads the future, {source}[t+{-k}]"))
+                lags[source] = max(lags.get(source, 0), k)
+        for n in _beyond_first(e):
+            if n.op == "at" and n.attr[0] == "t" and not n.attr[1]:
+                raise CircuitError(
+                    _uncut(circuit, name, f"it reads the step {n.attr[2]}, which only one window has")
+                )
+    return lags
+
+
+def _uncut(circuit: Circuit, name: str, why: str) -> str:
+    line = circuit.lines.get(name)
+    where = f" (line {line})" if line else ""
+    return f"{circuit.name} cannot be cut into windows: {name}{where}: {why}"
+
+
+def _beyond_first(root: Node) -> list[Node]:
+    """The nodes of an expression that are needed at other steps than the first."""
+    seen = {root}
+    stack = [root]
+    while stack:
+        n = stack.pop()
+        for a in n.args[1:] if n.op == "first" and n.attr == "t" else n.args:
+            if a not in seen:
+                seen.add(a)
+                stack.append(a)
+    return list(seen)
+
+
+def carried(circuit: Circuit) -> Circuit:
+    """The circuit with its initial values as inputs ``h[0]``, ``h[-1]`` and its final ones as equations ``h[T]``, ``h[T-1]``.
+
+    Raises CircuitError for a circuit that cannot be cut: see ``states``.
+    """
+    lags = states(circuit)
+    eqs = _with_inputs(circuit, {boundary for s, k in lags.items() for boundary in _initial(s, k)})
+    for source, k in lags.items():
+        signal = ref(source, eqs[source]) if source in eqs else circuit.input_nodes[source]
+        bounds = [_input(signal, "t", j) for j in range(k)]
+        for j in range(k):
+            final = b.at(b.delay(signal, "t", j, bounds[:j]), "t", True, 0)
+            eqs[f"{source}[T-{j}]" if j else f"{source}[T]"] = final
+    read = set(references(eqs.values()))
+    replaced = {n for s, k in lags.items() for n in _initial(s, k)}
+    return circuit.with_eqs({n: e for n, e in eqs.items() if n not in replaced or n in read})
+
+
+def _initial(source: str, k: int) -> list[str]:
+    return [f"{source}[{-j}]" for j in range(k)]
+
+
+def opened(circuit: Circuit, boundary: str) -> Circuit:
+    """The circuit with one boundary value, which has no equation, as an input of its name.
+
+    Raises CircuitError where no signal is read at that place, and for an unfolded graph.
+    """
+    if circuit.unfolding is not None:
+        raise CircuitError(
+            f"{boundary} is no value of the unfolded graph; differentiate the circuit by it, then unfold"
+        )
+    eqs = _with_inputs(circuit, {boundary})
+    found = circuit.with_eqs(eqs)
+    if boundary not in found.input_nodes:
+        raise CircuitError(f"{boundary} is no boundary value that {circuit.name} reads")
+    return found
+
+
+def _input(signal: Node, axis: str, j: int, k: int = 1) -> Node:
+    """The input for a boundary value of a signal."""
+    axes = [a for a in signal.axes if a != axis]
+    return expr.input_(boundary_name(signal, axis, k, j), axes, signal.shape, signal.dtype)
+
+
+def _with_inputs(circuit: Circuit, boundaries: set[str]) -> dict[str, Node]:
+    """The equations with these boundary values read from inputs of their names."""
+    replace: dict[Node, Node] = {}
+    for n in topological(circuit.eqs.values()):
+        if n.op == "delay":
+            axis, k = n.attr
+            source, *bounds = n.args
+            for j in range(abs(k)):
+                if boundary_name(source, axis, k, j) in boundaries:
+                    bounds[j] = _input(source, axis, j, k)
+            if tuple(bounds) != n.args[1:]:
+                replace[n] = b.delay(source, axis, k, bounds)
+    return dict(zip(circuit.eqs, substitute(list(circuit.eqs.values()), replace), strict=True))
