@@ -48,7 +48,10 @@ def _count(w: Writer, n: Node, args: tuple[Term, ...]) -> Term:
 
 def _mask(w: Writer, n: Node, args: tuple[Term, ...]) -> Term:
     (equation, ordinal), p, _ = n.attr
-    return call("mask", Term("text", (), f"{equation}.{ordinal}"), number(p))
+    drawn = [Term("text", (), f"{equation}.{ordinal}"), number(p), *map(number, n.shape)]
+    own = w.circuit.eqs.get(equation.partition("[")[0])
+    lacking = [a for a in own.axes if a not in n.axes] if own is not None else []
+    return call("mask", *drawn, over=axes_term(lacking)) if lacking else call("mask", *drawn)
 
 
 def _shifted(source: Node, axis: str, anchor: str, k: int) -> Term:
@@ -102,7 +105,7 @@ def _first(w: Writer, n: Node, args: tuple[Term, ...]) -> Term:
 
 
 def _reduce(w: Writer, n: Node, args: tuple[Term, ...]) -> Term:
-    return call("sum", args[0], over=axes_term(n.attr))
+    return call("sum", _truth(n.args[0], args[0]), over=axes_term(n.attr))
 
 
 def _amax(w: Writer, n: Node, args: tuple[Term, ...]) -> Term:
@@ -236,9 +239,6 @@ def _concat(w: Writer, n: Node, args: tuple[Term, ...]) -> Term:
 
 def _slice(w: Writer, n: Node, args: tuple[Term, ...]) -> Term:
     axis, lo, hi = n.attr
-    whole, size = n.args[0].shape[axis], hi - lo
-    if whole % size == 0 and lo % size == 0:
-        return _along(axis, lambda x: Term("part", (x,), (lo // size, whole // size)), *args)
     return _along(axis, lambda x: call("slice", x, number(lo), number(hi)), *args)
 
 
@@ -343,6 +343,8 @@ def _scatter(w: Writer, n: Node, args: tuple[Term, ...]) -> Term:
 
 def _put(w: Writer, n: Node, args: tuple[Term, ...]) -> Term:
     value, symbol = args
+    if n.args[0].shape:
+        return call("put", value, symbol, number(n.attr))
     onehot = call("onehot", symbol)
     return onehot if value.head == "number" and value.attr == 1 else _times(value, onehot)
 

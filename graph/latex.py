@@ -36,7 +36,7 @@ def latex(circuit: Circuit, comments: bool = False) -> str:
     equations, shapes = statements_and_shapes(circuit)
     printer = Printer(circuit, shapes)
     lines = []
-    for group in joined(equations):
+    for group in joined(equations, shapes):
         left = r",\; ".join(printer.target(s) for s in group)
         if len(group) > 1:
             whole = printer.write(group[0].value.args[0])
@@ -62,7 +62,6 @@ class Printer:
             "tuple": lambda term: ", ".join(map(self.write, term.args)),
             "index": self._index,
             "call": self._call,
-            "part": self._part,
             "transpose": lambda term: rf"{self.inside(term.args[0], 6)}^\top",
             "neg": lambda term: "-" + self.inside(term.args[0], 3),
             "add": lambda term: f"{self.inside(term.args[0], 2)} + {self.inside(term.args[1], 2)}",
@@ -114,10 +113,6 @@ class Printer:
         if base.head == "name":
             return identifier(base.attr, subscript=listed)
         return f"{brackets(self.write(base))}_{{{listed}}}"
-
-    def _part(self, term: Term) -> str:
-        k, n = term.attr
-        return rf"\operatorname{{split}}_{{{k + 1}/{n}}}{brackets(self.write(term.args[0]))}"
 
     def _mul(self, term: Term) -> str:
         a, b = term.args

@@ -14,6 +14,7 @@ and ``minus_onehot(p, y)`` as ``p - onehot(y)``, which is the same for every y â
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from .expr import Node, topological
@@ -39,7 +40,7 @@ def text(circuit: Circuit, comments: bool = False) -> str:
     ``comments``: with the comments that the equations were given.
     """
     lines: list[str] = []
-    for group in joined(statements_and_shapes(circuit)[0]):
+    for group in joined(*statements_and_shapes(circuit)):
         value = group[0].value
         if len(group) > 1:
             value = call("split", value.args[0], number(len(group)))
@@ -66,21 +67,33 @@ def statements_and_shapes(circuit: Circuit) -> tuple[list[Statement], dict[Term,
     return written, writer.shape
 
 
-def joined(equations: list[Statement]) -> list[list[Statement]]:
-    """The equations, those together that are all the parts of one vector."""
+def joined(equations: list[Statement], shapes: Mapping[Term, Shape]) -> list[list[Statement]]:
+    """The equations, those together that are all the equal parts of one vector, in order."""
     groups: list[list[Statement]] = []
-    at = 0
-    while at < len(equations):
-        value = equations[at].value
-        n = value.attr[1] if value.head == "part" else 1
-        group = equations[at : at + n]
-        whole = [s.value.head == "part" and s.value.attr == (k, n) for k, s in enumerate(group)]
-        if n > 1 and len(group) == n and all(whole) and len({str(s.value.args[0]) for s in group}) == 1:
-            groups.append(group)
+    for s in equations:
+        k, n, whole = part(s.value, shapes)
+        last = groups[-1] if groups else []
+        before = part(last[-1].value, shapes) if last else (0, 0, "")
+        if k and len(last) == k and before == (k - 1, n, whole):
+            last.append(s)
         else:
-            groups.append(equations[at : at + 1])
-        at += len(groups[-1])
-    return groups
+            groups.append([s])
+    return [g for group in groups for g in ([group] if whole_vector(group, shapes) else [[s] for s in group])]
+
+
+def part(value: Term, shapes: Mapping[Term, Shape]) -> tuple[int, int, str]:
+    """Which of how many equal parts of what vector a term is; (0, 1, â€¦) for what is no such part."""
+    if value.head == "call" and value.attr[0] == "slice":
+        vector, lo, hi = value.args
+        size, (n,) = hi.attr - lo.attr, shapes[vector]
+        if n % size == 0 and lo.attr % size == 0:
+            return lo.attr // size, n // size, str(vector)
+    return 0, 1, ""
+
+
+def whole_vector(group: list[Statement], shapes: Mapping[Term, Shape]) -> bool:
+    """Whether equations that follow each other as parts are all of them."""
+    return len(group) == part(group[0].value, shapes)[1]
 
 
 class Writer:
