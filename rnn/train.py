@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from . import checkpoint, folder
 from .checkpoint import Run, Saved
 from .data import DataError, Stream, Symbols, Vocabulary, python_prose, read_text, split
@@ -89,15 +91,20 @@ def _expect(name: str, value: Any, kind: Any, holds: Any, expected: str) -> None
         raise DataError(f"setting {name}: expected {expected}, got {value!r}")
 
 
+def _unit_normal(shape: tuple[int, ...], random: np.random.Generator) -> Any:
+    return random.normal(size=shape)
+
+
 def language_model(symbols: int, vector: int = 48, hidden: int = 128) -> Circuit:
     """An LSTM that reads symbols x [T, B] and predicts the next, y; loss L in nats a character.
 
     Its forget gates start open (b_f = 1; Jozefowicz, Zaremba and Sutskever 2015), so that the state is kept
-    until the network has learnt what to forget.
+    until the network has learnt what to forget. The characters' vectors start with entries of unit size: of
+    a row that is looked up, not multiplied, nothing is summed.
     """
     from .define import define
 
-    cell = define(LANGUAGE_MODEL, name="language_model", init={"b_f": 1.0})
+    cell = define(LANGUAGE_MODEL, name="language_model", init={"b_f": 1.0, "E": _unit_normal})
     return cell(x=symbols, e=vector, h=hidden, o=symbols)
 
 
@@ -143,8 +150,6 @@ class Trainer:
         return Step(self.update, float(out.loss), norm, rate)
 
     def _not_finite(self, loss: float, norm: float, gradients: Arrays) -> str:
-        import numpy as np
-
         where = [name for name, gradient in gradients.items() if not np.isfinite(gradient).all()]
         which = f" (not finite: {', '.join(where)})" if where else ""
         return (
