@@ -3,6 +3,8 @@
     find_roles      terms      ->  System     what each name is            (no sizes needed)
     infer_shapes    System     ->  Sizes      the shape of every term
     elaborate       System     ->  Circuit    typed nodes, one expression a name
+
+Cycles go through refs, so each name's type is known before its expression is built.
 """
 
 from __future__ import annotations
@@ -13,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 from . import build as b
 from . import expr
 from .compose import scaled_columns, scaled_rows, truth
-from .errors import LanguageError
+from .errors import LanguageError, errors_at
 from .functions import FUNCTIONS, Call
 from .indices import Moment
 from .language import LASTS, TIMES, Statement, Term, walk
-from .roles import Definition, System
 from .shapes import infer_shapes
 from .symbols import is_symbol, outside
+from .system import Definition, System
 
 if TYPE_CHECKING:
     from .circuit import Circuit
@@ -45,7 +47,7 @@ def elaborate(system: System, sizes: Mapping[str, Any], init: InitRules | None =
         name=system.name,
         param_nodes={n: nodes.leaf(n) for n in system.parameters},
         input_nodes={n: nodes.leaf(n) for n in system.inputs},
-        symbols={n: shapes.counts[n].known or 0 for n in system.inputs if n in system.symbols},
+        symbols={n: k for n in system.inputs if n in system.symbols and (k := shapes.counts[n].known)},
         constants=frozenset(system.constants),
         init_rules=dict(init or {}),
         notes={n: s.note for n, s in nodes.statements.items() if s.note},
@@ -102,7 +104,7 @@ class Nodes:
     def _boundary(self, name: str, label: str, axis: str, statement: Statement) -> Node:
         like = self.leaf(name)
         self._start(label)
-        value = self.symbol(statement.value) if like.dtype == "i" else self.root(statement, label)
+        value = self.root(statement, like.dtype == "i")
         axes = [a for a in like.axes if a != axis]
         self._refuse_other_axes(value, axes, label, statement)
         return self._fitted(statement, lambda: b.like(value, axes, like.shape))
@@ -112,25 +114,31 @@ class Nodes:
         self._start(name)
         base = statement.name
         symbol = base in self.system.symbols
-        value = self.symbol(statement.value) if symbol else self.root(statement, name)
-        target = (*axes, "b") if axes or self.system.axes[base] else tuple([a for a in value.axes if a == "b"])
+        value = self.root(statement, symbol)
+        target = (
+            (*axes, "b") if axes or self.system.axes[base] else tuple([a for a in value.axes if a == "b"])
+        )
         self._refuse_other_axes(value, target, name, statement)
         return self._fitted(statement, lambda: b.like(value, target, self.shapes.shape(base)))
 
     def _start(self, equation: str) -> None:
         self.equation, self.masks = equation, 0
 
-    def root(self, statement: Statement, name: str) -> Node:
-        """The value of a statement as numbers."""
-        return self._fitted(statement, lambda: b.number(self.of(statement.value)))
+    def root(self, statement: Statement, symbol: bool) -> Node:
+        """The value of a statement, as symbols or as numbers."""
+        value = statement.value
+        return self._fitted(statement, lambda: self.symbol(value) if symbol else b.number(self.of(value)))
 
     def _fitted(self, statement: Statement, make: Callable[[], Node]) -> Node:
-        try:
-            return make()
-        except TypeError as error:
-            raise LanguageError(f"{statement.name}: {error}", statement.where, got=str(statement)[:120]) from error
+        with errors_at(statement.where):
+            try:
+                return make()
+            except TypeError as error:
+                raise LanguageError(f"{statement.name}: {error}", got=str(statement)[:120]) from error
 
-    def _refuse_other_axes(self, value: Node, axes: tuple[str, ...] | list[str], name: str, s: Statement) -> None:
+    def _refuse_other_axes(
+        self, value: Node, axes: tuple[str, ...] | list[str], name: str, s: Statement
+    ) -> None:
         extra = [a for a in value.axes if a not in axes and a != "b"]
         if extra:
             base = s.name
@@ -140,8 +148,8 @@ class Nodes:
                 s.where,
                 expected=f"a value without {' and '.join(extra)}",
                 got=str(s)[:120],
-                mend=f"write {base}[{', '.join(wanted)}] = …, or reduce with over={extra[0]}, or read the last step "
-                f"with {extra[0].upper()}",
+                mend=f"write {base}[{', '.join(wanted)}] = …, or reduce with over={extra[0]}, "
+                f"or read the last step with {extra[0].upper()}",
             )
 
     # ---- names ----
@@ -248,7 +256,11 @@ class Nodes:
         if _is_diag(right):
             other, v = self.of(left), self.of(right.args[0])
             return b.mul(other, v) if len(other.shape) == 1 else scaled_columns(other, v)
-        if left.head == "matmul" and len(self.shapes.term_shape(right)) == 1 and any(map(_is_diag, left.args)):
+        if (
+            left.head == "matmul"
+            and len(self.shapes.term_shape(right)) == 1
+            and any(map(_is_diag, left.args))
+        ):
             # (diag(v) @ M) @ x = v * (M @ x)
             inner = self._product(left.args[1], right)
             if _is_diag(left.args[0]):
@@ -286,8 +298,7 @@ class Nodes:
             return b.zeros(kind)
         if like.dtype == "i" and bound.statement.value.head == "number":
             return b.like(expr.const(bound.statement.value.attr, "i"), inner, ())
-        node = expr.ref(bound.label, kind)
-        return node
+        return expr.ref(bound.label, kind)
 
     # ---- symbols ----
     def is_symbol(self, term: Term) -> bool:
@@ -320,7 +331,10 @@ class Nodes:
         for item, size in zip(items, table.shape, strict=False):
             if item.head == "number" and item.attr >= size:
                 raise LanguageError(
-                    f"{term}: there is no symbol {item}", item.where, expected=f"0 to {size - 1}", got=str(item)
+                    f"{term}: there is no symbol {item}",
+                    item.where,
+                    expected=f"0 to {size - 1}",
+                    got=str(item),
                 )
         kept = [i for i in items if i.head == "all"]
         symbols = [self.symbol(i) for i in items if i.head != "all"]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,6 +45,11 @@ class LanguageError(ValueError):
         self.mend = mend
         super().__init__(problem)
 
+    def place(self, where: Position) -> None:
+        """Say where it happened, if that is not known yet."""
+        if self.line is None and where.line:
+            self.where, self.line, self.column = where, where.line, where.column or None
+
     def __str__(self) -> str:
         lines = [f"line {self.line}: {self.problem}" if self.line else self.problem]
         if self.where.source is not None:
@@ -82,6 +88,16 @@ def _excerpt(source: str, column: int) -> tuple[str, int | None]:
     lo = max(0, at - 60) if len(text) > 100 else 0
     shown = text[lo : lo + 100]
     return shown, at - lo if column and 0 <= at - lo <= len(shown) else None
+
+
+@contextmanager
+def errors_at(where: Position) -> Iterator[None]:
+    """Errors inside that do not know their place get this one."""
+    try:
+        yield
+    except LanguageError as error:
+        error.place(where)
+        raise
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str | None:

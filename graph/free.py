@@ -21,11 +21,13 @@ def free_sizes(s: Sizes) -> LanguageError | None:
     groups: dict[Size, list[str]] = {}
     for name in dict.fromkeys(order):
         sizes = list(s.names[name].dims or ())
-        if name in system.symbols and name in system.inputs:
+        if name in system.symbols:
             sizes = [s.counts[name]]
         for size in sizes:
             if size.known is None:
                 groups.setdefault(size.root(), []).append(name)
+    # a symbol that is only compared, or names a position, may have any number of values
+    groups = {size: names for size, names in groups.items() if not set(names) <= system.symbols}
     if not shapeless and not groups:
         return None
     representatives = list(dict.fromkeys(names[0] for names in groups.values()))
@@ -36,13 +38,14 @@ def free_sizes(s: Sizes) -> LanguageError | None:
     states = [f"{r}={_form(s, r)}" for r in representatives]
     if not representatives:
         states = [f"{shapeless[0]}=() for a scalar, {shapeless[0]}=4 for a vector"]
-        states += [f"{n}=…" for n in shapeless[1:] if n in system.parameters][:0]
     first = (representatives or shapeless)[0]
     definition = system.definitions.get(first)
-    use = system.inputs.get(first) or system.parameters.get(first)
+    use = {**system.inputs, **system.parameters}.get(first)
     where = definition.statement.where if definition else use.where if use is not None else NOWHERE
     call = f"{system.name}({', '.join(states)})" if representatives else f"{system.name}({states[0]})"
-    return LanguageError("; ".join(problems), where, expected="every size stated or determined", mend=f"say {call}")
+    return LanguageError(
+        "; ".join(problems), where, expected="every size stated or determined", mend=f"say {call}"
+    )
 
 
 def _problem(s: Sizes, size: Size, names: list[str]) -> str:

@@ -94,8 +94,9 @@ def over_of(call: Term) -> tuple[str | int, ...]:
         return ()
     value = call.args[len(call.args) - len(keywords) + keywords.index("over")]
     found: list[str | int] = []
+    axes: dict[object, str | int] = {"t": "t", "s": "s", "batch": "b", -1: -1}
     for item in value.args if value.head == "tuple" else (value,):
-        axis = {"t": "t", "s": "s", "batch": "b", -1: -1}.get(item.attr) if item.head in ("name", "number") else None
+        axis = axes.get(item.attr) if item.head in ("name", "number") else None
         if axis is None or axis in found:
             raise LanguageError(
                 f"over={value} is no set of indices",
@@ -145,13 +146,19 @@ class Function:
             ordered = plain
         else:
             given = dict(zip(self.arguments, plain, strict=False))
-            given |= {k: v for k, v in zip(keywords, call.args[len(plain) :], strict=True) if k in self.arguments}
+            given |= {
+                k: v for k, v in zip(keywords, call.args[len(plain) :], strict=True) if k in self.arguments
+            }
             named = [k for k in keywords if k in self.arguments]
             fits = set(given) == set(self.arguments) and len(plain) + len(named) == len(self.arguments)
             ordered = tuple(given[a] for a in self.arguments) if fits else ()
         unknown = [k for k in keywords if k not in self.options and k not in self.arguments]
         if unknown or not fits:
-            problem = f"{self.name} has no argument {unknown[0]}" if unknown else f"{self.name} takes other arguments"
+            problem = (
+                f"{self.name} has no argument {unknown[0]}"
+                if unknown
+                else f"{self.name} takes other arguments"
+            )
             raise LanguageError(
                 problem,
                 call.where,
@@ -159,7 +166,9 @@ class Function:
                 got=str(call)[:100],
                 mend=did_you_mean(unknown[0], self.options) if unknown else None,
             )
-        options = [(k, v) for k, v in zip(keywords, call.args[len(plain) :], strict=True) if k in self.options]
+        options = [
+            (k, v) for k, v in zip(keywords, call.args[len(plain) :], strict=True) if k in self.options
+        ]
         values = (*ordered, *(v for _, v in options))
         return Term("call", values, (self.name, tuple(k for k, _ in options)), call.where)
 
@@ -284,7 +293,12 @@ def _einsum_letters(c: Call) -> tuple[str, str, str]:
     spec = c.args[0].attr if c.args[0].head == "text" else None
     parts = spec.replace(" ", "").replace("->", ",").split(",") if isinstance(spec, str) else []
     letters_fit = all(p.isalpha() or not p for p in parts) and all(len(set(p)) == len(p) for p in parts)
-    if len(parts) != 3 or not letters_fit or not set(parts[2]) <= set(parts[0] + parts[1]) or "->" not in str(spec):
+    if (
+        len(parts) != 3
+        or not letters_fit
+        or not set(parts[2]) <= set(parts[0] + parts[1])
+        or "->" not in str(spec)
+    ):
         raise LanguageError(
             f"{c.term}: a product of two operands is needed",
             c.args[0].where,
@@ -328,12 +342,31 @@ def _unary(name: str) -> Callable[[Nodes, Call], Node]:
     return lambda n, c: b.unary(name, n.of(c.args[0]))
 
 
-for _name in "tanh sigmoid relu exp log sin cos sqrt abs sign softplus step floor".split():
+for _name in [
+    "tanh",
+    "sigmoid",
+    "relu",
+    "exp",
+    "log",
+    "sin",
+    "cos",
+    "sqrt",
+    "abs",
+    "sign",
+    "softplus",
+    "step",
+    "floor",
+]:
     _enter(f"{_name}(e)", _joined, _unary(_name), pointwise=True)
 _enter("maximum(a, b)", _joined, lambda n, c: b.maximum(*n.each(c)), pointwise=True)
 _enter("minimum(a, b)", _joined, lambda n, c: b.minimum(*n.each(c)), pointwise=True)
 _enter("logaddexp(a, b)", _joined, lambda n, c: b.logaddexp(*n.each(c)), pointwise=True)
-_enter("where(condition, a, b)", _joined, lambda n, c: b.where(truth(n.of(c.args[0])), *n.branches(c)), pointwise=True)
+_enter(
+    "where(condition, a, b)",
+    _joined,
+    lambda n, c: b.where(truth(n.of(c.args[0])), *n.branches(c)),
+    pointwise=True,
+)
 _enter("stop_gradient(e)", _joined, lambda n, c: b.stop_gradient(n.of(c.args[0])), pointwise=True)
 _enter("sum(e, over=)", _reduced, lambda n, c: total(n.of(c.args[0]), c.over))
 _enter("mean(e, over=)", _reduced, lambda n, c: mean(n.of(c.args[0]), c.over))
@@ -351,18 +384,32 @@ _enter("transpose(M)", _transposed, lambda n, c: b.transpose(n.of(c.args[0])))
 _enter("einsum(form, a, b)", _einsum,
        lambda n, c: b.contract(n.of(c.args[1]), n.of(c.args[2]), "{},{}->{}".format(*_einsum_letters(c))),
        {0: "option"})  # fmt: skip
-_enter("logmatmul(A, v)", _semiring, lambda n, c: semiring_product(*n.each(c), b.logsumexp))
-_enter("maxmatmul(A, v)", _semiring, lambda n, c: semiring_product(*n.each(c), b.max_last))
+_enter(
+    "logmatmul(A, v)", _semiring, lambda n, c: semiring_product(n.of(c.args[0]), n.of(c.args[1]), b.logsumexp)
+)
+_enter(
+    "maxmatmul(A, v)", _semiring, lambda n, c: semiring_product(n.of(c.args[0]), n.of(c.args[1]), b.max_last)
+)
 _enter("concat(*parts)", _concatenated, lambda n, c: b.concat(*n.each(c)))
 _enter("split(e, n)", _split_alone, lambda n, c: n.of(c.args[0]), {1: "option"})
-_enter("dropout(e, p, over=)", _same, lambda n, c: dropout(n, n.of(c.args[0]), c.fraction(1), c.over), {1: "option"})
+_enter(
+    "dropout(e, p, over=)",
+    _same,
+    lambda n, c: dropout(n, n.of(c.args[0]), c.fraction(1), c.over),
+    {1: "option"},
+)
 _enter("zoneout(new, old, p)", lambda s, c: s.pointwise_of(c.args[:2], c.term),
        lambda n, c: zoneout(n, n.of(c.args[0]), n.of(c.args[1]), c.fraction(2)), {2: "option"})  # fmt: skip
 _enter("onehot(symbol)", lambda s, c: s.joined([s.values(c.args[0])]),
        lambda n, c: b.onehot(n.symbol(c.args[0]), n.number_of_values(c.args[0])), {0: "symbol"})  # fmt: skip
 _enter("ones(*sizes)", _made, lambda n, c: b.like(1.0, (), n.shape(c.term)))
 _enter("zeros(*sizes)", _made, lambda n, c: b.like(0.0, (), n.shape(c.term)))
-_enter("identity(n)", lambda s, c: s.fixed((_whole(c, 0),) * 2), lambda n, c: identity_matrix(_whole(c, 0)), {0: "option"})
+_enter(
+    "identity(n)",
+    lambda s, c: s.fixed((_whole(c, 0),) * 2),
+    lambda n, c: identity_matrix(_whole(c, 0)),
+    {0: "option"},
+)
 _enter("cross_entropy(scores, target)", _scores,
        lambda n, c: b.cross_entropy(n.of(c.args[0]), n.symbol(c.args[1])) if n.is_symbol(c.args[1])
        else soft_target(log_softmax(n.of(c.args[0]), ()), n.of(c.args[1])), {1: "target"})  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .errors import LanguageError
-from .language import LASTS, TIMES, Term
+from .language import LASTS, TIMES, Term, in_brackets
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def bad_index(item: Term, whole: Term | None) -> LanguageError:
         f"{item if whole is None else whole} has a bad index{because}",
         item.where,
         expected="t, t-1, t+2, T, T-1, an integer (s and S for a second index), or a symbol such as x[t]",
-        got=str(item),
+        got=in_brackets(item),
         mend="write the lag as an integer" if unknown else "every other step: where(t % 2 == 0, …)",
     )
 

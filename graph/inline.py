@@ -81,7 +81,7 @@ class Inliner:
         values |= dict(zip(keywords, call.args[len(plain) :], strict=True))
         if len(plain) > len(function.parameters) or set(values) != set(function.parameters):
             raise LanguageError(
-                f"{function.name} takes {len(function.parameters)} arguments, not {len(call.args)}",
+                f"{function.name} takes other arguments",
                 call.where,
                 expected=f"{function.name}({', '.join(function.parameters)})",
                 got=str(call),

@@ -69,7 +69,9 @@ class Term:
             n = self.args[1].attr
             if self.args[1].head == "number" and isinstance(n, int) and n >= 1:
                 return iter([Term("part", (self.args[0],), (k, n), self.where) for k in range(n)])
-        raise LanguageError(f"{self} has no parts", self.where, mend="cut a vector: i[t], f[t] = split(e[t], 2)")
+        raise LanguageError(
+            f"{self} has no parts", self.where, mend="cut a vector: i[t], f[t] = split(e[t], 2)"
+        )
 
     def __getitem__(self, index: object) -> Term:
         return Term("index", (self, *_items(index)))
@@ -77,12 +79,13 @@ class Term:
     def __setitem__(self, index: object, value: object) -> None:
         if self.head != "name" or self.owner is None:
             raise LanguageError(
-                f"{self} cannot be defined", mend="make names with h, x = equations.names('h x') and set h[t] = …"
+                f"{self} cannot be defined",
+                mend="make names with h, x = equations.names('h x') and set h[t] = …",
             )
         self.owner._define(self.attr, _items(index), as_term(value))
 
     @property
-    def T(self) -> Term:
+    def T(self) -> Term:  # noqa: N802
         """The transpose of a matrix."""
         return Term("transpose", (self,))
 
@@ -154,7 +157,8 @@ def as_term(value: object) -> Term:
     """A Python value as a term. Raises LanguageError for what is no number, name or expression."""
     if isinstance(value, Term):
         return value
-    if isinstance(value, bool) or value is None or not hasattr(value, "__float__") or getattr(value, "shape", ()):
+    number = hasattr(value, "__float__") and not isinstance(value, bool)
+    if not number or len(getattr(value, "shape", "")):
         raise LanguageError(
             f"{value!r} cannot stand in an equation",
             expected="a number or an expression of names",
@@ -163,7 +167,7 @@ def as_term(value: object) -> Term:
         )
     if hasattr(value, "__index__"):
         return Term("number", (), int(value))
-    return Term("number", (), float(value))
+    return Term("number", (), float(value))  # type: ignore[arg-type]
 
 
 def _items(index: object) -> tuple[Term, ...]:
@@ -239,7 +243,9 @@ class Equations:
         self.functions[statement.name] = statement
 
     def __str__(self) -> str:
-        functions = [f"{f.name}({', '.join(f.parameters)}) = {written(f.value)}" for f in self.functions.values()]
+        functions = [
+            f"{f.name}({', '.join(f.parameters)}) = {written(f.value)}" for f in self.functions.values()
+        ]
         return "\n".join([*functions, *map(str, self.statements)])
 
 
@@ -320,11 +326,11 @@ def _written(term: Term, strength: int, left: int) -> str:
 
 
 def _listed(terms: Iterable[Term], left: int) -> str:
-    return ", ".join(_item(a, left) for a in terms)
+    return ", ".join(in_brackets(a, left) for a in terms)
 
 
-def _item(item: Term, left: int) -> str:
-    """An index ``t-1`` is written without spaces."""
-    if item.head in ("add", "sub") and item.args[0].head == "name" and item.args[1].head == "number":
-        return f"{item.args[0].attr}{_SYMBOLS[item.head]}{item.args[1].attr}"
+def in_brackets(item: Term, left: int = DEEPEST) -> str:
+    """How a term is written as an index: ``t-1`` without spaces."""
+    if item.head in ("add", "sub", "mul") and not any(a.args for a in item.args):
+        return _SYMBOLS[item.head].join(str(a.attr) for a in item.args)
     return _written(item, 0, left)

@@ -1,9 +1,9 @@
 """Terms to simpler terms, once roles are known.
 
-    w[t, y[t]]   ->  sum(where(s == y[t], w[t, s], 0), over=s)         the value at position y[t]
-    p[t, y[t]]   ->  p[t][y[t]]                                        an element of the vector p[t]
-    mean(cross_entropy(o[t], y[t]), over=t)
-                 ->  sum(…, over=t) / maximum(sum(y[t] >= 0, over=t), 1)   a target of -1 leaves the mean
+w[t, y[t]]   ->  sum(where(s == y[t], w[t, s], 0), over=s)         the value at position y[t]
+p[t, y[t]]   ->  p[t][y[t]]                                        an element of the vector p[t]
+mean(cross_entropy(o[t], y[t]), over=t)
+             ->  sum(…, over=t) / maximum(sum(y[t] >= 0, over=t), 1)   a target of -1 leaves the mean
 """
 
 from __future__ import annotations
@@ -11,27 +11,32 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from .errors import LanguageError
+from .errors import LanguageError, errors_at
 from .functions import LOSSES, over_of
 from .indices import Moment, moment, shown
-from .language import LASTS, TIMES, Term, walk
+from .language import Statement, Term, walk
+from .symbols import is_symbol
 
 if TYPE_CHECKING:
-    from .roles import System
+    from .system import System
 
 
-def rewrite(system: System) -> None:
+def rewrite_brackets(system: System) -> None:
     """Rewrite every equation of the system, and note what each bracket reads in ``system.moments``.
 
     Raises LanguageError for brackets that do not fit how their name is defined.
     """
     work = _Rewriting(system)
     for d in system.definitions.values():
-        d.statement = replace(d.statement, value=work.term(d.statement.value))
-        d.first = {axis: replace(s, value=work.term(s.value)) for axis, s in d.first.items()}
+        d.statement = work.statement(d.statement)
+        d.first = {axis: work.statement(s) for axis, s in d.first.items()}
     for bounds in system.boundaries.values():
         for b in bounds:
-            b.statement = replace(b.statement, value=work.term(b.statement.value))
+            b.statement = work.statement(b.statement)
+
+
+def leave_out_missing_targets(system: System) -> None:
+    """Rewrite means of losses, once it is known which names are symbols."""
     means = _Means(system)
     for d in system.definitions.values():
         d.statement = replace(d.statement, value=means.term(d.statement.value))
@@ -42,6 +47,10 @@ class _Rewriting:
     def __init__(self, system: System) -> None:
         self.system = system
         self.done: dict[Term, Term] = {}
+
+    def statement(self, s: Statement) -> Statement:
+        with errors_at(s.where):
+            return replace(s, value=self.term(s.value))
 
     def term(self, term: Term) -> Term:
         if not term.args:
@@ -97,10 +106,11 @@ class _Rewriting:
         if shifted:
             self.system.states.setdefault(name)
         if len(shifted) > 1 or (shifted and any(m.kind != "step" for m in moments)):
+            one = shown(name, [moments[0], Moment("step", moments[1].axis, 0)], ("t", "s"))
             raise LanguageError(
                 f"{whole} shifts two indices at once",
                 whole.where,
-                mend=f"shift one in an equation of its own: k[t, s] = {shown(name, [moments[0], Moment('step', moments[1].axis, 0)], ('t', 's'))}",
+                mend=f"shift one in an equation of its own: k[t, s] = {one}",
             )
 
     def _table(self, term: Term) -> Term:
@@ -119,11 +129,11 @@ class _Rewriting:
         return term
 
     def _wrong(self, term: Term, axes: tuple[str, ...]) -> LanguageError:
-        name = term.args[0]
+        name, axis = term.args[0], axes[0]
         return LanguageError(
             f"{term}: {name} is indexed by {' and '.join(axes)}",
             term.where,
-            expected=f"{name}[{', '.join(axes)}], with lags such as {axes[0]}-1, or {axes[0].upper()} for the last step",
+            expected=f"{name}[{', '.join(axes)}], with lags such as {axis}-1, or {axis.upper()} at the end",
             got=str(term),
         )
 
@@ -177,7 +187,7 @@ class _Means:
             return self.targets[e]
         found = None
         if e.head == "call" and e.attr[0] in LOSSES:
-            found = e.args[1] if self._is_symbol(e.args[1]) else None
+            found = e.args[1] if is_symbol(self.system, e.args[1]) else None
         elif e.head == "neg" or (e.head == "div"):
             found = self.target(e.args[0], level)
         elif e.head == "mul":
@@ -196,11 +206,3 @@ class _Means:
             return None
         self.targets[e] = None
         return self.target(definition.value, level + 1)
-
-    def _is_symbol(self, term: Term) -> bool:
-        from .symbols import is_symbol
-
-        return is_symbol(self.system, term)
-
-
-__all__ = ["LASTS", "TIMES", "rewrite"]

@@ -7,76 +7,17 @@ roles is an error; what is declared wins over what would be inferred.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
-from .errors import LanguageError, did_you_mean
-from .functions import FUNCTIONS, symbolic_arguments
+from .errors import LanguageError, did_you_mean, errors_at
 from .indices import Moment, moment, shown
 from .inline import Inliner
-from .language import LASTS, RESERVED, RUN_TIME, TIMES, Equations, Statement, Term
-
-
-@dataclass
-class Boundary:
-    """``name[0] = …``, ``name[T+1] = …``: a value before the start or after the end along one axis."""
-
-    label: str
-    axis: str
-    end: bool
-    offset: int
-    statement: Statement
-
-
-@dataclass
-class Definition:
-    """``name[axes] = value``; ``first`` holds ``name[1] = …``, by axis."""
-
-    name: str
-    axes: tuple[str, ...]
-    statement: Statement
-    first: dict[str, Statement] = field(default_factory=dict)
-
-    @property
-    def value(self) -> Term:
-        return self.statement.value
-
-
-@dataclass
-class System:
-    """Equations whose names have roles. Dicts are in the order of the text.
-
-    moments    what the brackets of each term read: one moment an index, in the order of ``axes[name]``
-    axes       the indices of each name as they stand in its brackets; () where it has none
-    order      names and labels of the equations, as they stand in the text
-    """
-
-    name: str
-    definitions: dict[str, Definition] = field(default_factory=dict)
-    boundaries: dict[str, list[Boundary]] = field(default_factory=dict)
-    inputs: dict[str, Term] = field(default_factory=dict)
-    parameters: dict[str, Term] = field(default_factory=dict)
-    constants: frozenset[str] = frozenset()
-    symbols: set[str] = field(default_factory=set)
-    opaque: frozenset[str] = frozenset()
-    axes: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    moments: dict[Term, tuple[Moment, ...]] = field(default_factory=dict)
-    states: dict[str, None] = field(default_factory=dict)
-    order: list[str] = field(default_factory=list)
-
-    def statements(self) -> list[Statement]:
-        """All equations: of each signal its boundary values, its own, that of its first step."""
-        found = [b.statement for bounds in self.boundaries.values() for b in bounds]
-        for d in self.definitions.values():
-            found += [d.statement, *d.first.values()]
-        return found
-
-    def boundary(self, name: str, axis: str, end: bool, offset: int) -> Boundary | None:
-        """What the text says of a value outside the steps, if it says anything."""
-        for b in self.boundaries.get(name, ()):
-            if (b.axis, b.end, b.offset) == (axis, end, offset):
-                return b
-        return None
+from .language import RESERVED, RUN_TIME, Equations, Statement, Term, in_brackets, walk
+from .rewrite import leave_out_missing_targets, rewrite_brackets
+from .symbols import find_symbols
+from .system import Boundary, Definition, System
+from .uses import Uses
 
 
 def find_roles(
@@ -108,31 +49,37 @@ class _Roles:
         constants: tuple[str, ...],
         opaque: tuple[str, ...],
     ) -> None:
-        self.system = System(name, constants=frozenset(constants), opaque=frozenset(opaque))
+        self.system = system = System(name, constants=frozenset(constants), opaque=frozenset(opaque))
         self.declared = inputs
-        self.bare: dict[str, Term] = {}
-        self.indexed: dict[str, list[Term]] = {}
-        self.numbers: dict[str, Term] = {}
-        self.symbols: dict[str, Term] = {}
-        self.targets: dict[str, Term] = {}
+        self.uses = Uses(system.axes)
         if not equations.statements:
             raise LanguageError("there is no equation", expected="name[t] = expression", got="nothing")
         self.statements = self._inlined(equations)
         self._definitions()
         for statement in self.statements:
-            self._read(statement.value)
+            with errors_at(statement.where):
+                self.uses.read(statement.value)
         self._inputs()
         self._boundaries()
         self._reads()
         self._parameters()
         self._symbols()
         self._declared()
+        if self.uses.second is not None and "s" in system.axes:
+            raise LanguageError(
+                "s is in two roles: a signal and the second index",
+                self.uses.second.where,
+                got=str(self.uses.second),
+                mend="give the signal another name",
+            )
 
     def _inlined(self, equations: Equations) -> list[Statement]:
         inliner = Inliner(equations.functions, self.system.opaque)
-        return [
-            Statement(s.name, s.items, inliner.expand(s.value), s.where, s.note) for s in equations.statements
-        ]
+        found = []
+        for s in equations.statements:
+            with errors_at(s.where):
+                found.append(replace(s, value=inliner.expand(s.value)))
+        return found
 
     # ---- what is defined ----
     def _definitions(self) -> None:
@@ -144,6 +91,8 @@ class _Roles:
                 self.outside.append((s, moments))
                 continue
             axes = tuple(str(m.axis) for m in moments)
+            if "s" in axes:
+                self.uses.second_index(s.items[axes.index("s")])
             if len(set(axes)) < len(axes):
                 raise LanguageError(f"{s.name} has the index {axes[0]} twice", s.where)
             old = self.system.definitions.get(s.name)
@@ -162,14 +111,14 @@ class _Roles:
         found = moment(item)
         if found is None:
             raise LanguageError(
-                f"{s.name}[{item}] cannot be defined",
+                f"{s.name}[{in_brackets(item)}] cannot be defined",
                 s.where,
                 expected="an index t or s, 0, -1, …, 1, T+1",
                 mend="one equation holds for all symbols: use E[x[t]], where(x[t] == 2, a, b)",
             )
         if found.kind == "step" and found.offset:
             raise LanguageError(
-                f"{s.name}[{item}] cannot be defined",
+                f"{s.name}[{in_brackets(item)}] cannot be defined",
                 s.where,
                 expected=f"{s.name}[{found.axis}] = …",
                 mend="shift the indices on the right side instead",
@@ -177,93 +126,17 @@ class _Roles:
         return found
 
     def _refuse_reserved(self, name: str, s: Statement) -> None:
-        if name in RESERVED or name in RUN_TIME:
+        # s[t] may be a signal in a system without a second index
+        reserved = RESERVED - {"s"} if s.items else RESERVED
+        if name in reserved or name in RUN_TIME:
             why = "an argument of the compiled program" if name in RUN_TIME else "an index of the language"
             raise LanguageError(f"{name} is reserved: it is {why}", s.where, mend=f"call it {name}_")
-
-    # ---- what is read ----
-    def _read(self, value: Term) -> None:
-        """Note every use of a name. The context of a use is "number", "symbol", "target" or "either"."""
-        seen: set[tuple[Term, str]] = set()
-        stack = [(value, "either")]
-        while stack:
-            term, context = stack.pop()
-            if (term, context) in seen:
-                continue
-            seen.add((term, context))
-            stack.extend(reversed(self._below(term, context)))
-
-    def _below(self, term: Term, context: str) -> list[tuple[Term, str]]:
-        head, args = term.head, term.args
-        if head == "name":
-            self._use_name(term, context)
-            return []
-        if head == "index":
-            return self._below_index(term, context)
-        if head == "call":
-            if term.attr[0] == "where":
-                inner = context if context in ("either", "symbol") else "number"
-                return [(args[0], "number"), (args[1], inner), (args[2], inner)]
-            contexts = symbolic_arguments(term)
-            return [(a, c) for a, c in zip(args, contexts, strict=True) if c != "option"]
-        if head == "compare":
-            return [(a, "either") for a in args]
-        if head == "tuple":
-            raise LanguageError("a tuple cannot stand here", term.where, mend="join vectors with concat(a, b)")
-        if head == "text":
-            raise LanguageError("a string cannot stand here", term.where, got=repr(term.attr)[:40])
-        if context == "symbol" and head not in ("number", "index", "name"):
-            raise LanguageError(
-                f"{term} is no symbol",
-                term.where,
-                expected="x[t], a declared input, an integer, argmax(…) or where(c, a, b) of such",
-            )
-        return [(a, "number") for a in args]
-
-    def _use_name(self, term: Term, context: str) -> None:
-        name = term.attr
-        if name in TIMES or name in LASTS:
-            return
-        if name == "batch":
-            raise LanguageError(
-                "batch stands only after over=", term.where, mend="mean(e, over=batch) is the mean over it"
-            )
-        self.bare.setdefault(name, term)
-        self._use(name, term, context)
-
-    def _use(self, name: str, term: Term, context: str) -> None:
-        kept = {"number": self.numbers, "symbol": self.symbols, "target": self.targets}.get(context)
-        if kept is not None:
-            kept.setdefault(name, term)
-
-    def _below_index(self, term: Term, context: str) -> list[tuple[Term, str]]:
-        base, *items = term.args
-        moments = [moment(i, term) for i in items]
-        timed = [m for m in moments if m is not None and m.kind != "fixed"]
-        if base.head == "name" and base.attr in RESERVED:
-            raise LanguageError(f"{term}: {base.attr} has no index", term.where)
-        if base.head != "name":
-            if timed:
-                raise LanguageError(
-                    f"{term}: only a name can be read at another time, not an expression",
-                    term.where,
-                    expected="a name before the bracket",
-                    got=str(base),
-                    mend=f"give it an equation, k[t] = {base}, and read k[{items[0]}]",
-                )
-            below = [(base, "number")]
-        else:
-            self.indexed.setdefault(base.attr, []).append(term)
-            if timed or self.system.axes.get(base.attr):
-                self._use(base.attr, term, context)
-            below = []
-        return below + [(i, "symbol") for i, m in zip(items, moments, strict=True) if m is None and i.head != "all"]
 
     # ---- inputs, and what brackets read ----
     def _inputs(self) -> None:
         """Names that are indexed by time and never defined, with their axes."""
         system = self.system
-        for name, uses in self.indexed.items():
+        for name, uses in self.uses.indexed.items():
             if name in system.definitions:
                 continue
             found = [axes for u in uses if (axes := _axes_read(u))]
@@ -295,10 +168,10 @@ class _Roles:
                 use.where,
                 mend=f"take it out of constants=(…); a name with a time index is an input (an array {use})",
             )
-        if name in self.bare:
+        if name in self.uses.bare:
             raise LanguageError(
                 f"{name} is in two roles: an input, {use}, and a parameter, {name}",
-                self.bare[name].where,
+                self.uses.bare[name].where,
                 mend=f"write {name}[t], or give the parameter another name",
             )
 
@@ -316,7 +189,11 @@ class _Roles:
             label = f"{s.name}[{', '.join(map(str, s.items))}]"
             outside = [(m, a) for m, a in zip(moments, axes, strict=False) if m.kind != "step"]
             others = [(m, a) for m, a in zip(moments, axes, strict=False) if m.kind == "step"]
-            if len(moments) != len(axes) or len(outside) != 1 or any(m.axis != a or m.offset for m, a in others):
+            if (
+                len(moments) != len(axes)
+                or len(outside) != 1
+                or any(m.axis != a or m.offset for m, a in others)
+            ):
                 raise LanguageError(f"{label}: {s.name} has the indices {', '.join(axes)}", s.where)
             (at, axis), *_ = outside
             if at.kind == "last" and at.axis != axis:
@@ -326,7 +203,7 @@ class _Roles:
                 raise LanguageError(
                     f"{label} cannot be defined",
                     s.where,
-                    expected=f"{s.name}[0], {s.name}[-1], … before the start; {s.name}[1]; {s.name}[T+1], … after the end",
+                    expected=f"{s.name}[0], {s.name}[-1], …; {s.name}[1]; {s.name}[T+1], …",
                     mend=f"choose in the equation itself: {s.name}[t] = where(t == …, a, b)",
                 )
             self._boundary(s, label, axis, at)
@@ -347,30 +224,28 @@ class _Roles:
 
     def _reads(self) -> None:
         """What each bracket on a name with a time index reads; tables stay as they are."""
-        from .rewrite import rewrite
-
         for name, d in self.system.definitions.items():
-            if d.axes and name in self.bare:
-                use = self.bare[name]
+            if d.axes and name in self.uses.bare:
+                use = self.uses.bare[name]
                 raise LanguageError(
                     f"{name} is read without an index and defined as {name}[{', '.join(d.axes)}]",
                     use.where,
                     expected=f"{name}[{', '.join(d.axes)}], or {name}[{d.axes[0].upper()}] for the last step",
                     got=name,
                 )
-        rewrite(self.system)
+        rewrite_brackets(self.system)
 
     # ---- parameters, symbols, declarations ----
     def _parameters(self) -> None:
         system = self.system
-        tables = {n: us[0] for n, us in self.indexed.items() if n not in system.axes}
-        known = {**self.bare, **tables}
+        tables = {n: us[0] for n, us in self.uses.indexed.items() if n not in system.axes}
+        known = {**self.uses.bare, **tables}
         uses = sorted(known, key=_by_place(known, self.statements))
         for name in uses:
             if name in system.definitions or name in system.inputs:
                 continue
-            wanted = self.symbols.get(name) or self.targets.get(name)
-            if name in self.declared or (wanted is not None and name not in system.constants):
+            wanted = name in self.uses.symbols or name in self.uses.targets
+            if name in self.declared or (wanted and name not in system.constants):
                 if name in RUN_TIME:
                     raise LanguageError(f"{name} is reserved: it cannot name an input", known[name].where)
                 system.inputs[name] = known[name]
@@ -379,9 +254,8 @@ class _Roles:
             system.axes[name] = ()
 
     def _symbols(self) -> None:
-        from .symbols import find_symbols
-
-        find_symbols(self.system, self.symbols, self.targets, self.numbers)
+        find_symbols(self.system, self.uses.symbols, self.uses.targets, self.uses.numbers)
+        leave_out_missing_targets(self.system)
 
     def _declared(self) -> None:
         system = self.system
@@ -404,7 +278,9 @@ class _Roles:
             raise LanguageError(f"{min(both)} is in two roles: declared in inputs and in constants")
         called = {t.attr[0] for s in self.statements for t in _calls(s.value)}
         for name in sorted(system.opaque - called):
-            raise LanguageError(f"{name} is declared opaque and never called", mend=did_you_mean(name, called))
+            raise LanguageError(
+                f"{name} is declared opaque and never called", mend=did_you_mean(name, called)
+            )
 
 
 def _axes_read(use: Term) -> tuple[str, ...]:
@@ -414,21 +290,14 @@ def _axes_read(use: Term) -> tuple[str, ...]:
 
 
 def _calls(value: Term) -> list[Term]:
-    from .language import walk
-
     return [t for t in walk(value) if t.head == "call"]
 
 
-def _by_place(known: dict[str, Term], statements: Sequence[Statement]):  # type: ignore[no-untyped-def]
+def _by_place(known: dict[str, Term], statements: Sequence[Statement]) -> Callable[[str], int]:
     """A key that sorts names by their first use in the text."""
-    from .language import walk
-
     rank: dict[str, int] = {}
     for s in statements:
         for t in walk(s.value):
             if t.head == "name" and t.attr in known:
                 rank.setdefault(t.attr, len(rank))
     return lambda name: rank.get(name, len(rank))
-
-
-__all__ = ["FUNCTIONS", "Boundary", "Definition", "System", "find_roles"]

@@ -11,14 +11,15 @@ ARITHMETIC = frozenset({"add", "sub", "mul", "div", "mod", "pow", "neg", "compar
 class Pointwise(Rule):
     """All leaves are scalars or have the shape of the result; an equation is one, with its name as result.
 
-    ``own`` where it is the equation of a name: then its leaves alone say how large the result is.
+    role    "term"; "equation": the leaves alone say how large the name is; "boundary": a scalar value before
+            the start is repeated over the features of its signal
     """
 
-    __slots__ = ("joined", "leaves", "out", "own", "why")
+    __slots__ = ("joined", "leaves", "out", "role", "why")
 
-    def __init__(self, leaves: list[Shape], out: Shape, why: Reason, own: bool) -> None:
+    def __init__(self, leaves: list[Shape], out: Shape, why: Reason, role: str = "term") -> None:
         super().__init__()
-        self.leaves, self.out, self.why, self.own = leaves, out, why, own
+        self.leaves, self.out, self.why, self.role = leaves, out, why, role
         self.joined: set[int] = set()
 
     def run(self, u: Unifier) -> bool:
@@ -47,7 +48,8 @@ class Pointwise(Rule):
 
     def _scalar(self, u: Unifier) -> None:
         """All leaves are scalars. A number alone may stand for a vector that is stated elsewhere."""
-        if self.out.dims is None or (self.own and any(leaf.kind != "plain" for leaf in self.leaves)):
+        numbers_only = all(leaf.kind == "plain" for leaf in self.leaves)
+        if self.role != "boundary" and (self.out.dims is None or not numbers_only):
             u.set_rank(self.out, 0, self.why)
 
     def default(self, u: Unifier, level: int) -> bool:
@@ -187,7 +189,7 @@ class Table(Rule):
         dims = self.table.dims or ()
         if len(dims) < n:
             raise LanguageError(
-                f"{self.why.term} has {n} {'index' if n == 1 else 'indices'}, and {self.table.text} is {called(len(dims))}",
+                f"{self.why.term} has {n} indices, and {self.table.text} is {called(len(dims))}",
                 self.why.where,
                 expected=f"a table with at least {n} axes",
                 got=f"{called(len(dims))}, by {self.table.because}",

@@ -3,8 +3,9 @@
     level 1   products: a bare name is a matrix, an indexed one a vector
     level 2   pointwise: beside a vector a vector, beside a known scalar a scalar
     level 3   a defined name has the smallest shape that its own equation allows
-    level 4   what its equation leaves open has the shape of its first use
+    level 4   what its equation leaves open has the shape of its first use, beside a vector a vector
     level 5   softmax and its like, rows of tables: of a vector
+    level 6   what only opaque functions see: a scalar
 
 What remains is an error that names one name for each size that is free.
 """
@@ -14,13 +15,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from .errors import LanguageError, did_you_mean
+from .errors import LanguageError, did_you_mean, errors_at
 from .functions import FUNCTIONS, Call
 from .indices import moment
 from .language import LASTS, TIMES, Statement, Term
-from .roles import System
 from .rules import ARITHMETIC, Last, Opaque, Pointwise, Product, Table
 from .symbols import is_symbol
+from .system import System
 from .unify import Reason, Shape, Size, Unifier
 
 SizeLike = int | Sequence[int]
@@ -90,19 +91,20 @@ class Sizes:
         for name, d in system.definitions.items():
             bounds = [b.statement for b in system.boundaries.get(name, ())]
             for s in (*bounds, d.statement, *d.first.values()):
-                self._equation(name, s, s is d.statement)
+                self._equation(name, s, "equation" if s is d.statement else "boundary")
         for name, known in system.boundaries.items():
             if name in system.inputs:
                 for b in known:
-                    self._equation(name, b.statement, False)
+                    self._equation(name, b.statement, "boundary")
 
-    def _equation(self, name: str, statement: Statement, own: bool) -> None:
+    def _equation(self, name: str, statement: Statement, role: str) -> None:
         self.statement = statement
         if name in self.system.symbols:
             self._symbol_equation(name, statement)
             return
-        leaves = self.leaves(statement.value)
-        rule = Pointwise(leaves, self.names[name], self.why(statement.value), own)
+        with errors_at(statement.where):
+            leaves = self.leaves(statement.value)
+        rule = Pointwise(leaves, self.names[name], self.why(statement.value), role)
         self.joins.setdefault(name, []).append(rule)
         self.u.add(rule, self.names[name], *leaves)
 
@@ -112,7 +114,9 @@ class Sizes:
             count = self.counts[name].known
             if count is not None and value.attr >= count:
                 raise LanguageError(
-                    f"{value} is no symbol of {name}", statement.where, expected=f"0 to {count - 1}, or -1 for none"
+                    f"{value} is no symbol of {name}",
+                    statement.where,
+                    expected=f"0 to {count - 1}, or -1 for none",
                 )
             return
         self.of(value)
@@ -132,7 +136,8 @@ class Sizes:
     def _shape(self, term: Term) -> Shape:
         head = term.head
         if head == "name":
-            return self._name(term.attr, term)
+            is_index = term.attr in TIMES or term.attr in LASTS
+            return self.fixed((), "plain") if is_index else self._name(term.attr, term)
         if head == "index":
             if term in self.system.moments:
                 return self._name(term.args[0].attr, term)
@@ -156,8 +161,6 @@ class Sizes:
         return FUNCTIONS[name].sizes(self, Call(term))
 
     def _name(self, name: str, term: Term) -> Shape:
-        if name in TIMES or name in LASTS:
-            return self.fixed((), "plain")
         shape = self.names[name]
         if name not in self.system.definitions or shape.dims is not None:
             return shape
@@ -212,7 +215,7 @@ class Sizes:
         if len(leaves) == 1:
             return leaves[0]
         out = Shape("made", any(x.vector for x in leaves), str(term))
-        self.u.add(Pointwise(leaves, out, self.why(term), False), out, *leaves)
+        self.u.add(Pointwise(leaves, out, self.why(term)), out, *leaves)
         return out
 
     def product(self, a: Term, b: Term, term: Term) -> Shape:

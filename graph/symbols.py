@@ -10,7 +10,7 @@ from .indices import Moment, shown
 from .language import Statement, Term
 
 if TYPE_CHECKING:
-    from .roles import System
+    from .system import System
 
 
 def is_symbol(system: System, term: Term) -> bool:
@@ -81,7 +81,9 @@ def _names_below(value: Term, name: str, s: Statement) -> list[str]:
         return [value.args[0].attr]
     if value.head == "call" and value.attr[0] == "where":
         return [n for a in value.args[1:] for n in _names_below(a, name, s)]
-    if (value.head == "call" and value.attr[0] == "argmax") or (value.head == "number" and isinstance(value.attr, int)):
+    if value.head == "call" and value.attr[0] == "argmax":
+        return []
+    if value.head == "number" and isinstance(value.attr, int):
         return []
     raise LanguageError(
         f"{name} is used as a symbol, and its equation gives a number",
@@ -92,7 +94,7 @@ def _names_below(value: Term, name: str, s: Statement) -> list[str]:
 
 
 def outside(moments: tuple[Moment, ...]) -> list[tuple[str, bool, int]]:
-    """The values outside the steps that a bracket may read: (axis, end, offset), as boundary values have them."""
+    """The values outside the steps that a bracket may read: (axis, end, offset) of boundary values."""
     found = []
     for m in moments:
         if m.kind == "fixed" and m.offset <= 0:
@@ -117,5 +119,6 @@ def _refuse_unknown_bounds(system: System, term: Term, moments: tuple[Moment, ..
                 f"{term} reads the symbol {label}, which has no value",
                 term.where,
                 expected=f"an equation for {label}",
-                mend=f"write {label} = {value}" + (", no symbol" if end else f", the symbol {name} starts from"),
+                mend=f"write {label} = {value}"
+                + (", no symbol" if end else f", the symbol {name} starts from"),
             )

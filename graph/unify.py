@@ -6,7 +6,6 @@ Every link between two sizes remembers why it was made, so that a clash can name
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 from fractions import Fraction
 
 from .errors import NOWHERE, LanguageError, Position
@@ -61,8 +60,8 @@ class Size:
 class Shape:
     """The sizes of a term, or None while not even their number is known.
 
-    kind      "free" (a parameter, an input, a row of a table), "use" (of a defined name), "plain" (a number, t,
-              a symbol: it says nothing about its neighbours) or "made" (anything else)
+    kind      "free" (a parameter, an input, a row of a table), "use" (of a defined name), "plain" (a number,
+              t, a symbol: it says nothing about its neighbours) or "made" (anything else)
     vector    whether products take it for a vector when nothing else is known
     text      how it is written
     """
@@ -159,7 +158,7 @@ class Unifier:
                 if other.dims is not None:
                     self.same(top, other, reason)
                 elif forward:
-                    assert top.dims is not None  # it was just given  # noqa: S101
+                    assert top.dims is not None  # it was just given
                     other.dims, other.because = self.copies(top.dims, reason), reason
                     stack.append(other)
 
@@ -279,7 +278,7 @@ class Unifier:
                 else:
                     constant += k * root.value
             rows.append(({s: k for s, k in row.items() if k}, constant, why))
-        found = False
+        found, zero = False, Fraction(0)
         for i, (row, constant, why) in enumerate(rows):
             if not row:
                 if constant:
@@ -288,15 +287,15 @@ class Unifier:
             pivot = next(iter(row))
             for j, (other, c, because) in enumerate(rows):
                 if j != i and pivot in other:
-                    k = other[pivot] / row[pivot]
-                    mixed = {s: v for s in {**other, **row} if (v := other.get(s, 0) - k * row.get(s, 0))}
-                    rows[j] = ({s: Fraction(v) for s, v in mixed.items()}, c - k * constant, because)
+                    times = other[pivot] / row[pivot]
+                    mixed = {s: other.get(s, zero) - times * row.get(s, zero) for s in {**other, **row}}
+                    rows[j] = ({s: v for s, v in mixed.items() if v}, c - times * constant, because)
         for row, constant, why in rows:
             if not row and constant:
                 raise _does_not_add_up(why)
             if len(row) == 1:
-                ((size, k),) = row.items()
-                value = -constant / k
+                ((size, factor),) = row.items()
+                value = -constant / factor
                 if value.denominator != 1 or value < 1:
                     raise _does_not_add_up(why)
                 self.state(size, int(value), why)
@@ -305,6 +304,14 @@ class Unifier:
 
 
 def _does_not_add_up(why: Reason) -> LanguageError:
+    if why.term is not None and why.term.head == "part":
+        whole, n = why.term.args[0], why.term.attr[1]
+        return LanguageError(
+            f"{whole} cannot be cut into {n} equal parts",
+            why.where,
+            expected=f"a size that {n} divides",
+            got=str(why),
+        )
     return LanguageError(
         f"the parts do not add up in {why.term}",
         why.where,
@@ -320,7 +327,11 @@ def _origin(size: Size, skip: Reason) -> str:
     while paths:
         here, path = paths.popleft()
         if here.said is not None:
-            steps = [r for r in (here.said, *reversed(path)) if r.statement is not skip.statement or r.statement is None]
+            steps = [
+                r
+                for r in (here.said, *reversed(path))
+                if r.statement is not skip.statement or r.statement is None
+            ]
             texts = list(dict.fromkeys(map(str, steps)))
             return "; ".join(texts[:3]) or str(here.said)
         for other, why in here.links:
@@ -328,6 +339,3 @@ def _origin(size: Size, skip: Reason) -> str:
                 seen.add(other)
                 paths.append((other, (*path, why)))
     return str(skip)
-
-
-Builder = Callable[[], Shape]

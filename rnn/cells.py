@@ -1,7 +1,7 @@
 """The systems of the literature, as equations and nothing else.
 
-``CELLS`` maps a name to its text, sizes for a small test and a source; ``cells.lstm`` (or ``rnn.lstm``) is the
-cell, made when it is first asked for. Adding a system is one entry here.
+``CELLS`` maps a name to its text, sizes for a small test and a source; ``cells.lstm`` (or ``rnn.lstm``) is
+the cell, made when it is first asked for. Adding a system is one entry here.
 """
 
 from __future__ import annotations
@@ -460,7 +460,7 @@ _cell(
 
 
 def cell(name: str) -> Cell:
-    """The cell of this name, the same object each time. Raises KeyError for a name that is not in ``CELLS``."""
+    """The cell of this name, the same object each time. Raises KeyError for one that is not in ``CELLS``."""
     found = _made.get(name)
     if found is None:
         found = _made[name] = CELLS[name].cell(name)

@@ -9,7 +9,8 @@ from ..graph.circuit import Circuit
 from ..graph.elaborate import elaborate
 from ..graph.errors import LanguageError, did_you_mean
 from ..graph.language import Equations
-from ..graph.roles import System, find_roles
+from ..graph.roles import find_roles
+from ..graph.system import System
 from .equations import parse
 
 
@@ -45,7 +46,7 @@ class Cell:
         return tuple(self.system.definitions)
 
     def __call__(self, **sizes: Any) -> Circuit:
-        """The circuit with these sizes. Raises LanguageError for sizes that clash, stay free or name nothing."""
+        """The circuit with these sizes. Raises LanguageError where they clash, stay free or name nothing."""
         return elaborate(self.system, sizes, self.init)
 
     def __str__(self) -> str:

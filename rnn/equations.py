@@ -19,8 +19,15 @@ from ..graph.language import DEEPEST, RESERVED, Equations, FunctionDefinition, S
 LONGEST = 1_000_000
 """Characters of a text; longer ones are refused."""
 
-_BINARY = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div", ast.Mod: "mod", ast.MatMult: "matmul",
-           ast.Pow: "pow"}  # fmt: skip
+_BINARY = {
+    ast.Add: "add",
+    ast.Sub: "sub",
+    ast.Mult: "mul",
+    ast.Div: "div",
+    ast.Mod: "mod",
+    ast.MatMult: "matmul",
+    ast.Pow: "pow",
+}
 _RELATION = {ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}
 _INSTEAD = {
     "if": "write where(condition, a, b)",
@@ -190,7 +197,9 @@ class _Parser:
             )
         target = node.targets[0]
         note = self.notes.get(node.end_lineno or node.lineno) or self.notes.get(node.lineno)
-        if (where.line, where.column - 1 - self.indents[where.line - 1]) in self.functions and isinstance(target, ast.Subscript):
+        if (where.line, where.column - 1 - self.indents[where.line - 1]) in self.functions and isinstance(
+            target, ast.Subscript
+        ):
             yield self._function(target, node.value, where)
             return
         targets = target.elts if isinstance(target, (ast.Tuple, ast.List)) else [target]
@@ -230,11 +239,11 @@ class _Parser:
         names = target.slice.elts if isinstance(target.slice, ast.Tuple) else [target.slice]
         parameters = []
         for n in names:
-            if not isinstance(n, ast.Name) or n.id in RESERVED or n.id in parameters:
+            if not isinstance(n, ast.Name) or n.id in RESERVED - {"s"} or n.id in parameters:
                 raise LanguageError(
                     f"{ast.unparse(n)[:60]} cannot be an argument of a function that is defined",
                     self.at(n),
-                    expected="different names, none of them t, s, T, S, batch",
+                    expected="different names, none of them t, T, S, batch",
                 )
             parameters.append(n.id)
         if not isinstance(name, ast.Name):
@@ -257,7 +266,11 @@ class _Parser:
                 None,
                 where,
             )
-        if isinstance(node, ast.Constant) and type(node.value) in (int, float):
+        if (
+            isinstance(node, ast.Constant)
+            and isinstance(node.value, (int, float))
+            and not isinstance(node.value, bool)
+        ):
             return Term("number", (), _finite(node.value, where), where)
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             return Term("text", (), node.value, where)
@@ -354,4 +367,3 @@ def _too_deep(where: Position) -> LanguageError:
         expected=f"at most {DEEPEST} levels",
         mend="give parts of it equations of their own",
     )
-
