@@ -180,7 +180,7 @@ def unslice(x: Node, axis: int, lo: int, n: int) -> Node:
     if x.shape[axis] == n:
         return x
     if is_constant(x, 0.0):
-        return like(0.0, x.axes, x.shape[:axis] + (n,) + x.shape[axis + 1 :])
+        return like(0.0, x.axes, (*x.shape[:axis], n, *x.shape[axis + 1 :]))
     return make("unslice", (x,), (axis, lo, n))
 
 
@@ -232,7 +232,19 @@ def add(*xs: Node | float) -> Node:
     terms = [x for x in terms if constant_value(x) is None]
     if total or not terms:
         terms.append(like(float(total), first.axes, first.shape))
-    return terms[0] if len(terms) == 1 else make("add", terms)
+    return terms[0] if len(terms) == 1 else _parts_of_one(terms) or make("add", terms)
+
+
+def _parts_of_one(terms: Sequence[Node]) -> Node | None:
+    """The sum of arrays that are zero outside of their part, where the parts make up the whole: a concat."""
+    if any(x.op != "unslice" or x.attr[0] != terms[0].attr[0] for x in terms):
+        return None
+    axis, _, n = terms[0].attr
+    parts = sorted(terms, key=lambda x: int(x.attr[1]))
+    ends = [0, *[x.attr[1] + x.args[0].shape[axis] for x in parts]]
+    if [x.attr[1] for x in parts] != ends[:-1] or ends[-1] != n:
+        return None
+    return concat(*[x.args[0] for x in parts], axis=axis)
 
 
 def mul(a: Node | float, b: Node | float) -> Node:
@@ -303,7 +315,7 @@ def power(x: Node | float, p: float) -> Node:
 
 
 def unary(op: str, x: Node | float) -> Node:
-    """A function of one number: tanh, sigmoid, relu, exp, log, sin, cos, sqrt, abs, sign, softplus, step, floor."""
+    """A function of one number: tanh sigmoid relu exp log sin cos sqrt abs sign softplus step floor."""
     value = number(lift(x))
     return _before_expanding(lambda e: unary(op, e), (value,)) or make(op, (value,))
 
@@ -365,7 +377,7 @@ def stop_gradient(x: Node) -> Node:
 
 # ---- time ----------------------------------------------------------------------------------------
 def delay(e: Node, axis: str, k: int, bounds: Sequence[Node | float]) -> Node:
-    """e[t-k]. For k > 0 the bounds are its values at 0, -1, …, -(k-1); for k < 0, an advance, at T+1, …, T+|k|.
+    """e[t-k]. The bounds are its values at 0, -1, …, -(k-1); for k < 0, an advance, at T+1, …, T+|k|.
 
     Raises TypeError unless ``e`` is a name (a ref or an input) that varies over ``axis``.
     """

@@ -7,11 +7,13 @@ reach back to its initial ones.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from . import build as b
 from . import expr
 from .circuit import Circuit, boundary_name, references
 from .errors import CircuitError
-from .expr import Node, ref, substitute, topological
+from .expr import Node, substitute, topological
 
 
 def states(circuit: Circuit) -> dict[str, int]:
@@ -56,25 +58,49 @@ def _beyond_first(root: Node) -> list[Node]:
 
 
 def carried(circuit: Circuit) -> Circuit:
-    """The circuit with its initial values as inputs ``h[0]``, ``h[-1]`` and its final ones as equations ``h[T]``, ``h[T-1]``.
+    """The circuit with its initial values as inputs ``h[0]``, ``h[-1]`` and its final ones as equations ``h[T]``, …
+
+    Raises CircuitError for a circuit that cannot be cut: see ``states``.
+    """
+    return final_values(boundary_inputs(circuit))
+
+
+def final_values(circuit: Circuit) -> Circuit:
+    """The circuit with equations ``h[T]``, ``h[T-1]``, … for what it hands on to the next window.
 
     Raises CircuitError for a circuit that cannot be cut: see ``states``.
     """
     lags = states(circuit)
-    eqs = _with_inputs(circuit, {boundary for s, k in lags.items() for boundary in _initial(s, k)})
+    longest: dict[str, Node] = {}
+    for n in topological(circuit.eqs.values()):
+        if n.op == "delay" and n.attr[0] == "t" and n.attr[1] == lags[n.args[0].attr]:
+            longest.setdefault(n.args[0].attr, n)
+    eqs = dict(circuit.eqs)
     for source, k in lags.items():
-        signal = ref(source, eqs[source]) if source in eqs else circuit.input_nodes[source]
-        bounds = [_input(signal, "t", j) for j in range(k)]
+        signal, *bounds = longest[source].args
         for j in range(k):
-            final = b.at(b.delay(signal, "t", j, bounds[:j]), "t", True, 0)
-            eqs[f"{source}[T-{j}]" if j else f"{source}[T]"] = final
+            eqs[final_name(source, j)] = b.at(b.delay(signal, "t", j, bounds[:j]), "t", True, 0)
+    return circuit.with_eqs(eqs)
+
+
+def final_name(source: str, j: int) -> str:
+    """The name of the final value at T - j: ``h[T]``, ``h[T-1]``."""
+    return f"{source}[T-{j}]" if j else f"{source}[T]"
+
+
+def boundary_inputs(circuit: Circuit, names: Iterable[str] | None = None) -> Circuit:
+    """The circuit with boundary values as inputs of their names; None: all its initial values along t.
+
+    Their equations are dropped where nothing else reads them.
+    """
+    found = list(names or ())
+    if names is None:
+        for n in topological(circuit.eqs.values()):
+            if n.op == "delay" and n.attr[0] == "t" and n.attr[1] > 0:
+                found += [boundary_name(n.args[0], "t", n.attr[1], j) for j in range(n.attr[1])]
+    eqs = _with_inputs(circuit, set(found))
     read = set(references(eqs.values()))
-    replaced = {n for s, k in lags.items() for n in _initial(s, k)}
-    return circuit.with_eqs({n: e for n, e in eqs.items() if n not in replaced or n in read})
-
-
-def _initial(source: str, k: int) -> list[str]:
-    return [f"{source}[{-j}]" for j in range(k)]
+    return circuit.with_eqs({n: e for n, e in eqs.items() if n not in found or n in read})
 
 
 def opened(circuit: Circuit, boundary: str) -> Circuit:
@@ -86,8 +112,7 @@ def opened(circuit: Circuit, boundary: str) -> Circuit:
         raise CircuitError(
             f"{boundary} is no value of the unfolded graph; differentiate the circuit by it, then unfold"
         )
-    eqs = _with_inputs(circuit, {boundary})
-    found = circuit.with_eqs(eqs)
+    found = circuit.with_eqs(_with_inputs(circuit, {boundary}))
     if boundary not in found.input_nodes:
         raise CircuitError(f"{boundary} is no boundary value that {circuit.name} reads")
     return found

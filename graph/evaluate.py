@@ -12,7 +12,7 @@ from .expr import Node, time_axes
 from .inputs import Given, given
 from .ops.table import TABLE
 from .random import mask_bits, mask_value
-from .simplify import without_masks
+from .simplify import expected_masks
 from .unfold import unfold
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def evaluate(
     names = list(circuit.eqs) if returns is None else [returns] if isinstance(returns, str) else list(returns)
     wanted = reachable(circuit, names)
     if not training:
-        wanted = without_masks(wanted)
+        wanted = expected_masks(wanted)
     call = given(wanted, params, inputs, lengths, start)
     if wanted.unfolding is not None:
         return _values(wanted, names, call, seed)
