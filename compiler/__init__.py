@@ -10,12 +10,13 @@ from ..lazy import public
 __all__ = public(
     __name__,
     {
-        "program": "compile Program",
+        "compile": "compile",
+        "program": "Program",
         "plan": "Plan",
     },
 )
 
 if TYPE_CHECKING:
+    from .compile import compile as compile
     from .plan import Plan as Plan
     from .program import Program as Program
-    from .program import compile as compile

@@ -150,7 +150,7 @@ class Body:
         return self.stage.axis == "t" and "s" in self.net.axes_of(node)
 
     def _value(self, node: Node) -> str:
-        return self.low.value(node, self.stage.batch)
+        return self.low.value(node, self.stage.batch, self.index)
 
     def load(self, node: Node) -> Load:
         """A whole operand: stored, or computed before on the same row."""
@@ -223,7 +223,7 @@ class Body:
             expr = self.expression(n, first.shape, members)
             if n in self.low.keep or (users[n] - members):
                 self._value(n)
-            lets.append((self.low.name(n), expr))
+            lets.append((self.low.name(n, self.index), expr))
         body.append(Map(first.shape, tuple(lets)))
         return list(group)
 
@@ -255,7 +255,7 @@ class Body:
             source = self.net.real(under.args[0])
             return Load(self.low.value(source, True), (under.attr,), columns)
         if under in members and not (as_itself and under is self.net.real(node)):
-            return Let(self.low.name(under))
+            return Let(self.low.name(under, self.index))
         leaf = _number(under) if not self._is_there(under) else None
         if leaf is not None and (under.op != "mask" or as_itself):
             return leaf

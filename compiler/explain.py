@@ -23,7 +23,8 @@ def equations_by_stage(program: Program, equations: Mapping[str, str]) -> tuple[
     seen: set[str] = set()
     passes = []
     for rows in program.rows():
-        names = [n for n in dict.fromkeys(_computed(rows)) if n in equations and n not in seen]
+        computed = (program.again.get(n, n) for n in _computed(rows))
+        names = [n for n in dict.fromkeys(computed) if n in equations and n not in seen]
         seen.update(names)
         passes.append(names)
     return passes, [n for n in equations if n not in seen]
@@ -48,7 +49,7 @@ def _title(rows: Rows) -> str:
 def _stage(program: Program, rows: Rows, names: list[str], equations: Mapping[str, str], known: set[str]) -> list[str]:
     lines = [f"{_title(rows)}" + (f": {rows.why}" if rows.why else "")]
     lines += [f"    {equations[name]}" for name in names]
-    again = [n for n in dict.fromkeys(_computed(rows)) if n in equations and n in known]
+    again = [n for n in dict.fromkeys(program.again.get(n, "") for n in _computed(rows)) if n in known]
     if again:
         lines.append(f"    computed again: {', '.join(again)}")
     for s in walk(rows.body):

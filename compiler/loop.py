@@ -249,7 +249,12 @@ Stage = Rows | Chunks
 
 @dataclass(frozen=True)
 class Program:
-    """A whole loop program. ``results`` maps public names to values; dtype is that of its numbers."""
+    """A whole loop program.
+
+    dtype    that of its numbers
+    results  public name -> value
+    again    name in a pass -> the equation that this pass computes again instead of reading it
+    """
 
     name: str
     dtype: str
@@ -257,7 +262,7 @@ class Program:
     packs: dict[str, Pack]
     stages: tuple[Stage, ...]
     results: dict[str, str]
-    notes: dict[str, str] = field(default_factory=dict)
+    again: dict[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
         from .listing import listing

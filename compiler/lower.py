@@ -9,7 +9,7 @@ from ..graph.expr import Node, sort_axes
 from .body import Body
 from .chunks import spill
 from .loop import ALL, Block, Fill, Load, Map, Pack, Program, Rows, Stage, Statement, Value
-from .network import Network
+from .network import NUMBERS, Network
 from .place import whole_matrix
 from .plan import Plan
 from .schedule import Stage as Pass
@@ -23,7 +23,8 @@ class Lowering:
         self.home = {n: i for i, p in enumerate(passes) for n in p.nodes}
         self.values: dict[str, Value] = {}
         self.packs: dict[str, Pack] = {}
-        self.names: dict[Node, str] = {}
+        self.names: dict[tuple[Node, int], str] = {}
+        self.again: dict[str, str] = {}
         self.taken = {*net.eqs, *(n.attr for n in net.nodes if n.op in ("param", "input"))}
         self.owner = _owners(net)
         self.filled: set[tuple[str, str, int]] = set()
@@ -31,17 +32,25 @@ class Lowering:
         self.reach = _slots(net)
 
     # ---- names and storage -----------------------------------------------------------------------
-    def name(self, node: Node) -> str:
-        """Its equation's name, the caller's name, or that of the equation it stands in with a number."""
-        found = self.names.get(node)
+    def name(self, node: Node, index: int) -> str:
+        """Its equation's name, the caller's name, or that of the equation it stands in with a number.
+
+        index  the pass that computes it: what is computed again in another pass has another name there
+        """
+        elsewhere = node in self.home and node not in self.keep and self.home[node] != index
+        again = elsewhere or node.op in NUMBERS
+        key = (node, index if again else -1)
+        found = self.names.get(key)
         if found is None:
             if node.op in ("param", "input"):
                 found = str(node.attr)
-            elif node in self.net.equation:
+            elif node in self.net.equation and not again:
                 found = self.net.equation[node]
             else:
-                found = self._fresh(self.owner.get(node, "v"))
-            self.names[node] = found
+                found = self._fresh(self.net.equation.get(node) or self.owner.get(node, "v"))
+                if node in self.net.equation:
+                    self.again[found] = self.net.equation[node]
+            self.names[key] = found
         return found
 
     def _fresh(self, stem: str) -> str:
@@ -51,19 +60,20 @@ class Lowering:
         self.taken.add(f"{stem}_{k}")
         return f"{stem}_{k}"
 
-    def value(self, node: Node, batch: bool) -> str:
+    def value(self, node: Node, batch: bool, index: int = -1) -> str:
         """The name of the value that holds a node, entered into the program where it is not yet.
 
         batch  whether the rows that compute it are those of sequences
+        index  the pass that computes it, for what is not stored
         """
-        name = self.name(node)
+        name = self.name(node, index)
         if name not in self.values:
             self.values[name] = self._described(node, name, batch)
         return name
 
     def _described(self, node: Node, name: str, batch: bool) -> Value:
         lead, trail = self.reach.get(node, (0, 0))
-        note = name if node in self.net.equation else ""
+        note = self.net.equation.get(node, "")
         if node.op in ("param", "input"):
             return Value(name, node.op, node.dtype, node.axes, node.shape, lead, trail)
         role = "block" if node not in self.keep else "signal" if set(node.axes) & {"t", "s"} else "static"
@@ -177,4 +187,4 @@ def lower(net: Network, passes: Sequence[Pass], keep: set[Node], plan: Plan, nam
     state = Lowering(net, passes, keep, plan)
     stages = state.stages()
     results = {n: state.value(net.real(net.eqs[n]), True) for n in net.wanted}
-    return spill(Program(name, dtype, state.values, state.packs, tuple(stages), results))
+    return spill(Program(name, dtype, state.values, state.packs, tuple(stages), results, state.again))

@@ -1,0 +1,76 @@
+"""A circuit becomes a program that a person calls: the public ``compile``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ..graph.circuit import Circuit
+from ..graph.errors import CircuitError, did_you_mean
+from .plan import Plan
+from .road import Request, Road
+
+if TYPE_CHECKING:
+    from .program import Program
+
+DTYPES = ("float32", "float64")
+TARGETS = ("cpu", "interpret")
+
+
+def compile(
+    net: Circuit,
+    loss: str | None = "L",
+    wrt: Sequence[str] | None = None,
+    returns: Sequence[str] = (),
+    target: str = "cpu",
+    dtype: str = "float32",
+    training: bool = True,
+    threads: int | None = None,
+    checkpoint: int | None = None,
+    plan: Plan | None = None,
+) -> Program:
+    """Compile a circuit into a program that computes its loss, gradients and signals.
+
+    loss      the equation to differentiate: one value a sequence (then averaged over the batch) or one for the
+              batch. None, or a circuit without an equation "L": inference
+    wrt       what to differentiate by: parameters, inputs, signals, boundary values ("h[0]"). None: all
+              parameters that are not constants; (): no gradients
+    returns   signals whose values are returned, [T, B, n]
+    target    "cpu" (Numba) or "interpret" (NumPy, slow: the oracle)
+    dtype     "float32" or "float64": of all numbers, in and out
+    training  False: dropout is off, and zoneout takes its mean
+    plan      how to lay out the program; None: the default Plan
+
+    Kernels are compiled, or taken from the cache, when the program is first called. Lengths and batch size are
+    arguments of the call: no new ones compile anything.
+
+    Raises CircuitError for a circuit that is not legal and names that it does not have, ValueError for options
+    that do not exist.
+    """
+    from .program import Program
+
+    _check_option("target", target, TARGETS)
+    _check_option("dtype", dtype, DTYPES)
+    if loss == "L" and "L" not in net.eqs:
+        loss = None
+    names = [*([loss] if loss is not None else []), *returns]
+    _check_names(net, names)
+    if not names:
+        raise CircuitError(
+            f'{net.name} has no equation "L": say which equation is the loss, loss="…", or which signals to '
+            f'return, returns=("{next(iter(net.outputs), "h")}",)'
+        )
+    request = Request(loss, None if wrt is None else tuple(wrt), tuple(returns), dtype, training)
+    return Program(Road(net.check(), request, plan or Plan()), target)
+
+
+def _check_option(name: str, value: str, known: Sequence[str]) -> None:
+    if value not in known:
+        raise ValueError(f"{name}={value!r} does not exist: it is one of {', '.join(known)}")
+
+
+def _check_names(net: Circuit, names: Sequence[str]) -> None:
+    for name in names:
+        if name not in net.eqs:
+            near = did_you_mean(name, net.eqs)
+            raise CircuitError(f"{net.name} has no equation {name}" + (f"; {near}" if near else ""))

@@ -1,0 +1,194 @@
+"""The road from a circuit to a loop program, one pass after the other.
+
+    circuit ─ windows ─ simplify ─ parts ─ canonical ─ grad ─ simplify ─┬─ regroup ─ schedule ─ place ─ lower ─ fuse
+                                                                        └─ explain
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from ..graph import build
+from ..graph.carry import carried, final_name, final_values, opened, states
+from ..graph.circuit import Circuit, is_boundary_name
+from ..graph.errors import CircuitError
+from ..graph.expr import Node, make, ref
+from ..graph.grad import grad
+from ..graph.simplify import canonical, expected_masks, simplify
+from .chunks import fuse, ring
+from .loop import Program as LoopProgram
+from .lower import lower
+from .merge import regroup_sums
+from .network import LEAVES, Network
+from .parameters import Parts, split_parameters
+from .place import place
+from .plan import Plan
+from .schedule import schedule
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked of a program: see ``compile``."""
+
+    loss: str | None
+    wrt: tuple[str, ...] | None
+    returns: tuple[str, ...]
+    dtype: str
+    training: bool
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """One loop program with what is needed to call it and to explain it.
+
+    loops     its results are named "loss", "value:NAME", "grad:NAME" and "final:NAME:LAG"
+    parts     parameter of the loop program -> (the caller's parameter, ranges), for those read in parts
+    circuit   circuit and adjoint as they were scheduled
+    initial   the boundary values that it takes as inputs, "h[0]" and the like
+    """
+
+    loops: LoopProgram
+    parts: Parts
+    circuit: Circuit
+    initial: tuple[str, ...]
+
+
+class Road:
+    """The loop programs of one request: with the circuit's own initial values, and with the caller's.
+
+    Both are built when they are first needed; where the circuit states no initial values there is but one.
+    """
+
+    def __init__(self, net: Circuit, request: Request, plan: Plan) -> None:
+        self.net, self.request, self.plan = net, request, plan
+
+    @cached_property
+    def states(self) -> dict[str, int]:
+        """What a window hands to the next: name -> how many steps of it.
+
+        Raises CircuitError, naming the equation, for a circuit that cannot be cut into windows.
+        """
+        return states(self.net)
+
+    @property
+    def can_be_cut(self) -> bool:
+        """Whether state can be carried from one call to the next."""
+        try:
+            return bool(self.states)
+        except CircuitError:
+            return False
+
+    @property
+    def has_own_initial_values(self) -> bool:
+        """Whether the circuit states values before the start."""
+        return any(is_boundary_name(n) and "+" not in n for n in self.net.eqs)
+
+    @cached_property
+    def own(self) -> Compiled:
+        """The program that starts from the circuit's own initial values."""
+        return self._compiled(self._windowed(given=False))
+
+    @cached_property
+    def given(self) -> Compiled:
+        """The program that starts from values that the caller gives.
+
+        Raises CircuitError, naming the equation, for a circuit that cannot be cut into windows.
+        """
+        _ = self.states
+        return self._compiled(self._windowed(given=True))
+
+    def _windowed(self, given: bool) -> Circuit:
+        """The circuit with its final values as equations, and its initial values as inputs where they are given."""
+        net = self.net if self.request.training else expected_masks(self.net)
+        if given:
+            return carried(net)
+        for name in self.request.wrt or ():
+            if is_boundary_name(name) and name not in net.eqs and name not in net.input_nodes:
+                net = opened(net, name)
+        return final_values(net) if self.can_be_cut else net
+
+    # ---- one loop program ------------------------------------------------------------------------
+    def _compiled(self, net: Circuit) -> Compiled:
+        request = self.request
+        lags = self._final_lags(net)
+        finals = {f"final:{n}:{j}": final_name(n, j) for n, k in lags for j in range(k)}
+        wanted = [*([request.loss] if request.loss else []), *request.returns, *finals.values()]
+        net = simplify(net, wanted)
+        eqs, parts = split_parameters(net.eqs)
+        net = canonical(net.with_eqs(eqs, param_nodes=_declared(net, parts)), wanted)
+        results = {f"value:{n}": n for n in wanted if n not in finals.values()} | finals
+        if request.loss:
+            net, gradients = self._differentiated(net, request.loss, parts)
+            results = {"loss": _MEAN} | results | gradients
+            net = simplify(net, list(dict.fromkeys(results.values())))
+        loops = self._lowered(net, results)
+        initial = tuple(n for n in net.input_nodes if is_boundary_name(n))
+        return Compiled(loops, parts, net, initial)
+
+    def _final_lags(self, net: Circuit) -> list[tuple[str, int]]:
+        """What is carried, in the order of the graph: it must not depend on names or on the order of the text."""
+        if not self.can_be_cut:
+            return []
+        place = _places(net, [*([self.request.loss] if self.request.loss else []), *self.request.returns])
+        return sorted(self.states.items(), key=lambda item: place.get(item[0], len(place)))
+
+    def _differentiated(self, net: Circuit, loss: str, parts: Parts) -> tuple[Circuit, dict[str, str]]:
+        """Circuit and adjoint with the mean loss, and result name -> equation of each gradient."""
+        wrt = self._wrt(net, loss, parts)
+        value = net.eqs[loss]
+        adjoint = grad(net, loss, wrt) if wrt else net
+        loss_ref = ref(loss, value)
+        mean = build.div(build.reduce(loss_ref, ["b"]), build.count(["b"])) if value.axes else make("copy", (loss_ref,))
+        adjoint = adjoint.with_eqs({**adjoint.eqs, _MEAN: mean})
+        return adjoint, {f"grad:{n}": adjoint.grads[n] for n in wrt}
+
+    def _wrt(self, net: Circuit, loss: str, parts: Parts) -> list[str]:
+        """What to differentiate by, parameters that are read in parts as their parts."""
+        asked = self.request.wrt
+        names = [n for n in self.net.param_nodes if n not in self.net.constants] if asked is None else asked
+        by_parameter: dict[str, list[str]] = {}
+        for part, (whole, _) in parts.items():
+            by_parameter.setdefault(whole, []).append(part)
+        found = [part for n in names for part in by_parameter.get(n, [n])]
+        place = _places(net, [loss])
+        return sorted(dict.fromkeys(found), key=lambda n: place.get(n, len(place)))
+
+    def _lowered(self, net: Circuit, results: dict[str, str]) -> LoopProgram:
+        plan = self.plan
+        eqs = {n: _computed(net, e) if n in results.values() else e for n, e in net.eqs.items()}
+        network = Network(eqs, list(dict.fromkeys(results.values())))
+        if plan.merge:
+            network = regroup_sums(network)
+        passes = schedule(network)
+        keep = place(network, passes, plan.place)
+        loops = lower(network, passes, keep, plan, net.name, self.request.dtype)
+        loops = replace(loops, results={key: loops.results[n] for key, n in results.items()})
+        loops = fuse(loops, plan)
+        return ring(loops) if plan.rings else loops
+
+
+_MEAN = "mean loss"
+
+
+def _places(net: Circuit, names: Sequence[str]) -> dict[str, int]:
+    """Parameters, inputs and equations -> where a walk from the names meets them first."""
+    network = Network(net.eqs, names)
+    place = {n: network.position[network.real(e)] for n, e in net.eqs.items() if network.real(e) in network.position}
+    leaves = {n.attr: i for n, i in network.position.items() if n.op in ("param", "input")}
+    return place | leaves
+
+
+def _computed(net: Circuit, e: Node) -> Node:
+    """An expression whose value is its own array: what is given is copied."""
+    root = e
+    while root.op == "ref":
+        root = net.eqs[root.attr]
+    return make("copy", (e,)) if root.op in LEAVES else e
+
+
+def _declared(net: Circuit, parts: Parts) -> dict[str, Node]:
+    """The parameters of the circuit, those that are read in parts as their parts."""
+    split = {whole for whole, _ in parts.values()}
+    return {n: p for n, p in net.param_nodes.items() if n not in split}
