@@ -24,6 +24,7 @@ PRIME = "ʹ"
 RELATIONS = {"==": "=", "!=": r"\neq", "<": "<", "<=": r"\leq", ">": ">", ">=": r"\geq"}
 STRENGTH = {"compare": 1, "add": 2, "sub": 2, "neg": 2, "mod": 3, "mul": 3, "div": 9, "matmul": 4, "pow": 5}
 """How strongly a head binds; a fraction brackets itself, and products of matrices bind more than ⊙."""
+SIGNS = {"sum": r"\sum", "max": r"\max", "mean": r"\operatorname{mean}"}
 TALL = re.compile(r"\\frac|\\sum|\\begin|\\sqrt|\^|_")
 
 
@@ -46,6 +47,15 @@ def latex(circuit: Circuit, comments: bool = False) -> str:
         note = group[0].note if comments else None
         lines.append(f"{left} &= {right}" + (rf" && \text{{{escaped(note)}}}" if note else ""))
     return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"
+
+
+def binding(term: Term) -> int:
+    """How strongly a term binds: a sum over steps takes the product behind it, not what follows a plus."""
+    over_steps = term.head == "call" and term.attr[0] in SIGNS and term.attr[1] == ("over",)
+    if over_steps and term.args[-1].head != "number":
+        return STRENGTH["add"]
+    indicator = term.head == "call" and term.attr[0] == "where"
+    return STRENGTH["mul"] if indicator else STRENGTH.get(term.head, 9)
 
 
 class Printer:
@@ -83,7 +93,7 @@ class Printer:
         shown = self.write(term)
         negative = term.head == "number" and term.attr < 0
         scripted = strength == 6 and (term.head == "index" or PRIME in shown or "^" in shown)
-        loose = STRENGTH.get(term.head, 9) < strength or (negative and strength > 2) or scripted
+        loose = binding(term) < strength or (negative and strength > 2) or scripted
         if strength == 6 and term.head in ("div", "call"):
             loose = True
         return brackets(shown) if loose else shown
@@ -127,7 +137,7 @@ class Printer:
 
     def _call(self, term: Term) -> str:
         function, keywords = term.attr
-        if keywords == ("over",) and function in ("sum", "mean", "max") and term.args[-1].head != "number":
+        if keywords == ("over",) and function in SIGNS and term.args[-1].head != "number":
             return self._over(function, *term.args)
         if not keywords and function in FUNCTIONS:
             return FUNCTIONS[function](self, *term.args)
@@ -150,8 +160,7 @@ class Printer:
         return rf"\text{{{axes.attr}}}" if upright else str(axes.attr)
 
     def _over(self, function: str, inner: Term, axes: Term) -> str:
-        sign = {"sum": r"\sum", "max": r"\max", "mean": r"\operatorname*{mean}"}[function]
-        return f"{sign}_{{{self._axes(axes).strip('()')}}} {self.inside(inner, 3)}"
+        return f"{SIGNS[function]}_{{{self._axes(axes).strip('()')}}} {self.inside(inner, 3)}"
 
 
 def _cases(p: Printer, condition: Term, a: Term, b: Term) -> str:
@@ -167,7 +176,6 @@ FUNCTIONS: dict[str, Callable[..., str]] = {
     "dot": lambda p, a, b: rf"{p.inside(a, 6)}^\top {p.inside(b, 5)}",
     "outer": lambda p, a, b: rf"{p.inside(a, 5)}\, {p.inside(b, 6)}^\top",
     "diag": lambda p, a: rf"\operatorname{{diag}}{brackets(p.write(a))}",
-    "sum": lambda p, a: rf"\textstyle\sum {brackets(p.write(a))}",
 }
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 from bptt import graph
 from bptt.graph import build as b
@@ -12,6 +10,7 @@ from bptt.graph.expr import Node, input_, param, ref
 from bptt.graph.latex import identifier
 from bptt.rnn.cells import CELLS, cell
 from bptt.rnn.define import define
+from matplotlib.mathtext import MathTextParser
 
 X = input_("x", ("t", "b"), (4,))
 Y = input_("y", ("t", "b"), (), "i")
@@ -75,6 +74,13 @@ def test_how_a_node_is_set(node: Node, shown: str) -> None:
     assert lines[1].partition(" &= ")[2] == shown
 
 
+def test_what_a_sum_takes_is_clear() -> None:
+    total = b.reduce(b.mul(H, X), ("t", "b"))
+    shown = graph.latex(Circuit({"z": b.mul(b.add(total, 1.0), b.mul(total, total))}))
+    product = r"\left(\sum_{t, \text{batch}} h^{(t)} \odot x^{(t)}\right)"
+    assert rf"{product} \odot {product}" in shown
+
+
 def test_the_lstm_as_in_a_paper() -> None:
     net = cell("lstm")(x=3, h=4, o=5)
     lines = graph.latex(net).split(" \\\\\n")
@@ -90,21 +96,14 @@ def test_comments_are_text() -> None:
     assert graph.latex(net, comments=True).split("\n")[1].endswith(r"&& \text{100 \% of W\_h \& more}")
 
 
-def balanced(shown: str) -> bool:
-    """Whether braces and \\left, \\right come in pairs."""
-    depth = 0
-    for c in re.sub(r"\\[{}]", "", shown):
-        depth += (c == "{") - (c == "}")
-        if depth < 0:
-            return False
-    return depth == 0 and shown.count(r"\left") == shown.count(r"\right")
-
-
-@pytest.mark.parametrize("name", CELLS)
-def test_every_cell_and_its_adjoint_is_well_formed(name: str) -> None:
+@pytest.mark.parametrize("name", ["elman", "lstm_packed", "attention", "best_path", "clocked"])
+def test_matplotlib_reads_a_cell_and_its_adjoint(name: str) -> None:
     net = cell(name)(**CELLS[name].sizes)
+    parser = MathTextParser("path")
     for circuit in (net, graph.grad(net, "L")):
-        shown = graph.latex(circuit)
-        assert balanced(shown)
-        assert not re.search(r"\^\{[^{}]*\}\^", shown), "two superscripts on one letter"
-        assert len(shown.split("\n")) >= len(circuit.eqs) // 2
+        begin, *lines, end = graph.latex(circuit).split("\n")
+        assert (begin, end) == (r"\begin{aligned}", r"\end{aligned}")
+        for line in lines:
+            if r"\begin{cases}" not in line:  # which it does not know
+                line = line.removesuffix(r" \\").replace("&=", "=").replace(r"\bmod", r"\mathrm{mod}")
+                parser.parse(f"${line}$")

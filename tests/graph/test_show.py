@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import bptt.graph.printed  # noqa: F401 (its functions join the language)
 import numpy as np
 import pytest
-import bptt.graph.printed
 from bptt import graph
 from bptt.graph import build as b
 from bptt.graph.circuit import Circuit
