@@ -31,6 +31,9 @@ def axes_term(axes: Sequence[str]) -> Term:
     return words[0] if len(words) == 1 else Term("tuple", tuple(words))
 
 
+_MOMENT = re.compile(r"\s*([A-Za-z]*)\s*([+-]?\s*\d*)\s*")
+
+
 def step(anchor: str, k: int) -> Term:
     """A step: ``t``, ``t-1``, ``T+1``."""
     return name(anchor) if k == 0 else Term("add" if k > 0 else "sub", (name(anchor), number(abs(k))))
@@ -39,11 +42,12 @@ def step(anchor: str, k: int) -> Term:
 def target(label: str, root: Node) -> tuple[str, tuple[Term, ...]]:
     """Name and index on the left of an equation: ``h`` and ``t``; of ``h[T+1]``: ``h`` and ``T+1``."""
     base, bracket, inside = label.partition("[")
-    if not bracket:
-        return base, tuple(name(a) for a in root.axes if a != "b")
+    found = [_MOMENT.fullmatch(word) for word in inside.rstrip("]").split(",")]
+    if not bracket or None in found:  # a part of a parameter, W[0:4,4:7], is a name as a whole
+        return label, tuple(name(a) for a in root.axes if a != "b")
     items = []
-    for word in inside.rstrip("]").split(","):
-        anchor, offset = re.fullmatch(r"\s*([A-Za-z]*)\s*([+-]?\s*\d*)\s*", word).groups()  # type: ignore[union-attr]
+    for match in filter(None, found):
+        anchor, offset = match.groups()
         k = int(offset.replace(" ", "") or 0)
         items.append(step(anchor, k) if anchor else number(k))
     return base, tuple(items)

@@ -15,7 +15,10 @@ def nameless(program: Program) -> str:
     names = sorted({*program.values, *program.packs, *_lets(program)}, key=len, reverse=True)
     pattern = re.compile(r"(?<![\w\]])(" + "|".join(map(re.escape, names)) + r")(?![\w])")
     numbers: dict[str, str] = {}
-    return pattern.sub(lambda m: numbers.setdefault(m.group(1), f"v{len(numbers)}"), body)
+    # what stands in braces are letters of products and axes, not names
+    pieces = re.split(r"(\{[^}]*\})", body)
+    pieces[::2] = [pattern.sub(lambda m: numbers.setdefault(m.group(1), f"v{len(numbers)}"), p) for p in pieces[::2]]
+    return "".join(pieces)
 
 
 def _lets(program: Program) -> set[str]:

@@ -13,6 +13,7 @@ from bptt.compiler.loop import Chunks, Product, Program, Rows, Sum, walk
 from bptt.compiler.plan import Plan
 from bptt.compiler.road import Compiled, Request, Road
 from bptt.graph import CircuitError, text
+from bptt.rnn.cells import CELLS
 
 from .alpha import nameless
 
@@ -124,9 +125,9 @@ def test_passes_take_less_than_fifty_milliseconds() -> None:
     assert min(times) < 0.05
 
 
-@pytest.mark.parametrize("name", sorted(rnn.cells.CELLS))
+@pytest.mark.parametrize("name", sorted(CELLS))
 def test_every_equation_appears_exactly_once(name: str) -> None:
-    recipe = rnn.cells.CELLS[name]
+    recipe = CELLS[name]
     net = recipe.cell(name)(**recipe.sizes)
     loss = "L" if "L" in net.eqs else None
     returns = () if loss else tuple(n for n in net.outputs)
