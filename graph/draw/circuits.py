@@ -1,0 +1,242 @@
+"""The textbook figure of a circuit: one node a signal, a black square for a delay; placed by dot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from . import curves, labels, style
+from .picture import Edge, Picture, Vertex
+from .reading import Read, Reading
+from .render import place_by_dot
+
+
+@dataclass
+class Loop:
+    """A state that reads itself: the square beside it, on the east or the west."""
+
+    state: str
+    square: str
+    label: str
+    east: bool
+
+
+def draw_signals(reading: Reading) -> Picture:
+    """The picture of a circuit with one node a signal, placed."""
+    picture, loops = signal_picture(reading)
+    place_by_dot(picture, dict(style.PLACING))
+    for loop in loops:
+        add_loop(picture, loop)
+    return picture
+
+
+def signal_picture(reading: Reading) -> tuple[Picture, list[Loop]]:
+    """The signals of a circuit and what they read, without places; and the loops, which dot does not route."""
+    picture = Picture(reading.circuit.name)
+    for name, role in reading.roles.items():
+        add_signal(picture, reading, name, role)
+    forward = forward_order(reading)
+    loops = _loops(picture, reading)
+    skips = _skips(reading)
+    looped = {(loop.state, loop.square) for loop in loops}
+    for r in reading.reads:
+        if r.lag and (r.source, _square_id(r) + "|loop") in looped and r.reader == r.source:
+            continue
+        if r.lag:
+            _join_delayed(picture, reading, r, forward)
+        else:
+            _join_now(picture, reading, r, r in skips)
+    for name, found in reading.boundaries.items():
+        state = name.partition("[")[0]
+        for r in found:
+            if state in picture.vertices and r.source in picture.vertices:
+                picture.join(r.source, state, "cut", weight="0")
+    add_buses(picture)
+    _level(picture, reading, loops)
+    return picture, loops
+
+
+def add_signal(picture: Picture, reading: Reading, name: str, role: str) -> None:
+    """One signal; where there are two time axes its label says which are its own."""
+    two = len({axis for axes in reading.axes.values() for axis in axes}) > 1
+    label = labels.name(name, ", ".join(reading.axes[name]) if two and reading.axes[name] else None)
+    root = reading.circuit.eqs.get(name)
+    if role == "signal" and root is not None and root.op == "add" and all(a.op == "ref" for a in root.args):
+        role, label = "op", "+"
+    picture.add(Vertex(name, role, label, reading.note(name), size=labels.vertex_size(label, role)))
+
+
+# ---- delays --------------------------------------------------------------------------------------
+def forward_order(reading: Reading) -> set[tuple[str, str]]:
+    """The pairs (source, reader) that can be drawn upwards: same-step reads, then delayed ones without a cycle."""
+    above: dict[str, set[str]] = {}
+    for r in reading.reads:
+        if r.lag == 0:
+            above.setdefault(r.source, set()).add(r.reader)
+    targets = set(reading.targets)
+    upwards: set[tuple[str, str]] = set()
+    for r in reading.reads:
+        if r.lag and r.source not in targets and r.source not in _reached(r.reader, above):
+            above.setdefault(r.source, set()).add(r.reader)
+            upwards.add((r.source, r.reader))
+    return upwards
+
+
+def _reached(start: str, above: dict[str, set[str]]) -> set[str]:
+    seen, stack = {start}, [start]
+    while stack:
+        for name in above.get(stack.pop(), ()):
+            if name not in seen:
+                seen.add(name)
+                stack.append(name)
+    return seen
+
+
+def _square_id(r: Read) -> str:
+    return f"{r.source}[{r.axis}{-r.lag:+d}]"
+
+
+def add_square(picture: Picture, r: Read, name: str) -> str:
+    """The square of a delay (hollow: of an advance); a lag above one is written into it."""
+    if name not in picture.vertices:
+        role = "delay" if r.lag > 0 else "advance"
+        number = str(abs(r.lag)) if abs(r.lag) > 1 else ""
+        size = style.LAG_SIZE if number else None
+        picture.add(Vertex(name, role, number, f"{r.source}[{r.axis}{-r.lag:+d}]", size=size))
+    return name
+
+
+def _loops(picture: Picture, reading: Reading) -> list[Loop]:
+    """The first two lags at which a state reads itself; further ones are drawn as feedback."""
+    loops: list[Loop] = []
+    for name in reading.roles:
+        own = sorted((r for r in reading.reads if r.reader == r.source == name and r.lag), key=lambda r: abs(r.lag))
+        for number, r in enumerate(own[:2]):
+            square = add_square(picture, r, _square_id(r) + "|loop")
+            east = (r.lag > 0) == (number == 0)
+            loops.append(Loop(name, square, edge_label(reading, r), east))
+            ends = (name, square) if east else (square, name)
+            picture.join(*ends, "order", minlen="1", weight="50")
+            picture.same_rank.append((name, square))
+    return loops
+
+
+def _join_delayed(picture: Picture, reading: Reading, r: Read, forward: set[tuple[str, str]]) -> None:
+    """source → square → reader; the wire to the square runs down the west side where it closes a cycle."""
+    new = _square_id(r) not in picture.vertices
+    square = add_square(picture, r, _square_id(r))
+    if new and any((r.source, other.reader) not in forward for other in reading.reads if _alike(other, r)):
+        rail = picture.join(r.source, square, "rail", weight="0", tailport="w", headport="w")
+        rail.against = True
+    elif new:
+        picture.join(r.source, square, "rail", weight="5")
+    picture.join(square, r.reader, "time", edge_label(reading, r))
+
+
+def _alike(a: Read, b: Read) -> bool:
+    return (a.source, a.lag, a.axis) == (b.source, b.lag, b.axis)
+
+
+# ---- reads at the same step ----------------------------------------------------------------------
+def _join_now(picture: Picture, reading: Reading, r: Read, skip: bool) -> None:
+    role = reading.roles[r.reader]
+    if any(e.tail == r.source and e.head == r.reader and e.kind == "plain" for e in picture.edges):
+        return
+    if r.source in reading.targets:
+        picture.join(r.source, r.reader, weight="10").against = True
+    elif skip:
+        picture.join(r.source, r.reader, "skip", edge_label(reading, r), tailport="w", headport="w")
+    else:
+        spine = reading.roles[r.source] in ("state", "output") and role in ("state", "output", "loss", "signal")
+        weight = "20" if spine else "1" if role == "gate" else "10"
+        picture.join(r.source, r.reader, "plain", edge_label(reading, r), weight=weight)
+
+
+def edge_label(reading: Reading, r: Read) -> str:
+    """The parameter beside an edge; not where a source feeds gates, whose parameters carry their names."""
+    if not r.parameter:
+        return ""
+    fed = {x.reader for x in reading.reads if (x.source, x.lag) == (r.source, r.lag)}
+    gated = any(reading.roles[name] == "gate" for name in fed)
+    return "" if gated else labels.on_edge(r.parameter)
+
+
+def _skips(reading: Reading) -> set[Read]:
+    """Residual connections: terms of a sum that also reach it through other signals."""
+    above: dict[str, set[str]] = {}
+    for r in reading.reads:
+        if r.lag == 0:
+            above.setdefault(r.source, set()).add(r.reader)
+    skips = set()
+    for r in reading.reads:
+        others = above.get(r.source, set()) - {r.reader}
+        if r.term and r.lag == 0 and any(r.reader in _reached(name, above) for name in others):
+            skips.add(r)
+    return skips
+
+
+# ---- buses ---------------------------------------------------------------------------------------
+def add_buses(picture: Picture) -> None:
+    """Where m consumers share the same n sources and m·n > m + n: one dot between them."""
+    number = 0
+    while True:
+        best = shared_sources(picture)
+        if best is None:
+            return
+        number += 1
+        sources, consumers = best
+        bus = picture.add(Vertex(f"bus|{number}", "bus", "", "(" + ", ".join(sources) + ")")).id
+        for source in sources:
+            delayed = picture.vertices[source].role in ("delay", "advance")
+            picture.join(source, bus, "rail" if delayed else "wire", weight="3")
+        picture.edges = [e for e in picture.edges if not (e.tail in sources and e.head in consumers)]
+        for consumer in consumers:
+            picture.join(bus, consumer)
+        picture.same_rank.append(tuple(s for s in sources))
+
+
+def shared_sources(picture: Picture) -> tuple[list[str], list[str]] | None:
+    """The sources and consumers whose bus saves most edges, or None."""
+    into: dict[str, list[str]] = {}
+    for e in picture.edges:
+        if e.kind in ("plain", "time") and not e.against:
+            into.setdefault(e.head, []).append(e.tail)
+    candidates = list(dict.fromkeys(_common(a, b) for a in into.values() for b in into.values()))
+    best, most = None, 0
+    for sources in candidates:
+        consumers = [c for c, tails in into.items() if set(sources) <= set(tails)]
+        saved = len(sources) * len(consumers) - len(sources) - len(consumers)
+        if len(sources) > 1 and saved > most:
+            best, most = (list(sources), consumers), saved
+    return best
+
+
+def _common(a: Iterable[str], b: Iterable[str]) -> tuple[str, ...]:
+    other = set(b)
+    return tuple(name for name in a if name in other)
+
+
+# ---- ranks and loops -----------------------------------------------------------------------------
+def _level(picture: Picture, reading: Reading, loops: list[Loop]) -> None:
+    """States of both directions that see the same signals stand side by side, loops outwards."""
+    sides: dict[frozenset[str], dict[bool, str]] = {}
+    for loop in loops:
+        seen = frozenset(r.source for r in reading.reads if r.reader == loop.state and r.lag == 0)
+        sides.setdefault(seen, {}).setdefault(loop.east, loop.state)
+    for pair in sides.values():
+        if len(pair) == 2 and pair[False] != pair[True]:
+            picture.same_rank.append((pair[False], pair[True]))
+            picture.join(pair[False], pair[True], "order")
+
+
+def add_loop(picture: Picture, loop: Loop) -> None:
+    """The two arcs of a loop, once its state and square have their places."""
+    state, square = picture.vertices[loop.state], picture.vertices[loop.square]
+    out, home = curves.loop(state, square)
+    picture.edges.append(Edge(loop.state, loop.square, "rail", path=out))
+    arrow = Edge(loop.square, loop.state, "time", loop.label, home)
+    if loop.label:
+        side = 1 if square.at[0] > state.at[0] else -1
+        away = 5 + labels.width(loop.label, style.EDGE_SIZE) / 4
+        arrow.label_at = (square.at[0] + side * away, square.at[1] - square.half[1] - 9)
+    picture.edges.append(arrow)

@@ -1,0 +1,135 @@
+"""Curves: straight and bent edges, the loop of a state onto itself, wires with rounded corners; in points."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import cos, hypot, radians, sin
+
+from . import style
+from .picture import Edge, Point, Vertex
+
+#: Graphviz draws a border centred on the outline: an edge ends this far outside.
+GAP = 1.0
+
+
+def path(points: Sequence[Point], tip: Point | None = None) -> str:
+    """A Graphviz spline: 3n+1 control points, and the tip of its arrow."""
+    text = " ".join(f"{x:.2f},{y:.2f}" for x, y in points)
+    return text if tip is None else f"e,{tip[0]:.2f},{tip[1]:.2f} {text}"
+
+
+def border(vertex: Vertex, toward: Point, beyond: float = 0.0) -> Point:
+    """Where the ray from the centre of a vertex to ``toward`` leaves it, and ``beyond`` points further."""
+    (x, y), (half_w, half_h) = vertex.at, vertex.half
+    dx, dy = toward[0] - x, toward[1] - y
+    length = hypot(dx, dy) or 1.0
+    ux, uy = dx / length, dy / length
+    if vertex.round:
+        reach = 1.0 / (hypot(ux / half_w, uy / half_h) or 1.0)
+    else:
+        reach = min(half_w / abs(ux) if ux else 1e9, half_h / abs(uy) if uy else 1e9)
+    reach += beyond + (GAP if vertex.role != "bus" else 0.0)
+    return x + ux * reach, y + uy * reach
+
+
+def connect(edge: Edge, tail: Vertex, head: Vertex, bend: float = 0.0, leave: Point | None = None) -> None:
+    """Give an edge its path: one cubic curve, bent to the left by ``bend`` of its length; and its label's place.
+
+    ``leave`` is the point from which it starts, where that is not the tail's centre (a wide bar).
+    """
+    (x0, y0), (x1, y1) = leave or tail.at, head.at
+    dx, dy = x1 - x0, y1 - y0
+    length = hypot(dx, dy) or 1.0
+    nx, ny = -dy / length, dx / length
+    out = bend * length
+    first = (x0 + dx * 0.25 + nx * out, y0 + dy * 0.25 + ny * out)
+    second = (x0 + dx * 0.75 + nx * out, y0 + dy * 0.75 + ny * out)
+    start = _start(tail, leave, first)
+    arrow = style.tip(edge.kind)
+    tip, base = border(head, second), border(head, second, arrow)
+    if bend == 0:
+        first, second = _between(start, base, 1 / 3), _between(start, base, 2 / 3)
+    edge.path = path([start, first, second, base], tip if arrow else None)
+    if edge.label and edge.label_at is None:
+        middle = _between(start, tip, 0.5)
+        edge.label_at = beside(edge.label, middle, (nx, ny), out * 0.75)
+
+
+def _start(tail: Vertex, leave: Point | None, first: Point) -> Point:
+    if leave is None:
+        return border(tail, first)
+    (x, y), (_, half_h) = leave, tail.half
+    return x, y + (half_h + GAP) * (1 if first[1] > y else -1)
+
+
+def _between(a: Point, b: Point, share: float) -> Point:
+    return a[0] + (b[0] - a[0]) * share, a[1] + (b[1] - a[1]) * share
+
+
+def beside(label: str, at: Point, normal: Point, out: float = 0.0) -> Point:
+    """The centre of a label that stands on one side of a curve, clear of it."""
+    from .labels import width
+
+    clear = out + 3 + abs(normal[0]) * (width(label, style.EDGE_SIZE) / 2 - 1) + abs(normal[1]) * 8
+    return at[0] + normal[0] * clear, at[1] + normal[1] * clear
+
+
+def loop(state: Vertex, square: Vertex) -> tuple[str, str]:
+    """The two arcs of a state that reads itself: to the delay's square beside it, and back.
+
+    Tangent to the radius of the state, vertical at the square.
+    """
+    (X, Y), r = state.at, state.half[0] + GAP
+    x, s = square.at[0], square.half[1]
+    side = 1 if x > X else -1
+    ux, uy = side * cos(radians(52)), sin(radians(52))
+    k, back = 0.42 * abs(x - X), r + style.tip("time")
+    out = [(X + ux * r, Y + uy * r), (X + ux * (r + k), Y + uy * (r + k)), (x, Y + s + k), (x, Y + s)]
+    home = [
+        (x, Y - s),
+        (x, Y - s - k),
+        (X + ux * (back + k), Y - uy * (back + k)),
+        (X + ux * back, Y - uy * back),
+    ]
+    return path(out), path(home, (X + ux * r, Y - uy * r))
+
+
+def rounded(corners: Sequence[Point], radius: float = 14.0) -> list[Point]:
+    """Control points of a wire through ``corners`` whose bends are rounded."""
+    points = [corners[0]]
+    for before, corner, after in zip(corners, corners[1:], corners[2:], strict=False):
+        r = min(radius, _distance(before, corner) / 2, _distance(corner, after) / 2)
+        enter, leave = _toward(corner, before, r), _toward(corner, after, r)
+        points += [points[-1], enter, enter, _toward(enter, corner, r * 0.55), _toward(leave, corner, r * 0.55), leave]
+    return [*points, points[-1], corners[-1], corners[-1]]
+
+
+def _distance(a: Point, b: Point) -> float:
+    return hypot(b[0] - a[0], b[1] - a[1])
+
+
+def _toward(a: Point, b: Point, length: float) -> Point:
+    return _between(a, b, length / (_distance(a, b) or 1.0))
+
+
+def sample(points: Sequence[Point], number: int = 24) -> list[Point]:
+    """Points on a spline of cubic pieces."""
+    found = []
+    for p in range(0, len(points) - 3, 3):
+        a, b, c, d = points[p : p + 4]
+        for k in range(number + 1):
+            t, u = k / number, 1 - k / number
+            w = (u**3, 3 * u * u * t, 3 * u * t * t, t**3)
+            found.append(
+                (
+                    w[0] * a[0] + w[1] * b[0] + w[2] * c[0] + w[3] * d[0],
+                    w[0] * a[1] + w[1] * b[1] + w[2] * c[1] + w[3] * d[1],
+                )
+            )
+    return found
+
+
+def points_of(spline: str) -> list[Point]:
+    """The control points of a Graphviz spline, without the tips of its arrows."""
+    words = [w for w in spline.split() if w[:2] not in ("e,", "s,")]
+    return [(float(x), float(y)) for x, _, y in (w.partition(",") for w in words)]

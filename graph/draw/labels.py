@@ -1,0 +1,87 @@
+"""Names as a textbook sets them: italic, with sub- and superscripts, Greek letters as letters."""
+
+from __future__ import annotations
+
+import html
+import re
+
+from . import style
+
+GREEK = dict(
+    zip(
+        "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau phi chi psi omega "
+        "Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega".split(),
+        "αβγδεζηθικλμνξπρστφχψωΓΔΘΛΞΠΣΦΨΩ",
+        strict=True,
+    )
+)
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """Base and subscript of a name: "W_f" is (W, f), "h2" is (h, 2), "h1_f" is (h, "1,f")."""
+    base, _, rest = name.partition("_")
+    parts = [part for part in rest.split("_") if part]
+    digits = re.fullmatch(r"(\D+?)(\d+)(\D*)", base)
+    if digits and digits[1] not in ("", "_"):
+        base, parts = digits[1] + digits[3], [digits[2], *parts]
+    if not base:
+        return name, ""
+    return _greek(base), ",".join(_greek(part) for part in parts)
+
+
+def _greek(word: str) -> str:
+    mark = word[:1] if word[:1] == "δ" else ""
+    return mark + GREEK.get(word[len(mark) :], word[len(mark) :])
+
+
+def _script(tag: str, text: str) -> str:
+    return f'<{tag}><FONT POINT-SIZE="{style.SCRIPT_SIZE}">{text}</FONT></{tag}>'
+
+
+def _italic(text: str) -> str:
+    return f"<I>{html.escape(text)}</I>"
+
+
+def step(t: int | str) -> str:
+    """A step as it stands in a superscript, with a true minus sign."""
+    return str(t).replace("-", "−")
+
+
+def name(of: str, t: int | str | None = None) -> str:
+    """A signal or parameter, at step ``t`` if it is given, as an HTML-like label."""
+    base, sub = split_name(of)
+    text = _italic(base)
+    if sub:
+        text += _script("SUB", _italic(sub))
+    if t is not None:
+        text += _script("SUP", f"({step(t)})")
+    return f"<{text}>"
+
+
+def on_edge(of: str, transposed: bool = False) -> str:
+    """A parameter beside its edge; the spaces keep it off the line."""
+    text = name(of)[1:-1]
+    if transposed:
+        text += _script("SUP", "⊤")
+    return f"<&nbsp;{text}&nbsp;>"
+
+
+def plain(label: str) -> str:
+    """The characters of a label without its markup."""
+    return html.unescape(re.sub(r"<[^>]*>", "", label[1:-1])) if label.startswith("<") else label
+
+
+def width(label: str, size: float = style.NODE_SIZE) -> float:
+    """About the width of a label in points; scripts are smaller than the rest."""
+    scripts = "".join(re.findall(r"<SU[BP]><FONT[^>]*>(.*?)</FONT>", label))
+    small = len(html.unescape(re.sub(r"<[^>]*>", "", scripts)))
+    return 0.52 * size * (len(plain(label)) - small) + 0.52 * style.SCRIPT_SIZE * small
+
+
+def vertex_size(label: str, role: str) -> tuple[float, float] | None:
+    """Inches that hold the label where the role's own size (None) does not."""
+    look = style.role_look(role)
+    across, high = float(look["width"]), float(look["height"])
+    size = float(look["fontsize"])
+    need = (width(label, size) + 7) / 72
+    return None if need <= across else (need, high)
