@@ -132,13 +132,15 @@ class Body:
             outer = [n for n in ready if nested or not self._is_nested(n)]
             maps = [n for n in outer if self.kind(n) == "map"]
             others = [n for n in outer if self.kind(n) in ("rowop", "sum")]
-            if maps:
-                finished = self._map(maps[0], pending, done, inside, users, nested, body)
-            elif others:
+            products = [n for n in outer if self.kind(n) == "product"]
+            # maps last: what they compute then stays in registers until the next product needs it
+            if others:
                 finished = [others[0]]
                 self._single(others[0], nested, body, sums)
-            elif outer:
-                finished = self._panel(outer, body)
+            elif products:
+                finished = self._panel(products, body)
+            elif maps:
+                finished = self._map(maps[0], pending, done, inside, users, nested, body)
             else:
                 finished = self._over(pending, done, inside, body)
             done.update(finished)

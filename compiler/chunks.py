@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from ..graph.expr import sort_axes
-from .loop import Chunks, Fill, Keep, Over, Program, Rows, Stage, Value, loads, stores, walk
+from .loop import Chunks, Fill, Keep, Over, Program, Rows, Stage, Statement, Sum, Value, loads, stores, walk
 from .plan import Plan
 
 
@@ -51,7 +51,7 @@ def fuse(program: Program, plan: Plan) -> Program:
         return program
     result: list[Stage] = []
     group: list[Rows] = []
-    for rows in program.rows():
+    for rows in _parted(list(program.rows()), program.values):
         if group and rows.axis is None and not _reads_from(rows, group):
             result.append(rows)  # what has no time and does not wait for the group goes before it
             continue
@@ -64,6 +64,54 @@ def fuse(program: Program, plan: Plan) -> Program:
             result.append(rows)
     result += _closed(group, plan)
     return _chunked_storage(replace(program, stages=tuple(result)))
+
+
+def _parted(stages: Sequence[Rows], values: dict[str, Value]) -> list[Rows]:
+    """Free stages in two where only a part of them feeds the next loop at its own step: the rest goes before.
+
+    A sum that is needed before the loop, such as the number of targets, would keep its projections out of reach.
+    """
+    result: list[Rows] = []
+    for i, rows in enumerate(stages):
+        loop = next((r for r in stages[i + 1 :] if r.order in ("up", "down")), None)
+        pieces = _pieces(rows) if rows.order == "free" and loop is not None and loop.axis == rows.axis else []
+        feeding = [k for k, piece in enumerate(pieces) if loop is not None and _reads_from(loop, [piece])]
+        if 0 < len(feeding) < len(pieces):
+            result.append(_joined(rows, [p for k, p in enumerate(pieces) if k not in feeding]))
+            result.append(_joined(rows, [pieces[k] for k in feeding]))
+        else:
+            result.append(rows)
+    return result
+
+
+def _pieces(rows: Rows) -> list[Rows]:
+    """The parts of a stage that read nothing of each other, in order."""
+    home: dict[str, int] = {}
+    pieces: list[tuple[list[Statement], list[Sum]]] = []
+    for item in (*rows.body, *rows.sums):
+        reads = {home[load.value] for load in loads(item) if load.value in home}
+        into = min(reads, default=len(pieces))
+        if into == len(pieces):
+            pieces.append(([], []))
+        for other in sorted(reads - {into}, reverse=True):
+            pieces[into][0].extend(pieces[other][0])
+            pieces[into][1].extend(pieces[other][1])
+            pieces[other] = ([], [])
+            home.update((name, into) for name, k in home.items() if k == other)
+        home.update((name, into) for name in stores(item))
+        (pieces[into][1] if item in rows.sums else pieces[into][0]).append(item)  # type: ignore[arg-type]
+    order = {id(item): k for k, item in enumerate((*rows.body, *rows.sums))}
+    return [
+        replace(rows, body=tuple(sorted(b, key=lambda x: order[id(x)])), sums=tuple(s)) for b, s in pieces if b or s
+    ]
+
+
+def _joined(rows: Rows, pieces: Sequence[Rows]) -> Rows:
+    body = {id(item) for p in pieces for item in p.body}
+    sums = {id(item) for p in pieces for item in p.sums}
+    return replace(
+        rows, body=tuple(x for x in rows.body if id(x) in body), sums=tuple(x for x in rows.sums if id(x) in sums)
+    )
 
 
 def _closed(group: Sequence[Rows], plan: Plan) -> list[Stage]:
