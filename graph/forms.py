@@ -156,7 +156,7 @@ def _mul(w: Writer, n: Node, args: tuple[Term, ...]) -> Term:
     """A product; with a vector repeated to a matrix it is diag(v) @ M or M @ diag(v)."""
     for i, x in enumerate(n.args):
         x = x.args[0] if x.op == "expand" else x
-        if x.op == "repeat" and len(x.shape) == 2 and x.args[0].shape:
+        if x.op == "repeat" and len(x.shape) == 2 and bare(x.args[0]).shape:
             diagonal, other = call("diag", w.solid_term(x.args[0])), w.solid_term(n.args[1 - i])
             return _matmul(diagonal, other) if x.attr[0] == 1 else _matmul(other, diagonal)
     return Term("mul", tuple(_truth(x, a) for x, a in zip(n.args, args, strict=True)))
@@ -336,6 +336,10 @@ def _take(w: Writer, n: Node, args: tuple[Term, ...]) -> Term:
     return Term("index", (table, *symbols))
 
 
+def _pick(w: Writer, n: Node, args: tuple[Term, ...]) -> Term:
+    return call("pick", *args) if n.shape else Term("index", args)
+
+
 def _scatter(w: Writer, n: Node, args: tuple[Term, ...]) -> Term:
     axes = n.attr[1]
     return call("scatter", *args, over=axes_term(axes)) if axes else call("scatter", *args)
@@ -387,7 +391,7 @@ FORMS: dict[str, Form] = {
     "contract": _contract,
     "take": _take,
     "scatter": _scatter,
-    "pick": _take,
+    "pick": _pick,
     "put": _put,
     "minus_onehot": _minus_onehot,
 }

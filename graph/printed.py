@@ -3,6 +3,7 @@
     scatter(e, x[t], over=(t, batch))    the table in which e is added up at the rows x[t]: adjoint of E[x[t]]
     slice(e, lo, hi)                     the features lo to hi (exclusive) of a vector: adjoint of concat
     put(e, argmax(M), n)                 each feature of e at its symbol's place among n zeros: adjoint of max
+    pick(M, argmax(N))                   the feature of each row of M that the symbol names: adjoint of put
     mask('h.1', p, n, over=t)            the first mask of the equation h, each feature 1 with probability p
 """
 
@@ -65,6 +66,15 @@ def _put(n: Nodes, c: Call) -> Node:
     return b.put(n.of(c.args[0]), n.symbol(c.args[1]), n.shape(c.term)[-1])
 
 
+def _pick_sizes(s: Sizes, c: Call) -> Shape:
+    s.of(c.args[0])
+    return s.of(c.args[1])
+
+
+def _pick(n: Nodes, c: Call) -> Node:
+    return b.pick(n.of(c.args[0]), n.symbol(c.args[1]))
+
+
 def _mask_sizes(s: Sizes, c: Call) -> Shape:
     return s.fixed(tuple([int(c.number(i, "a size")) for i in range(2, len(c.args))]))
 
@@ -85,5 +95,6 @@ OPTIONS = dict.fromkeys(range(MOST_SYMBOLS), "option")
 LIMITS = {1: "option", 2: "option"}
 FUNCTIONS["scatter"] = Function("scatter", ("*e",), ("over",), _scatter_sizes, _scatter, SYMBOLS)
 FUNCTIONS["slice"] = Function("slice", ("e", "lo", "hi"), (), _slice_sizes, _slice, LIMITS)
+FUNCTIONS["pick"] = Function("pick", ("e", "symbols"), (), _pick_sizes, _pick, {1: "symbol"})
 FUNCTIONS["put"] = Function("put", ("e", "symbols", "n"), (), _put_sizes, _put, {1: "symbol", 2: "option"})
 FUNCTIONS["mask"] = Function("mask", ("*e",), ("over",), _mask_sizes, _mask, OPTIONS)

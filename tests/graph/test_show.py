@@ -245,3 +245,24 @@ def test_an_adjoint_that_is_read_again_has_the_same_values(name: str) -> None:
     found, expected = values(read_again(net)), values(net)
     for n, value in expected.items():
         np.testing.assert_allclose(found[n], value, rtol=1e-9, atol=1e-12, err_msg=n)
+
+
+@pytest.mark.parametrize("name", ["elman", "attention", "best_path", "normalised"])
+def test_a_second_derivative_that_is_read_again_has_the_same_values(name: str) -> None:
+    first = graph.grad(cell(name)(**CELLS[name].sizes), "L")
+    label = next(iter(first.grads.values()))
+    gradient = ref(label, first.eqs[label])
+    norm = first.with_eqs({**first.eqs, "norm": b.sum_all(b.power(gradient, 2))})
+    net = graph.grad(norm, "norm")
+    found, expected = values(read_again(net)), values(net)
+    for n, value in expected.items():
+        np.testing.assert_allclose(found[n], value, rtol=1e-8, atol=1e-11, err_msg=n)
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_unfolded_graphs_and_tangents_print(name: str) -> None:
+    net = cell(name)(**CELLS[name].sizes)
+    steps = {"T": 3, "S": 2} if any("s" in e.axes for e in net.eqs.values()) else {"T": 3}
+    for circuit in (graph.unfold(net, **steps), graph.jvp(net, list(net.params)[:1])):
+        assert "…" not in str(circuit)
+        assert len(str(circuit).split("\n")) >= len(circuit.eqs) // 4
