@@ -43,6 +43,9 @@ class Batch:
     running: dict[str, Array] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
+        # kernels take whole numbers of one type, in arrays of their own
+        object.__setattr__(self, "lengths", {a: np.array(n, np.int64) for a, n in self.lengths.items()})
+        object.__setattr__(self, "original", np.array(self.original, np.int64))
         for axis in ("t", "s"):
             lengths = self.lengths[axis]
             # for t this is 0, 1, 2, …: the batch is sorted
@@ -156,6 +159,11 @@ class Workspace:
                 shape = pack_shape(pack)[::-1]
                 self._shaped[pack.name] = self._array(pack.name, shape, number_type(self.program, "f"))
             self._sizes = dict(sizes)
+        return self._shaped
+
+    @property
+    def current(self) -> Mapping[str, Array]:
+        """The arrays in their present shapes."""
         return self._shaped
 
     @property

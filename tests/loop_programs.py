@@ -321,22 +321,6 @@ def pointwise(dtype: str = "float64") -> Program:
     N, M = 4, 3
     unary = ["tanh", "sigmoid", "relu", "exp", "log", "sin", "cos", "sqrt", "abs", "sign", "step", "floor"]
     unary += ["softplus", "stop_gradient", "neg"]
-        "tanh",
-        "sigmoid",
-        "relu",
-        "exp",
-        "log",
-        "sin",
-        "cos",
-        "sqrt",
-        "abs",
-        "sign",
-        "step",
-        "floor",
-        "softplus",
-        "stop_gradient",
-        "neg",
-    ]
     binary = ["mul", "div", "maximum", "minimum", "logaddexp", "mod"]
     lets: list[tuple[str, Any]] = [(f"{f}_", call(f, v("x"))) for f in unary]
     lets += [(f"{f}_", call(f, v("x"), v("z"))) for f in binary]
@@ -502,7 +486,7 @@ def given(loops: Program, batch: Batch, seed: int = 0) -> dict[str, np.ndarray[A
             array = random.integers(-1, 3, storage_shape(x, batch.sizes)).astype(np.int64)
         else:
             array = random.uniform(0.1, 1.5, storage_shape(x, batch.sizes)) * random.choice([1, -1])
-            array = array.astype(loops.dtype)
+            array = np.asarray(array, loops.dtype)
             if x.name == "p":
                 array = np.abs(array) / np.abs(array).sum(-1, keepdims=True)
         if x.time is not None:
@@ -511,7 +495,7 @@ def given(loops: Program, batch: Batch, seed: int = 0) -> dict[str, np.ndarray[A
             outside = (steps[:, None] < 1) | (steps[:, None] > batch.lengths[x.time])
             array[outside] = np.nan if x.dtype == "f" else -(10**6)
             assert axis == 0
-        arrays[x.name] = array
+        arrays[x.name] = np.asarray(array)
     return arrays
 
 

@@ -1,0 +1,217 @@
+"""Compiled kernels on disk, by the hash of everything that they depend on.
+
+    <cache>/<hash>/k_<hash>.py        the printed source: kernels as module globals, as Numba's cache needs them
+    <cache>/<hash>/__pycache__/…      Numba's index and machine code
+    <cache>/<hash>/files.json         sha256 of each of these files
+
+The hash is over source, signatures, helper sources, versions and CPU, so an entry never goes stale. What is in
+there is code: the folder belongs to this user alone, or is refused, and an entry whose files are not those listed is
+built again. An entry is built in a folder of its own and moved to its place whole, so several processes may fill
+the cache at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import os
+import platform
+import shutil
+import stat
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+LISTED = "files.json"
+#: what kernels call, beside what is printed
+HELPERS = ("cpu/functions.py", "cpu/jit.py", "../graph/random.py")
+
+_compiled = 0
+
+
+class CacheError(OSError):
+    """The folder for compiled kernels cannot be trusted."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Compiled kernels by name, and how many of them had to be compiled."""
+
+    kernels: dict[str, Callable[..., Any]]
+    compiled: int
+
+
+def compilations() -> int:
+    """How many kernels this process has compiled; those taken from the cache do not count."""
+    return _compiled
+
+
+def cache_folder() -> Path:
+    """Where kernels are kept: ``BPTT_CACHE``, or ``bptt`` in the user's cache folder."""
+    named = os.environ.get("BPTT_CACHE", "")
+    if named:
+        return Path(named).expanduser().absolute()
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    return (Path(base) if os.path.isabs(base) else Path.home() / ".cache") / "bptt"
+
+
+def load_kernels(source: str, signatures: Mapping[str, str]) -> Loaded:
+    """The kernels of a printed module, from the cache or compiled now.
+
+    signatures  kernel name -> Numba signature, such as "void(int64, float32[:, ::1])"
+
+    Raises CacheError when the cache folder belongs to, or can be written by, another user. Where no folder can
+    be made at all, kernels are compiled into a temporary one, with a warning.
+    """
+    key = fingerprint(source, signatures)
+    try:
+        folder = private_folder(cache_folder())
+    except CacheError:
+        raise
+    except OSError as error:
+        warnings.warn(f"kernels are compiled anew in each process: {error}. Set BPTT_CACHE to a folder.", stacklevel=2)
+        with tempfile.TemporaryDirectory(prefix="bptt-") as temporary:
+            return _build(Path(temporary), key, source, signatures)
+    entry = folder / key
+    if entry.exists():
+        if is_whole(entry, source, key):
+            loaded = _load(entry, key, signatures)
+            if loaded.compiled:  # Numba did not take what is there: list what it has written instead
+                _list_files(entry)
+            return loaded
+        _remove(entry)
+    building = Path(tempfile.mkdtemp(prefix=f"{key[:16]}.building.", dir=folder))
+    try:
+        loaded = _build(building, key, source, signatures)
+        try:
+            os.rename(building, entry)
+        except OSError:
+            if not entry.exists():  # else another process was faster: its entry is as good
+                raise
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+    return loaded
+
+
+def fingerprint(source: str, signatures: Mapping[str, str]) -> str:
+    """The hash of all that decides what a kernel's machine code is."""
+    import llvmlite
+    import numba
+    import numpy
+    from numba.core.registry import cpu_target
+
+    here = Path(__file__).parent
+    digest = hashlib.sha256()
+    target = cpu_target.target_context.codegen().magic_tuple()
+    versions = (numba.__version__, llvmlite.__version__, numpy.__version__, platform.python_version())
+    for part in (1, versions, target, sorted(signatures.items())):
+        digest.update(repr(part).encode() + b"\0")
+    for helper in HELPERS:
+        digest.update((here / helper).read_bytes() + b"\0")
+    digest.update(source.encode())
+    return digest.hexdigest()[:40]
+
+
+def private_folder(path: Path) -> Path:
+    """The folder, made if it is not there, when it is this user's alone to write.
+
+    Raises CacheError, naming the folder and the mend, otherwise.
+    """
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = path.stat()
+    mend = "choose another with BPTT_CACHE"
+    if not stat.S_ISDIR(found.st_mode):
+        raise CacheError(f"{path} is to hold compiled kernels and is no folder; {mend}")
+    if hasattr(os, "geteuid"):
+        if found.st_uid != os.geteuid():
+            raise CacheError(f"{path} holds code and belongs to user {found.st_uid}, not to {os.geteuid()}; {mend}")
+        if found.st_mode & 0o022:
+            mode = stat.S_IMODE(found.st_mode)
+            raise CacheError(f"{path} holds code and others can write it (mode {mode:o}); chmod 700 it, or {mend}")
+    return path
+
+
+def is_whole(entry: Path, source: str, key: str) -> bool:
+    """Whether an entry has exactly the files it lists, unchanged, and the source that is asked for."""
+    try:
+        listed = json.loads((entry / LISTED).read_text(encoding="utf-8"))
+        found = _hashes(entry)
+        return bool(listed == found) and (entry / f"k_{key}.py").read_text(encoding="utf-8") == source
+    except (OSError, ValueError):
+        return False
+
+
+def _hashes(entry: Path) -> dict[str, str]:
+    files = sorted(p for p in entry.rglob("*") if not p.is_dir() and p.name != LISTED)
+    return {str(p.relative_to(entry)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
+
+
+def _list_files(entry: Path) -> None:
+    temporary = entry / f"{LISTED}.{os.getpid()}"
+    text = json.dumps(_hashes(entry), indent=1)
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, entry / LISTED)
+
+
+def _remove(entry: Path) -> None:
+    """Take a damaged entry away; several processes may find it at once."""
+    aside = Path(tempfile.mkdtemp(prefix="damaged.", dir=entry.parent))
+    try:
+        os.rename(entry, aside / "entry")
+    except FileNotFoundError:
+        pass
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _build(folder: Path, key: str, source: str, signatures: Mapping[str, str]) -> Loaded:
+    (folder / f"k_{key}.py").write_text(source, encoding="utf-8")
+    loaded = _load(folder, key, signatures)
+    _list_files(folder)
+    return loaded
+
+
+def _load(folder: Path, key: str, signatures: Mapping[str, str]) -> Loaded:
+    """Import the module and have every kernel compiled, or loaded, for its one signature."""
+    global _compiled
+    with _beside_the_source():
+        module = _imported(folder / f"k_{key}.py")
+        kernels, compiled = {}, 0
+        for name, signature in signatures.items():
+            kernel = getattr(module, name)
+            kernel.compile(signature)
+            kernel.disable_compile()
+            compiled += sum(kernel.stats.cache_misses.values())
+            kernels[name] = kernel
+    _compiled += compiled
+    return Loaded(kernels, compiled)
+
+
+def _imported(path: Path) -> ModuleType:
+    name = path.stem
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise CacheError(f"{path} cannot be imported")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # Numba looks the module of a loaded kernel up by its name
+    spec.loader.exec_module(module)
+    return module
+
+
+@contextmanager
+def _beside_the_source() -> Iterator[None]:
+    """Numba's files go beside the module, where they are checked, whatever NUMBA_CACHE_DIR says."""
+    from numba.core import config
+
+    before = config.CACHE_DIR
+    config.CACHE_DIR = ""
+    try:
+        yield
+    finally:
+        config.CACHE_DIR = before

@@ -1,0 +1,114 @@
+"""Expressions of a Map as Python: one number, from the scalar code of the op table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import isinf, isnan
+from zlib import crc32
+
+from ...graph.ops.table import load_entries
+from ...graph.random import mask_name
+from ..loop import Apply, Count, Expr, Here, Length, Let, Load, Number, Random, Step
+from .scope import Reader, Scope, offset
+
+#: an expression longer than this is given a name of its own
+LONGEST = 160
+
+
+class Expressions:
+    """Prints the expressions of one Map: at ``units``, in a scope, with names for its lets."""
+
+    def __init__(
+        self, reader: Reader, scope: Scope, shape: Sequence[int], units: Sequence[str], lets: Mapping[str, str]
+    ) -> None:
+        self.reader, self.scope, self.shape, self.units, self.lets = reader, scope, shape, units, lets
+        self.parts = 0
+
+    def text(self, e: Expr) -> str:
+        """Python for ``e``, without brackets around the whole."""
+        text = self._text(e)
+        return text[1:-1] if is_bracketed(text) else text
+
+    def _text(self, e: Expr) -> str:
+        if isinstance(e, Load):
+            return self.reader.element(e, self.scope, [self.units[c] for c in e.columns])
+        if isinstance(e, Let):
+            return self.lets[e.name]
+        if isinstance(e, Number):
+            return number(e)
+        if isinstance(e, Apply):
+            return self._apply(e)
+        if isinstance(e, Here):
+            return self.here(e.axis, e.end, e.position)
+        if isinstance(e, Random):
+            return self._random(e)
+        return f"number({self._whole(e)})"
+
+    def _apply(self, e: Apply) -> str:
+        args = []
+        for a in e.args:
+            text = self._text(a)
+            if len(text) > LONGEST:
+                self.parts += 1
+                name = f"part{self.parts}"
+                self.reader.writer.line(f"{name} = {text[1:-1] if is_bracketed(text) else text}")
+                text = name
+            args.append(text)
+        scalar = load_entries(e.op).scalar
+        if scalar is None:
+            raise TypeError(f"{e.op} has no scalar code")
+        if not isinstance(scalar, str):
+            return scalar(e.attr, args)
+        if not scalar.startswith("("):  # a call: its arguments need no brackets
+            args = [a[1:-1] if is_bracketed(a) and scalar != "{0}" else a for a in args]
+        return scalar.format(*args)
+
+    def _whole(self, e: Step | Length | Count) -> str:
+        if isinstance(e, Step):
+            return self._step(e.axis)
+        if isinstance(e, Length):
+            return self.reader.length(e.axis, self.scope)
+        return self.reader.writer.use("count_" + "".join(e.axes))
+
+    def _step(self, axis: str) -> str:
+        """The absolute number of the row's step."""
+        return f"{self.reader.writer.use('start')} + t - 1" if axis == "t" else axis
+
+    def here(self, axis: str, end: bool, position: int) -> str:
+        """Whether the row is at a step."""
+        if end:
+            return f"({axis} == {offset(self.reader.length(axis, self.scope), position)})"
+        return f"({self._step(axis)} == {position})"
+
+    def _random(self, e: Random) -> str:
+        index = {"t": "0", "s": "0", "b": "0"}
+        for a in e.axes:
+            index[a] = self.reader.writer.use("original") + "[row]" if a == "b" else self._step(a)
+        unit = "0"
+        for u, n in zip(self.units, self.shape, strict=False):
+            unit = u if unit == "0" else f"({unit}) * {n} + {u}"
+        use = self.reader.writer.use
+        key = f"{use('seed_low')}, {use('seed_high')} ^ {crc32(mask_name(e.key).encode())}"
+        return f"number(random({key}, {e.p!r}, {index['t']}, {index['s']}, {index['b']}, {unit}))"
+
+
+def number(e: Number) -> str:
+    """A constant in the program's type."""
+    if e.dtype == "i":
+        return str(int(e.value))
+    if e.dtype == "b":
+        return str(bool(e.value))
+    text = "nan" if isnan(e.value) else "inf" if isinf(e.value) else repr(abs(float(e.value)))
+    return f"number({'-' if e.value < 0 else ''}{text})"
+
+
+def is_bracketed(text: str) -> bool:
+    """Whether one pair of brackets holds the whole text."""
+    if not text.startswith("("):
+        return False
+    depth = 0
+    for i, c in enumerate(text):
+        depth += (c == "(") - (c == ")")
+        if depth == 0:
+            return i == len(text) - 1
+    return False

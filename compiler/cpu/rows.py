@@ -1,0 +1,234 @@
+"""Row operations and sums as Python: one template an operation of the op table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from ...graph.build import split_spec
+from ..loop import Load, RowOp, Sum
+from .expressions import Expressions
+from .scope import UNITS, Reader, Scope, features
+
+ROW_OPS: dict[str, Callable[[RowPrinter, RowOp], None]] = {}
+
+
+class RowPrinter:
+    """Prints one operation for one row; loops over rows are around it."""
+
+    def __init__(self, reader: Reader, scope: Scope) -> None:
+        self.reader, self.scope, self.w = reader, scope, reader.writer
+
+    def get(self, load: Load, units: Sequence[str] = ()) -> str:
+        return self.reader.element(load, self.scope, units)
+
+    def shape(self, load: Load | str) -> tuple[int, ...]:
+        return self.reader.value(load).shape
+
+    def row_op(self, op: RowOp) -> None:
+        ROW_OPS[op.op](self, op)
+
+    def put(self, op: RowOp, units: Sequence[str], text: str) -> None:
+        self.w.line(f"{self.reader.element(op.dst, self.scope, units)} = {text}")
+
+    def inside(self, symbols: Sequence[Load], sizes: Sequence[int]) -> str:
+        """Whether the symbols are rows of a table; below 0 is none."""
+        return " and ".join(f"0 <= {self.get(x)} < {n}" for x, n in zip(symbols, sizes, strict=True))
+
+    # ---- sums ----------------------------------------------------------------------------------
+    def sum(self, item: Sum) -> None:
+        """Add what one row gives to the sum."""
+        v = self.reader.value(item.dst)
+
+        def target(units: Sequence[str] = ()) -> str:
+            return self.reader.element(item.dst, self.scope, units)
+
+        if item.op == "scatter":
+            sizes = item.attr[0]
+            shape = self.shape(item.args[0])
+            with self.w.blocks(f"if {self.inside(item.args[1:], sizes)}:", *features(shape)):
+                units = UNITS[: len(shape)]
+                symbols = [self.get(x) for x in item.args[1:]]
+                self.w.line(f"{target([*symbols, *units])} += {self.get(item.args[0], units)}")
+            return
+        if item.op == "contract":
+            self.contraction(item.attr[0], item.args, lambda units, text: f"{target(units)} += {text}")
+            return
+        head = []
+        if item.op == "at":
+            head = [f"if {Expressions(self.reader, self.scope, (), (), {}).here(*item.attr)}:"]
+        with self.w.blocks(*head, *features(v.shape)):
+            units = UNITS[: len(v.shape)]
+            place, text = target(units), self.get(item.args[0], units)
+            if item.op == "amax":
+                self.w.line(f"{place} = maximum({place}, {text})")
+            else:
+                self.w.line(f"{place} {'=' if item.op == 'at' else '+='} {text}")
+
+    def contraction(self, spec: str, args: Sequence[Load], put: Callable[[Sequence[str], str], str]) -> None:
+        """Loops over all letters; innermost the one that runs along the most operands' last features."""
+        left, right, out = split_spec(spec)
+        size = dict(zip(left, self.shape(args[0]), strict=True)) | dict(zip(right, self.shape(args[1]), strict=True))
+        letters = sorted(size, key=lambda c: (sum(term[-1:] == c for term in (left, right, out)), out[-1:] == c))
+        unit = dict(zip(letters, UNITS, strict=False))
+        with self.w.blocks(*(f"for {unit[c]} in range({size[c]}):" for c in letters)):
+            x, y = (self.get(a, [unit[c] for c in term]) for a, term in zip(args, (left, right), strict=True))
+            self.w.line(put([unit[c] for c in out], f"{x} * {y}"))
+
+
+def template(*names: str) -> Callable[[Callable[[RowPrinter, RowOp], None]], Callable[[RowPrinter, RowOp], None]]:
+    """Enter a template for operations of the op table."""
+
+    def enter(f: Callable[[RowPrinter, RowOp], None]) -> Callable[[RowPrinter, RowOp], None]:
+        ROW_OPS.update(dict.fromkeys(names, f))
+        return f
+
+    return enter
+
+
+@template("softmax", "cumsum")
+def _along(p: RowPrinter, op: RowOp) -> None:
+    """A vector from each last axis."""
+    lead = p.shape(op.dst)[:-1]
+    with p.w.blocks(*features(lead)):
+        units = UNITS[: len(lead)]
+        extra = f", {bool(op.attr)}" if op.op == "cumsum" else ""
+        x, out = p.reader.view(op.args[0], p.scope, units), p.reader.view(op.dst, p.scope, units)
+        p.w.line(f"{op.op}({x}{extra}, {out})")
+
+
+@template("logsumexp", "max_last", "argmax", "cross_entropy", "nll")
+def _to_number(p: RowPrinter, op: RowOp) -> None:
+    """A number from each last axis (and a symbol)."""
+    lead = p.shape(op.dst)
+    with p.w.blocks(*features(lead)):
+        units = UNITS[: len(lead)]
+        name = {"max_last": "highest"}.get(op.op, op.op)
+        symbols = [p.get(a, units) for a in op.args[1:]]
+        p.put(op, units, f"{name}({', '.join([p.reader.view(op.args[0], p.scope, units), *symbols])})")
+
+
+@template("sum_feature")
+def _sum_feature(p: RowPrinter, op: RowOp) -> None:
+    shape, position = p.shape(op.args[0]), op.attr % len(p.shape(op.args[0]))
+    lead = shape[:position] + shape[position + 1 :]
+    with p.w.blocks(*features(lead)):
+        units = list(UNITS[: len(lead)])
+        p.w.line("total = number(0.0)")
+        u = UNITS[len(lead)]
+        with p.w.block(f"for {u} in range({shape[position]}):"):
+            p.w.line(f"total += {p.get(op.args[0], [*units[:position], u, *units[position:]])}")
+        p.put(op, units, "total")
+
+
+@template("repeat")
+def _repeat(p: RowPrinter, op: RowOp) -> None:
+    position = op.attr[0] % len(p.shape(op.dst))
+    with p.w.blocks(*features(p.shape(op.dst))):
+        units = UNITS[: len(p.shape(op.dst))]
+        p.put(op, units, p.get(op.args[0], units[:position] + units[position + 1 :]))
+
+
+@template("transpose")
+def _transpose(p: RowPrinter, op: RowOp) -> None:
+    with p.w.blocks(*features(p.shape(op.dst))):
+        units = UNITS[: len(p.shape(op.dst))]
+        p.put(op, units, p.get(op.args[0], units[::-1]))
+
+
+@template("concat")
+def _concat(p: RowPrinter, op: RowOp) -> None:
+    lo = 0
+    for a in op.args:
+        shape = p.shape(a)
+        axis = op.attr % len(shape)
+        units = list(UNITS[: len(shape)])
+        with p.w.blocks(*features(shape)):
+            place = [f"{lo} + {u}" if i == axis and lo else u for i, u in enumerate(units)]
+            p.put(op, place, p.get(a, units))
+        lo += shape[axis]
+
+
+@template("slice")
+def _slice(p: RowPrinter, op: RowOp) -> None:
+    axis, lo, _ = op.attr
+    shape = p.shape(op.dst)
+    units = list(UNITS[: len(shape)])
+    with p.w.blocks(*features(shape)):
+        p.put(op, units, p.get(op.args[0], [f"{lo} + {u}" if i == axis and lo else u for i, u in enumerate(units)]))
+
+
+@template("unslice")
+def _unslice(p: RowPrinter, op: RowOp) -> None:
+    axis, lo, _ = op.attr
+    for source, shape in ((None, p.shape(op.dst)), (op.args[0], p.shape(op.args[0]))):
+        units = list(UNITS[: len(shape)])
+        with p.w.blocks(*features(shape)):
+            place = [f"{lo} + {u}" if i == axis and source and lo else u for i, u in enumerate(units)]
+            p.put(op, place, p.get(source, units) if source else "0")
+
+
+@template("contract")
+def _contract(p: RowPrinter, op: RowOp) -> None:
+    out = p.shape(op.dst)
+    with p.w.blocks(*features(out)):
+        p.put(op, UNITS[: len(out)], "number(0.0)")
+    p.contraction(op.attr[0], op.args, lambda u, text: f"{p.reader.element(op.dst, p.scope, u)} += {text}")
+
+
+@template("take")
+def _take(p: RowPrinter, op: RowOp) -> None:
+    table, *symbols = op.args
+    shape = p.shape(op.dst)
+    units = list(UNITS[: len(shape)])
+    head = f"if {p.inside(symbols, p.shape(table)[: len(symbols)])}:"
+    with p.w.blocks(head, *features(shape)):
+        p.put(op, units, p.get(table, [*(p.get(x) for x in symbols), *units]))
+    with p.w.blocks("else:", *features(shape)):
+        p.put(op, units, "0")
+
+
+@template("scatter")
+def _scatter(p: RowPrinter, op: RowOp) -> None:
+    value, *symbols = op.args
+    sizes = op.attr[0]
+    with p.w.blocks(*features(p.shape(op.dst))):
+        p.put(op, UNITS[: len(p.shape(op.dst))], "0")
+    shape = p.shape(value)
+    units = list(UNITS[: len(shape)])
+    with p.w.blocks(f"if {p.inside(symbols, sizes)}:", *features(shape)):
+        p.put(op, [*(p.get(x) for x in symbols), *units], p.get(value, units))
+
+
+@template("pick")
+def _pick(p: RowPrinter, op: RowOp) -> None:
+    vector, symbol = op.args
+    lead = p.shape(op.dst)
+    units = list(UNITS[: len(lead)])
+    with p.w.blocks(*features(lead)):
+        chosen = p.get(symbol, units)
+        with p.w.block(f"if 0 <= {chosen} < {p.shape(vector)[-1]}:"):
+            p.put(op, units, p.get(vector, [*units, chosen]))
+        with p.w.block("else:"):
+            p.put(op, units, "0")
+
+
+@template("put")
+def _put(p: RowPrinter, op: RowOp) -> None:
+    value, symbol = op.args
+    shape = p.shape(op.dst)
+    units = list(UNITS[: len(shape)])
+    with p.w.blocks(*features(shape)):
+        here = f"{units[-1]} == {p.get(symbol, units[:-1])}"
+        p.put(op, units, f"{p.get(value, units[:-1])} if {here} else number(0.0)")
+
+
+@template("minus_onehot")
+def _minus_onehot(p: RowPrinter, op: RowOp) -> None:
+    vector, symbol = op.args
+    (size,) = p.shape(op.dst)
+    chosen, unit = p.get(symbol), UNITS[0]
+    with p.w.blocks(f"for {unit} in range({size}):"):
+        hit = f"{p.get(vector, [unit])} - number({unit} == {chosen})"
+        p.put(op, [unit], f"{hit} if {chosen} >= 0 else number(0.0)")
+
+

@@ -1,0 +1,127 @@
+"""Where a statement is printed: which variables hold the row and its steps, and how values are read there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from ..loop import Load, Program, Value
+from ..memory import inner_blocks, slot_offset
+from .names import Names
+from .writer import Writer
+
+UNITS = ("unit", "unit2", "unit3", "unit4", "unit5", "unit6", "unit7", "unit8")
+
+
+@dataclass(frozen=True)
+class Scope:
+    """The rows of a body.
+
+    axes    the time axes of the rows, each with a variable of its name for the step
+    axis    along which the rows of the batch are chosen; None: all rows
+    batch   whether the rows are sequences
+    single  whether row and step are fixed by loops around: one row at a time
+    """
+
+    axes: tuple[str, ...]
+    axis: str | None
+    batch: bool
+    single: bool = False
+
+
+class Reader:
+    """Prints references to values of a program in a scope; what they need becomes an argument."""
+
+    def __init__(self, program: Program, names: Names, writer: Writer) -> None:
+        self.program, self.names, self.writer = program, names, writer
+        self.inner = inner_blocks(program)
+
+    # ---- rows ----------------------------------------------------------------------------------
+    @contextmanager
+    def loop(self, scope: Scope) -> Iterator[None]:
+        """The loop over the rows of a block, where the statement is not printed for a single row."""
+        w = self.writer
+        if scope.single or not scope.batch:
+            yield
+        elif scope.axis == "s":
+            with w.block(f"for n in range({self.rows(scope)}):"):
+                w.line(f"row = {w.use('order_s')}[n]")
+                yield
+        else:
+            with w.block(f"for row in range({self.rows(scope)}):"):
+                yield
+
+    def rows(self, scope: Scope) -> str:
+        """How many rows run."""
+        return "rows" if scope.axes else self.writer.use("B")
+
+    def order(self, scope: Scope) -> str:
+        """The rows in order: for t, along which the batch is sorted, 0, 1, 2, …"""
+        return self.writer.use(f"order_{scope.axis or 't'}")
+
+    def running(self, axis: str) -> str:
+        return self.writer.use(f"running_{axis}")
+
+    def length(self, axis: str, scope: Scope) -> str:
+        return f"{self.writer.use('lengths_' + axis)}[row]" if scope.batch else self.writer.use(axis.upper())
+
+    # ---- values --------------------------------------------------------------------------------
+    def value(self, load: Load | str) -> Value:
+        return self.program.values[load.value if isinstance(load, Load) else load]
+
+    def array(self, v: Value) -> str:
+        """The name of its array, or of the variable that holds the one number a row of an Over."""
+        return self.names[v.name] if self.is_local(v) else self.writer.use(self.names[v.name])
+
+    def is_local(self, v: Value) -> bool:
+        return v.name in self.inner and not v.shape
+
+    def index(self, v: Value, scope: Scope, lags: Sequence[tuple[str, int]] = (), row: str = "row") -> list[str]:
+        """The indices before those of features."""
+        if v.role == "block":
+            if v.name in self.inner:
+                return []
+            return [row] if scope.batch else ["0"]
+        shift = dict(lags)
+        return [row if a == "b" else self.slot(v, a, a, -shift.get(a, 0)) for a in v.axes]
+
+    def slot(self, v: Value, axis: str, step: str, plus: int) -> str:
+        """The index of the slot ``step + plus``."""
+        if axis != v.time:
+            return offset(step, plus - 1)
+        text = offset(step, plus + slot_offset(v))
+        return text if v.keep.kind == "all" else f"({text}) % {v.keep.n}"
+
+    def element(self, load: Load | str, scope: Scope, units: Sequence[str]) -> str:
+        """One number: of the row, at the given features."""
+        v = self.value(load)
+        if self.is_local(v):
+            return self.array(v)
+        lags = load.lags if isinstance(load, Load) else ()
+        index = [*self.index(v, scope, lags), *units]
+        return f"{self.array(v)}[{', '.join(index) or '()'}]"
+
+    def view(self, load: Load | str, scope: Scope, units: Sequence[str] = ()) -> str:
+        """The features of the row that are left when the first are fixed."""
+        v = self.value(load)
+        index = [*self.index(v, scope, load.lags if isinstance(load, Load) else ()), *units]
+        return f"{self.array(v)}[{', '.join(index)}]" if index else self.array(v)
+
+    def block(self, load: Load | str, scope: Scope) -> str | None:
+        """All rows of the batch at the scope's step, [B, …]; None where the value has no such array."""
+        v = self.value(load)
+        if scope.single or not scope.batch or (v.role != "block" and "b" not in v.axes):
+            return None
+        index = self.index(v, scope, load.lags if isinstance(load, Load) else ())[:-1]
+        return f"{self.array(v)}[{', '.join(index)}]" if index else self.array(v)
+
+
+def offset(variable: str, plus: int) -> str:
+    """``t + 1``, ``t``, ``t - 1``."""
+    return variable if not plus else f"{variable} {'+' if plus > 0 else '-'} {abs(plus)}"
+
+
+def features(shape: Sequence[int], units: Sequence[str] = UNITS) -> list[str]:
+    """The heads of loops over features."""
+    return [f"for {u} in range({n}):" for u, n in zip(units, shape, strict=False)]
