@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from . import curves, labels, style
+from . import around, curves, labels, style
 from .picture import Edge, Picture, Vertex
 from .reading import Read, Reading
 from .render import place_by_dot
@@ -27,7 +27,14 @@ def draw_signals(reading: Reading) -> Picture:
     place_by_dot(picture, dict(style.PLACING))
     for loop in loops:
         add_loop(picture, loop)
+    outside = [e for e in picture.edges if e.hints.get("around") or (e.kind == "cut" and _is_long(picture, e))]
+    for edge in sorted(outside, key=lambda e: abs(picture.vertices[e.head].at[1] - picture.vertices[e.tail].at[1])):
+        around.route(picture, edge)
     return picture
+
+
+def _is_long(picture: Picture, edge: Edge) -> bool:
+    return picture.vertices[edge.head].at[1] - picture.vertices[edge.tail].at[1] > 1.6 * style.DY
 
 
 def signal_picture(reading: Reading) -> tuple[Picture, list[Loop]]:
@@ -53,6 +60,7 @@ def signal_picture(reading: Reading) -> tuple[Picture, list[Loop]]:
                 picture.join(r.source, state, "cut", weight="0")
     add_buses(picture)
     _level(picture, reading, loops)
+    picture.same_rank += _siblings(picture)
     return picture, loops
 
 
@@ -69,10 +77,7 @@ def add_signal(picture: Picture, reading: Reading, name: str, role: str) -> None
 # ---- delays --------------------------------------------------------------------------------------
 def forward_order(reading: Reading) -> set[tuple[str, str]]:
     """The pairs (source, reader) that can be drawn upwards: same-step reads, then delayed ones without a cycle."""
-    above: dict[str, set[str]] = {}
-    for r in reading.reads:
-        if r.lag == 0:
-            above.setdefault(r.source, set()).add(r.reader)
+    above = _above(reading)
     targets = set(reading.targets)
     upwards: set[tuple[str, str]] = set()
     for r in reading.reads:
@@ -126,7 +131,7 @@ def _join_delayed(picture: Picture, reading: Reading, r: Read, forward: set[tupl
     new = _square_id(r) not in picture.vertices
     square = add_square(picture, r, _square_id(r))
     if new and any((r.source, other.reader) not in forward for other in reading.reads if _alike(other, r)):
-        rail = picture.join(r.source, square, "rail", weight="0", tailport="w", headport="w")
+        rail = picture.join(r.source, square, "rail", weight="0", around="west")
         rail.against = True
     elif new:
         picture.join(r.source, square, "rail", weight="5")
@@ -148,6 +153,7 @@ def _join_now(picture: Picture, reading: Reading, r: Read, skip: bool) -> None:
         picture.join(r.source, r.reader, "skip", edge_label(reading, r), tailport="w", headport="w")
     else:
         spine = reading.roles[r.source] in ("state", "output") and role in ("state", "output", "loss", "signal")
+        spine = spine and not _has_detour(reading, r)
         weight = "20" if spine else "1" if role == "gate" else "10"
         picture.join(r.source, r.reader, "plain", edge_label(reading, r), weight=weight)
 
@@ -161,18 +167,24 @@ def edge_label(reading: Reading, r: Read) -> str:
     return "" if gated else labels.on_edge(r.parameter)
 
 
-def _skips(reading: Reading) -> set[Read]:
-    """Residual connections: terms of a sum that also reach it through other signals."""
+def _above(reading: Reading) -> dict[str, set[str]]:
     above: dict[str, set[str]] = {}
     for r in reading.reads:
         if r.lag == 0:
             above.setdefault(r.source, set()).add(r.reader)
-    skips = set()
-    for r in reading.reads:
-        others = above.get(r.source, set()) - {r.reader}
-        if r.term and r.lag == 0 and any(r.reader in _reached(name, above) for name in others):
-            skips.add(r)
-    return skips
+    return above
+
+
+def _has_detour(reading: Reading, r: Read) -> bool:
+    """Whether the source also reaches the reader through other signals, at the same step."""
+    above = _above(reading)
+    others = above.get(r.source, set()) - {r.reader}
+    return any(r.reader in _reached(name, above) for name in others)
+
+
+def _skips(reading: Reading) -> set[Read]:
+    """Residual connections: terms of a sum that also reach it through other signals."""
+    return {r for r in reading.reads if r.term and r.lag == 0 and _has_detour(reading, r)}
 
 
 # ---- buses ---------------------------------------------------------------------------------------
@@ -192,7 +204,7 @@ def add_buses(picture: Picture) -> None:
         picture.edges = [e for e in picture.edges if not (e.tail in sources and e.head in consumers)]
         for consumer in consumers:
             picture.join(bus, consumer)
-        picture.same_rank.append(tuple(s for s in sources))
+        picture.same_rank += [tuple(sources), _independent(picture, consumers)]
 
 
 def shared_sources(picture: Picture) -> tuple[list[str], list[str]] | None:
@@ -211,9 +223,31 @@ def shared_sources(picture: Picture) -> tuple[list[str], list[str]] | None:
     return best
 
 
+def _independent(picture: Picture, names: list[str]) -> tuple[str, ...]:
+    """Those that do not depend on each other at the same step: they stand side by side."""
+    above: dict[str, set[str]] = {}
+    for e in picture.edges:
+        if e.kind in ("plain", "wire", "skip") and not e.against:
+            above.setdefault(e.tail, set()).add(e.head)
+    reached = {name: _reached(name, above) for name in names}
+    return tuple(n for n in names if not any(n in reached[other] for other in names if other != n))
+
+
 def _common(a: Iterable[str], b: Iterable[str]) -> tuple[str, ...]:
     other = set(b)
     return tuple(name for name in a if name in other)
+
+
+def _siblings(picture: Picture) -> list[tuple[str, ...]]:
+    """Signals and gates that read the same stand side by side."""
+    into: dict[str, set[str]] = {}
+    for e in picture.edges:
+        if e.kind in ("plain", "time") and picture.vertices[e.head].role in ("gate", "signal"):
+            into.setdefault(e.head, set()).add(e.tail)
+    alike: dict[frozenset[str], list[str]] = {}
+    for name, sources in into.items():
+        alike.setdefault(frozenset(sources), []).append(name)
+    return [tuple(names) for names in alike.values() if len(names) > 1]
 
 
 # ---- ranks and loops -----------------------------------------------------------------------------

@@ -133,3 +133,34 @@ def points_of(spline: str) -> list[Point]:
     """The control points of a Graphviz spline, without the tips of its arrows."""
     words = [w for w in spline.split() if w[:2] not in ("e,", "s,")]
     return [(float(x), float(y)) for x, _, y in (w.partition(",") for w in words)]
+
+
+def touches(points: Sequence[Point], boxes: Sequence[tuple[float, float, float, float]], margin: float) -> bool:
+    """Whether a spline comes within ``margin`` of one of the boxes (left, bottom, right, top)."""
+    return any(
+        x0 - margin < x < x1 + margin and y0 - margin < y < y1 + margin
+        for x, y in sample(points, 60)
+        for x0, y0, x1, y1 in boxes
+    )
+
+
+def extent(points: Sequence[Point]) -> float:
+    """The length of a spline."""
+    line = sample(points)
+    return sum(_distance(a, b) for a, b in zip(line, line[1:], strict=False))
+
+
+def crossings(points: Sequence[Point], others: Sequence[Sequence[Point]]) -> int:
+    """How many other polylines a spline crosses."""
+    line = sample(points, 12)
+    return sum(
+        any(_cross(a, b, c, d) for a, b in zip(line, line[1:], strict=False) for c, d in zip(o, o[1:], strict=False))
+        for o in others
+    )
+
+
+def _cross(a: Point, b: Point, c: Point, d: Point) -> bool:
+    def turn(p: Point, q: Point, r: Point) -> float:
+        return (q[0] - p[0]) * (r[1] - p[1]) - (q[1] - p[1]) * (r[0] - p[0])
+
+    return turn(a, b, c) * turn(a, b, d) < 0 and turn(c, d, a) * turn(c, d, b) < 0

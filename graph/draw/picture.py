@@ -156,6 +156,7 @@ def _of_edge(edge: Edge, number: int) -> dict[str, str]:
 
 def _of_edge_to_place(edge: Edge, number: int) -> dict[str, str]:
     values = {**style.KINDS[edge.kind], "id": f"e_{number}", **edge.hints}
+    values.pop("around", None)
     if edge.label:
         values["label"] = edge.label
     if edge.against:

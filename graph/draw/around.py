@@ -1,0 +1,80 @@
+"""Wires that run around a placed picture: feedback down one side, far enough out to touch nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from . import curves, labels, style
+from .picture import Edge, Picture, Point
+
+MARGIN = 7.0
+_NEAREST, _FURTHER, _FURTHEST = 22.0, 6.0, 260.0
+_CROSSING, _EAST = 45.0, 12.0  # what a crossing, and the side of the loops, cost in points
+
+
+def route(picture: Picture, edge: Edge) -> None:
+    """Replace the path of an edge by one round the west or the east, whichever stays closer."""
+    boxes = list(obstacles(picture, {edge.tail, edge.head}))
+    crossed = [curves.sample(curves.points_of(e.path), 10) for e in picture.edges if e.path and e is not edge]
+    candidates = [
+        (curves.extent(points) + _CROSSING * curves.crossings(points, crossed) + (_EAST if side > 0 else 0), points)
+        for side in (-1, 1)
+        for points in _clear(picture, edge, side, boxes)
+    ]
+    if not candidates:
+        return
+    points = min(candidates)[1]
+    arrow = style.tip(edge.kind)
+    if arrow:
+        x, y = points[-1]
+        points[-1] = (x + (arrow if points[-2][0] > x else -arrow), y)
+        edge.path = curves.path(points, (x, y))
+    else:
+        edge.path = curves.path(points)
+
+
+def obstacles(picture: Picture, ends: set[str]) -> Iterator[tuple[float, float, float, float]]:
+    """Boxes that a wire has to keep clear of: vertices and the labels of edges."""
+    for name, vertex in picture.vertices.items():
+        if name not in ends and vertex.role != "panel":
+            (x, y), (w, h) = vertex.at, vertex.half
+            yield x - w, y - h, x + w, y + h
+    for edge in picture.edges:
+        if edge.label and edge.label_at:
+            x, y = edge.label_at
+            w = labels.width(edge.label, style.EDGE_SIZE) / 2
+            yield x - w + 4, y - 6, x + w - 4, y + 6
+
+
+def _clear(
+    picture: Picture, edge: Edge, side: int, boxes: list[tuple[float, float, float, float]]
+) -> Iterator[list[Point]]:
+    """The wires that touch nothing, the first behind each obstacle."""
+    tail, head = picture.vertices[edge.tail], picture.vertices[edge.head]
+    (x0, y0), (x1, y1) = tail.at, head.at
+    start = (x0 + side * (tail.half[0] + curves.GAP), y0)
+    end = (x1 + side * (head.half[0] + curves.GAP), y1)
+    lane, blocked = max(side * start[0], side * end[0]) + _NEAREST, True
+    furthest = lane + _FURTHEST
+    while lane < furthest:
+        points = _bow(start, end, side * lane)
+        touching = curves.touches(points, boxes, MARGIN)
+        if blocked and not touching:
+            yield points
+        blocked = touching
+        lane += _FURTHER
+
+
+def _bow(start: Point, end: Point, lane: float) -> list[Point]:
+    """Out sideways, along the lane, and in sideways again."""
+    (x0, y0), (x1, y1) = start, end
+    middle = (y0 + y1) / 2
+    return [
+        start,
+        (x0 + 0.7 * (lane - x0), y0),
+        (lane, middle + 0.5 * (y0 - middle)),
+        (lane, middle),
+        (lane, middle + 0.5 * (y1 - middle)),
+        (x1 + 0.7 * (lane - x1), y1),
+        end,
+    ]
