@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -60,8 +61,9 @@ def save(folder: Path, saved: Saved) -> None:
         **{f"carried.{name}": a for name, a in saved.carried.items()},
     }
     arrays = {name: np.ascontiguousarray(a).reshape(np.shape(a)) for name, a in arrays.items()}
-    about = {"format": str(FORMAT), "update": str(saved.update), "sha256": _digest(arrays)}
-    write(folder / WEIGHTS, serialise(arrays, metadata=about))
+    about = json.dumps({"format": FORMAT, "update": saved.update, "sha256": _digest(arrays)})
+    # one entry: safetensors writes several in an order that changes, and equal runs give equal files
+    write(folder / WEIGHTS, serialise(arrays, metadata={"bptt": about}))
 
 
 def load_weights(folder: Path) -> Saved:
@@ -73,18 +75,18 @@ def load_weights(folder: Path) -> Saved:
         raise RunError(f"{path}: expected the weights of the run, there is no such file; train anew")
     try:
         with safe_open(path, framework="np") as file:
-            about = file.metadata() or {}
+            about = json.loads((file.metadata() or {}).get("bptt", "{}"))
             arrays: Arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
     except (SafetensorError, OSError, ValueError) as error:
         raise damaged(path, "a safetensors file", error) from error
-    if about.get("format") != str(FORMAT):
-        raise damaged(path, f"format {FORMAT} in the header", repr(about.get("format")))
-    update = about.get("update", "")
-    if not update.isdecimal():
+    if not isinstance(about, dict) or about.get("format") != FORMAT:
+        raise damaged(path, f'"format": {FORMAT} in the header', about)
+    update = about.get("update")
+    if not isinstance(update, int) or update < 0:
         raise damaged(path, "the number of its update in the header", repr(update))
     if about.get("sha256") != _digest(arrays):
-        raise damaged(path, f"the checksum {about.get('sha256', 'none')[:12]}…", f"{_digest(arrays)[:12]}…")
-    saved = Saved(int(update), {})
+        raise damaged(path, f"the checksum {str(about.get('sha256'))[:12]}…", f"{_digest(arrays)[:12]}…")
+    saved = Saved(update, {})
     for name, array in arrays.items():
         kind, dot, rest = name.partition(".")
         if dot:

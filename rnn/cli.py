@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 from .. import __version__
 from ..graph.errors import did_you_mean
 from .data import DataError, read_text
-from .report import svg
 from .train import Settings, TrainingError
 
 if TYPE_CHECKING:
@@ -80,6 +79,7 @@ TRAIN_HELP = {
     "share": "share of the text that is trained on",
     "report": "updates from one line of metrics to the next",
     "validate": "updates from one validation and save to the next",
+    "sample": "characters of the sample that the run writes at its end",
     "target": "cpu, or interpret: NumPy without compilation, slow",
 }
 
@@ -229,7 +229,11 @@ def draw(given: argparse.Namespace) -> None:
         ("unrolled", draw_unrolled(net, steps=given.steps, grad=given.grad)),
     ):
         path = folder / f"{net.name}-{kind}.svg"
-        write(path, svg(drawing))
+        try:
+            picture = drawing.svg
+        except RuntimeError as error:  # no Graphviz: the message has the remedies
+            raise DataError(str(error)) from error
+        write(path, picture)
         print(path)
 
 

@@ -167,12 +167,7 @@ def pictures(net: Circuit, place: Path, say: Callable[[str], None]) -> None:
     from ..graph import draw_circuit, draw_unrolled
 
     try:
-        folder.write(place / folder.CIRCUIT, svg(draw_circuit(net)))
-        folder.write(place / folder.UNROLLED, svg(draw_unrolled(net, steps=4)))
-    except ImportError as error:
+        folder.write(place / folder.CIRCUIT, draw_circuit(net).svg)
+        folder.write(place / folder.UNROLLED, draw_unrolled(net, steps=4).svg)
+    except RuntimeError as error:
         say(f"no pictures: {error}")
-
-
-def svg(drawing: Any) -> str:
-    """A drawing as SVG."""
-    return str(drawing.svg())

@@ -47,7 +47,7 @@ class Settings:
     ``vector`` and ``hidden`` are sizes; ``batch`` rows are read in windows of ``window`` characters; the
     rate falls from ``rate`` by ``decay``; gradients longer than ``clip`` are scaled down to it; the first
     ``share`` of the text is trained on; metrics are written every ``report`` updates, the rest of the text is
-    evaluated and the run is saved every ``validate`` updates.
+    evaluated and the run is saved every ``validate`` updates. A sample of ``sample`` characters ends the run.
     """
 
     vector: int = 48
@@ -61,13 +61,15 @@ class Settings:
     seed: int = 0
     share: float = 0.9
     report: int = 10
-    validate: int = 100
+    validate: int = 200
+    sample: int = 500
     target: str = "cpu"
 
     def __post_init__(self) -> None:
         for name in ("vector", "hidden", "batch", "window", "updates", "report", "validate"):
             _expect(name, getattr(self, name), int, lambda v: v >= 1, "a whole number of at least 1")
-        _expect("seed", self.seed, int, lambda v: v >= 0, "a whole number of at least 0")
+        for name in ("seed", "sample"):
+            _expect(name, getattr(self, name), int, lambda v: v >= 0, "a whole number of at least 0")
         for name in ("rate", "clip"):
             _expect(
                 name, getattr(self, name), (int, float), lambda v: 0 < v < math.inf, "a finite number above 0"
@@ -267,6 +269,6 @@ def _finish(run: Run, trainer: Trainer, report: Report, updates: int) -> None:
     if trainer.update < updates:
         report.say(f"stopped after update {trainer.update} of {updates}; {run.folder} keeps its weights")
     else:
-        sample = run.generate(500, seed=0)
+        sample = run.generate(trainer.settings.sample, seed=trainer.settings.seed)
         folder.write(run.folder / folder.SAMPLE, sample + "\n")
         report.say(f"{sample}\n\n{run.folder} holds the run; go on with: bptt generate {run.folder}")

@@ -10,7 +10,15 @@ import pytest
 from bptt.rnn import cli, train
 from bptt.rnn.cli import main
 
-TINY = ["--hidden=4", "--vector=3", "--batch=2", "--window=5", "--updates=2", "--target=interpret"]
+TINY = [
+    "--hidden=4",
+    "--vector=3",
+    "--batch=2",
+    "--window=5",
+    "--updates=2",
+    "--sample=9",
+    "--target=interpret",
+]
 
 Captured = pytest.CaptureFixture[str]
 
