@@ -256,11 +256,11 @@ class Body:
             self.low.fill(under)
             source = self.net.real(under.args[0])
             return Load(self.low.value(source, True), (under.attr,), columns)
-        if under in members and not (as_itself and under is self.net.real(node)):
-            return Let(self.low.name(under, self.index))
-        leaf = _number(under) if not self._is_there(under) else None
+        leaf = None if self._is_there(under) else _number(under)
         if leaf is not None and (under.op != "mask" or as_itself):
             return leaf
+        if under in members and not (as_itself and under is self.net.real(node)):
+            return Let(self.low.name(under, self.index))
         return Load(self._value(under), (), columns)
 
 

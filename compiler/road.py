@@ -17,6 +17,7 @@ from ..graph.errors import CircuitError
 from ..graph.expr import Node, make, ref
 from ..graph.grad import grad
 from ..graph.simplify import canonical, expected_masks, simplify
+from .boundaries import one_value_a_slot
 from .chunks import fuse, ring
 from .loop import Program as LoopProgram
 from .lower import lower
@@ -62,7 +63,9 @@ class Road:
     """
 
     def __init__(self, net: Circuit, request: Request, plan: Plan) -> None:
-        self.net, self.request, self.plan = net, request, plan
+        # each node of an unfolded graph knows the equation and the step it comes from: the loop is there already
+        self.net = net.unfolding.circuit if net.unfolding else net
+        self.request, self.plan = request, plan
 
     @cached_property
     def states(self) -> dict[str, int]:
@@ -158,7 +161,7 @@ class Road:
     def _lowered(self, net: Circuit, results: dict[str, str]) -> LoopProgram:
         plan = self.plan
         eqs = {n: _computed(net, e) if n in results.values() else e for n, e in net.eqs.items()}
-        network = Network(eqs, list(dict.fromkeys(results.values())))
+        network = Network(one_value_a_slot(eqs), list(dict.fromkeys(results.values())))
         if plan.merge:
             network = regroup_sums(network)
         passes = schedule(network)
