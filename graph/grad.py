@@ -95,7 +95,9 @@ class _Reverse:
         self.orders = {name: topological([e]) for name, e in self.eqs.items()}
         self.active = dependent(self.orders, self.wanted)
         self.mark = new_mark("δ", circuit.names())
-        self.taken = circuit.names()
+        # the names that adjoints of equations will have are taken too: δ2 of δuʹ is not a part of δ2δu
+        names = circuit.names()
+        self.taken = names | {self.mark + n for n in names}
         # an expression that is an equation's root is referred to by its name
         self.names: dict[Node, Node] = {}
         for name, e in circuit.eqs.items():
