@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from . import build as b
 from . import expr
-from .circuit import Circuit, boundary_name, references
+from .circuit import Circuit, boundary_name
 from .errors import CircuitError
 from .expr import Node, substitute, topological
 
@@ -91,16 +91,14 @@ def final_name(source: str, j: int) -> str:
 def boundary_inputs(circuit: Circuit, names: Iterable[str] | None = None) -> Circuit:
     """The circuit with boundary values as inputs of their names; None: all its initial values along t.
 
-    Their equations are dropped where nothing else reads them.
+    They take the place of their equations.
     """
     found = list(names or ())
     if names is None:
         for n in topological(circuit.eqs.values()):
             if n.op == "delay" and n.attr[0] == "t" and n.attr[1] > 0:
                 found += [boundary_name(n.args[0], "t", n.attr[1], j) for j in range(n.attr[1])]
-    eqs = _with_inputs(circuit, set(found))
-    read = set(references(eqs.values()))
-    return circuit.with_eqs({n: e for n, e in eqs.items() if n not in found or n in read})
+    return circuit.with_eqs({n: e for n, e in _with_inputs(circuit, set(found)).items() if n not in found})
 
 
 def opened(circuit: Circuit, boundary: str) -> Circuit:
@@ -128,7 +126,9 @@ def _with_inputs(circuit: Circuit, boundaries: set[str]) -> dict[str, Node]:
     """The equations with these boundary values read from inputs of their names."""
     replace: dict[Node, Node] = {}
     for n in topological(circuit.eqs.values()):
-        if n.op == "delay":
+        if n.op == "ref" and n.attr in boundaries:
+            replace[n] = expr.input_(n.attr, n.axes, n.shape, n.dtype)
+        elif n.op == "delay":
             axis, k = n.attr
             source, *bounds = n.args
             for j in range(abs(k)):

@@ -17,6 +17,12 @@ WHOLE = frozenset(("at", "reduce", "contract", "scatter", "amax"))
 
 def check(circuit: Circuit) -> None:
     """Raises CircuitError where the equations are no circuit."""
+    for name in circuit.eqs:
+        if name in circuit.param_nodes or name in circuit.input_nodes:
+            role = "a parameter" if name in circuit.param_nodes else "an input"
+            raise CircuitError(
+                f"{_place(circuit, name)}: {name} has an equation and is {role}; rename one of them"
+            )
     nodes = {name: topological([e]) for name, e in circuit.eqs.items()}
     for name, order in nodes.items():
         for n in order:

@@ -48,7 +48,7 @@ def evaluate(
     wanted = reachable(circuit, names)
     if not training:
         wanted = expected_masks(wanted)
-    call = given(wanted, params, inputs, lengths, start)
+    call = given(wanted, params, inputs, lengths, start, whole=circuit)
     if wanted.unfolding is not None:
         return _values(wanted, names, call, seed)
     dag = unfold(wanted, call.sizes["t"], call.sizes.get("s"), ragged=bool(call.lengths), start=start)

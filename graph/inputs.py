@@ -55,11 +55,13 @@ def given(
     lengths: Any = None,
     start: int = 1,
     dtype: Any = None,
+    whole: Circuit | None = None,
 ) -> Given:
     """The arguments of a call, checked against what a circuit declares.
 
     dtype: that which arrays of numbers must have; None: all are taken and become float64. Inputs named like
     boundary values ("h[0]") that are not given are zero. Parameters that no equation needs may be missing.
+    whole: the network of which ``circuit`` is a part; what is a target there may be -1.
     """
     if not _whole(start) or start < 1:
         raise ValueError(f"start: expected the number of the first step, at least 1, got {start!r}")
@@ -77,7 +79,7 @@ def given(
             arrays[name] = np.full(shape, fill, np.int64 if node.dtype == "i" else dtype or np.float64)
     result = Given(checked, arrays, sizes, found)
     _check_unfolding(circuit, result)
-    _check_symbols(circuit, result)
+    _check_symbols(whole or circuit, result)
     return result
 
 

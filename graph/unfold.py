@@ -10,7 +10,7 @@ where the padding is finite. The unfolded gradient of a circuit is right whateve
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import product
 
 from . import build as b
@@ -203,7 +203,7 @@ class _Unfolder:
         terms = []
         for steps in self._indices([a for a in over if a != "b"]):
             full = {**at, **dict(zip([a for a in over if a != "b"], steps, strict=True))}
-            args = [self._summand(x, full) if over else self.get(x, full) for x in n.args]
+            args = [self._summand(x, full, over) for x in n.args]
             if n.op == "reduce":
                 terms.append(b.reduce(args[0], batch))
             elif n.op == "contract":
@@ -212,9 +212,9 @@ class _Unfolder:
                 terms.append(b.scatter(args[0], n.attr[0], args[1:], batch))
         return self._typed(n, b.add(*terms))
 
-    def _summand(self, x: Node, at: At) -> Node:
+    def _summand(self, x: Node, at: At, over: Sequence[str]) -> Node:
         v = self.get(x, at)
-        return v if x.dtype != "f" else self._within(v, b.zeros(v), time_axes(x), at)
+        return self._within(v, b.zeros(v), _summed(x, over), at) if x.dtype == "f" else v
 
     def _greatest(self, n: Node, at: At) -> Node:
         """The largest over steps, and over the rows of the batch that still run; no gradient passes."""
@@ -223,7 +223,7 @@ class _Unfolder:
         for steps in self._indices(over):
             full = {**at, **dict(zip(over, steps, strict=True))}
             v = self.get(x, full)
-            v = self._within(v, b.like(float("-inf"), v.axes, v.shape), time_axes(x), full)
+            v = self._within(v, b.like(float("-inf"), v.axes, v.shape), _summed(x, n.attr), full)
             best = v if best is None else b.maximum(best, v)
         if best is None:
             raise CircuitError("the largest value of no steps")
@@ -234,6 +234,11 @@ class _Unfolder:
     @staticmethod
     def _typed(n: Node, v: Node) -> Node:
         return b.like(v, rest(n), n.shape)
+
+
+def _summed(x: Node, over: Sequence[str]) -> list[str]:
+    """The time axes whose lengths a sum asks: those summed over, and in a sum over the batch all."""
+    return [a for a in time_axes(x) if a in over or "b" in over]
 
 
 def rest(n: Node) -> list[str]:
