@@ -88,6 +88,8 @@ def number_type(program: Program, dtype: str) -> np.dtype[Any]:
 
 def slots(value: Value, n: int) -> int:
     """How many slots of a value are stored along its time axis of ``n`` steps."""
+    if value.keep.kind == "every":
+        return -(-n // value.keep.n) * value.lead
     return value.lead + n + value.trail if value.keep.kind == "all" else value.keep.n
 
 
@@ -142,22 +144,23 @@ def pack_shape(pack: Any) -> tuple[int, int]:
 class Workspace:
     """The arrays of a program, kept from call to call; one that has become too small is allocated anew."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, extra: Mapping[str, tuple[int, ...]] | None = None) -> None:
+        """``extra``: more arrays of numbers, of fixed shapes, by name."""
         self.program = program
+        self._extra = dict(extra or {})
         self._inner = inner_blocks(program)
         self._memory: dict[str, Array] = {}
         self._shaped: dict[str, Array] = {}
         self._sizes: dict[str, int] = {}
 
     def arrays(self, sizes: Mapping[str, int]) -> dict[str, Array]:
-        """One array for every value of the program's own, and for every pack (transposed: [k, rows])."""
+        """One array for every value of the program's own."""
         if self._sizes != sizes:
             for v in owned(self.program):
                 shape = storage_shape(v, sizes, v.name in self._inner)
                 self._shaped[v.name] = self._array(v.name, shape, number_type(self.program, v.dtype))
-            for pack in self.program.packs.values():
-                shape = pack_shape(pack)[::-1]
-                self._shaped[pack.name] = self._array(pack.name, shape, number_type(self.program, "f"))
+            for name, shape in self._extra.items():
+                self._shaped[name] = self._array(name, shape, number_type(self.program, "f"))
             self._sizes = dict(sizes)
         return self._shaped
 

@@ -39,7 +39,7 @@ class Expressions:
         if isinstance(e, Apply):
             return self._apply(e)
         if isinstance(e, Here):
-            return self.here(e.axis, e.end, e.position)
+            return "(" + self.here(e.axis, e.end, e.position) + ")"
         if isinstance(e, Random):
             return self._random(e)
         return f"number({self._whole(e)})"
@@ -77,8 +77,8 @@ class Expressions:
     def here(self, axis: str, end: bool, position: int) -> str:
         """Whether the row is at a step."""
         if end:
-            return f"({axis} == {offset(self.reader.length(axis, self.scope), position)})"
-        return f"({self._step(axis)} == {position})"
+            return f"{axis} == {offset(self.reader.length(axis, self.scope), position)}"
+        return f"{self._step(axis)} == {position}"
 
     def _random(self, e: Random) -> str:
         index = {"t": "0", "s": "0", "b": "0"}

@@ -186,12 +186,19 @@ def logsumexp(x: Array) -> float:
 
 
 @function
-def cumsum(x: Array, reverse: bool, out: Array) -> None:
-    total = x[0] - x[0]
+def cumsum(x: Array, out: Array) -> None:
+    total = like(x[0], 0.0)
     for i in range(len(x)):
-        k = len(x) - 1 - i if reverse else i
-        total += x[k]
-        out[k] = total
+        total += x[i]
+        out[i] = total
+
+
+@function
+def cumsum_reversed(x: Array, out: Array) -> None:
+    total = like(x[0], 0.0)
+    for i in range(len(x) - 1, -1, -1):
+        total += x[i]
+        out[i] = total
 
 
 @function
@@ -215,42 +222,54 @@ def nll(p: Array, symbol: int) -> float:
 
 # ---- products ------------------------------------------------------------------------------------
 @function
-def multiply_row(x: Array, w: Array, lo: int, add: bool, out: Array) -> None:
-    """``out (+)= x @ w[:, lo : lo + len(out)]``, the products added in the order of ``x``."""
+def multiply_row(x: Array, w: Array, out: Array) -> None:
+    """``out = x @ w``, the products added in the order of ``x``."""
+    for i in range(len(out)):
+        out[i] = 0
+    add_product_row(x, w, out)
+
+
+@function
+def add_product_row(x: Array, w: Array, out: Array) -> None:
+    """``out += x @ w``, the products added in the order of ``x``."""
     size, width = len(x), len(out)
-    if not add:
-        for i in range(width):
-            out[i] = 0
     whole = size - size % 4
     for k in range(0, whole, 4):
         x0, x1, x2, x3 = x[k], x[k + 1], x[k + 2], x[k + 3]
-        w0, w1, w2, w3 = w[k, lo:], w[k + 1, lo:], w[k + 2, lo:], w[k + 3, lo:]
+        w0, w1, w2, w3 = w[k], w[k + 1], w[k + 2], w[k + 3]
         for i in range(width):
             out[i] = out[i] + x0 * w0[i] + x1 * w1[i] + x2 * w2[i] + x3 * w3[i]
     for k in range(whole, size):
-        x0, w0 = x[k], w[k, lo:]
+        x0, w0 = x[k], w[k]
         for i in range(width):
             out[i] += x0 * w0[i]
 
 
 @function
-def multiply(order: Array, rows: int, x: Array, w: Array, lo: int, add: bool, out: Array) -> None:
-    """``multiply_row`` for the first ``rows`` rows in ``order``, the same bits, four rows a pass over ``w``."""
+def multiply(order: Array, rows: int, x: Array, w: Array, out: Array) -> None:
+    """``multiply_row`` for the first ``rows`` rows in ``order``, the same bits."""
+    for q in range(rows):
+        row = out[order[q]]
+        for i in range(len(row)):
+            row[i] = 0
+    add_product(order, rows, x, w, out)
+
+
+@function
+def add_product(order: Array, rows: int, x: Array, w: Array, out: Array) -> None:
+    """``add_product_row`` for the first ``rows`` rows in ``order``, the same bits, four rows a pass over ``w``."""
     size, width = x.shape[1], out.shape[1]
     quads = rows - rows % 4
     whole = size - size % 4
     for q in range(0, quads, 4):
-        ra, rb, rc, rd = order[q], order[q + 1], order[q + 2], order[q + 3]
-        a, b, c, d = out[ra], out[rb], out[rc], out[rd]
-        if not add:
-            for i in range(width):
-                a[i] = b[i] = c[i] = d[i] = 0
+        xa, xb, xc, xd = x[order[q]], x[order[q + 1]], x[order[q + 2]], x[order[q + 3]]
+        a, b, c, d = out[order[q]], out[order[q + 1]], out[order[q + 2]], out[order[q + 3]]
         for k in range(0, whole, 4):
-            a0, a1, a2, a3 = x[ra, k], x[ra, k + 1], x[ra, k + 2], x[ra, k + 3]
-            b0, b1, b2, b3 = x[rb, k], x[rb, k + 1], x[rb, k + 2], x[rb, k + 3]
-            c0, c1, c2, c3 = x[rc, k], x[rc, k + 1], x[rc, k + 2], x[rc, k + 3]
-            d0, d1, d2, d3 = x[rd, k], x[rd, k + 1], x[rd, k + 2], x[rd, k + 3]
-            w0, w1, w2, w3 = w[k, lo:], w[k + 1, lo:], w[k + 2, lo:], w[k + 3, lo:]
+            a0, a1, a2, a3 = xa[k], xa[k + 1], xa[k + 2], xa[k + 3]
+            b0, b1, b2, b3 = xb[k], xb[k + 1], xb[k + 2], xb[k + 3]
+            c0, c1, c2, c3 = xc[k], xc[k + 1], xc[k + 2], xc[k + 3]
+            d0, d1, d2, d3 = xd[k], xd[k + 1], xd[k + 2], xd[k + 3]
+            w0, w1, w2, w3 = w[k], w[k + 1], w[k + 2], w[k + 3]
             for i in range(width):
                 v0, v1, v2, v3 = w0[i], w1[i], w2[i], w3[i]
                 a[i] = a[i] + a0 * v0 + a1 * v1 + a2 * v2 + a3 * v3
@@ -258,7 +277,7 @@ def multiply(order: Array, rows: int, x: Array, w: Array, lo: int, add: bool, ou
                 c[i] = c[i] + c0 * v0 + c1 * v1 + c2 * v2 + c3 * v3
                 d[i] = d[i] + d0 * v0 + d1 * v1 + d2 * v2 + d3 * v3
         for k in range(whole, size):
-            a0, b0, c0, d0, w0 = x[ra, k], x[rb, k], x[rc, k], x[rd, k], w[k, lo:]
+            a0, b0, c0, d0, w0 = xa[k], xb[k], xc[k], xd[k], w[k]
             for i in range(width):
                 v0 = w0[i]
                 a[i] += a0 * v0
@@ -266,7 +285,7 @@ def multiply(order: Array, rows: int, x: Array, w: Array, lo: int, add: bool, ou
                 c[i] += c0 * v0
                 d[i] += d0 * v0
     for q in range(quads, rows):
-        multiply_row(x[order[q]], w, lo, add, out[order[q]])
+        add_product_row(x[order[q]], w, out[order[q]])
 
 
 @function

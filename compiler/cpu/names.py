@@ -11,9 +11,11 @@ from collections.abc import Iterable
 RESERVED = frozenset(
     "T S B t s row rows n lo hi start key number inf nan np math float64 float32 kernel range min max abs bool int "
     "float len original tanh sigmoid relu exp log sin cos sqrt sign step floor softplus maximum minimum logaddexp "
-    "mod power random highest argmax softmax logsumexp cumsum cross_entropy nll multiply multiply_row add_outer "
+    "mod power random highest argmax softmax logsumexp cumsum cumsum_reversed cross_entropy nll multiply multiply_row "
+    "add_product add_product_row add_outer "
     "like total True False None".split()
 )
+PREFIXES = ("running_", "order_", "lengths_", "count_", "unit", "part", "stage_", "at_")
 
 
 class Names:
@@ -36,7 +38,7 @@ class Names:
         if not text.isidentifier() or keyword.iskeyword(text):
             text = "v_" + text if not (text + "_").isidentifier() else text + "_"
         found, k = text, 1
-        while found in self._taken or found.startswith(("running_", "order_", "lengths_", "count_", "unit")):
+        while found in self._taken or found.startswith(PREFIXES) or "_mod_" in found:
             found, k = f"{text}_{k}" if found in self._taken else f"v_{text}", k + 1
         self._taken.add(found)
         return found

@@ -6,6 +6,7 @@ goes through the steps of its axis; each statement is a loop over the rows that 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -40,31 +41,45 @@ INDICES = ("running_t", "running_s", "order_t", "order_s", "lengths_t", "lengths
 
 @dataclass(frozen=True)
 class Kernel:
-    """One printed function: its name, its arguments in order, and the packs it reads."""
+    """One printed function: its name and its arguments in order."""
 
     name: str
     arguments: tuple[str, ...]
-    packs: tuple[str, ...]
     text: str
 
 
 @dataclass(frozen=True)
+class Panel:
+    """Rows ``lo`` to ``hi`` of a pack, those of one destination, as kernels read them: transposed, [k, rows]."""
+
+    pack: str
+    lo: int
+    hi: int
+
+
+@dataclass(frozen=True)
 class Source:
-    """A printed program: the text of its module, its kernels, and the identifier of each value and pack."""
+    """A printed program: the text of its module, its kernels, and what their arguments stand for.
+
+    values  identifier -> value;  panels  identifier -> panel of a pack
+    """
 
     text: str
     kernels: tuple[Kernel, ...]
-    identifiers: dict[str, str]
+    values: dict[str, str]
+    panels: dict[str, Panel]
 
 
 def print_program(program: Program) -> Source:
     """The Numba source of a loop program; the same program gives the same text."""
-    names = Names([*program.values, *program.packs])
-    kernels = tuple(StagePrinter(program, names, i, stage).kernel() for i, stage in enumerate(program.stages, 1))
+    names = Names(program.values)
+    panels: dict[Panel, str] = {}
+    kernels = tuple(StagePrinter(program, names, panels, i, s).kernel() for i, s in enumerate(program.stages, 1))
     title = " ".join(program.name.split())
     head = f'"""{_plain(title)}, compiled for the CPU in {program.dtype}."""\n\n{_imports(program, kernels)}\n'
     text = head + "\n\n".join(["", *(k.text for k in kernels)])
-    return Source(text, kernels, {n: names[n] for n in (*program.values, *program.packs)})
+    values = {names[n]: n for n in program.values}
+    return Source(text, kernels, values, {identifier: panel for panel, identifier in panels.items()})
 
 
 def _plain(text: str) -> str:
@@ -74,11 +89,11 @@ def _plain(text: str) -> str:
 def _imports(program: Program, kernels: Sequence[Kernel]) -> str:
     body = "".join(k.text for k in kernels)
     helpers = [
-        *("add_outer", "argmax", "cross_entropy", "cumsum", "floor", "highest", "logaddexp", "logsumexp", "maximum"),
-        *("minimum", "mod", "multiply", "multiply_row", "nll", "power", "random", "relu", "sigmoid", "sign"),
-        *("softmax", "softplus", "step", "tanh"),
+        *("add_outer", "add_product", "add_product_row", "argmax", "cross_entropy", "cumsum", "cumsum_reversed"),
+        *("floor", "highest", "logaddexp", "logsumexp", "maximum", "minimum", "mod", "multiply", "multiply_row"),
+        *("nll", "power", "random", "relu", "sigmoid", "sign", "softmax", "softplus", "step", "tanh"),
     ]
-    called = [h for h in helpers if h + "(" in body]
+    called = [h for h in helpers if re.search(rf"\b{h}\(", body)]
     lines = ["from math import cos, exp, inf, log, nan, sin, sqrt", "", f"from numpy import {program.dtype} as number", ""]
     if called:
         lines.append("from bptt.compiler.cpu.functions import (")
@@ -91,12 +106,13 @@ def _imports(program: Program, kernels: Sequence[Kernel]) -> str:
 class StagePrinter:
     """Prints one stage as one function."""
 
-    def __init__(self, program: Program, names: Names, number: int, stage: Stage) -> None:
-        self.program, self.names, self.stage = program, names, stage
+    def __init__(
+        self, program: Program, names: Names, panels: dict[Panel, str], number: int, stage: Stage
+    ) -> None:
+        self.program, self.names, self.panels, self.stage = program, names, panels, stage
         self.name = f"stage_{number}"
         self.w = Writer()
         self.reader = Reader(program, names, self.w)
-        self.packs: dict[str, None] = {}
         self.locals: dict[str, str] = {}
 
     def kernel(self) -> Kernel:
@@ -112,11 +128,11 @@ class StagePrinter:
             axis = self.stage.axis
             self.rows(self.stage, "1", f"{self.w.use(axis.upper())} + 1" if axis else "")
         counts = sorted(n for n in self.w.used if n.startswith("count_"))
-        arrays = [self.names[n] for n in (*self.program.values, *self.program.packs)]
+        arrays = [*(self.names[n] for n in self.program.values), *self.panels.values()]
         known = [*NUMBERS, *counts, *INDICES, *arrays]
         arguments = tuple(n for n in known if n in self.w.used)
         head = self._head(arguments)
-        return Kernel(self.name, arguments, tuple(self.packs), "\n".join([*head, *self.w.lines]) + "\n")
+        return Kernel(self.name, arguments, "\n".join([*head, *self.w.lines]) + "\n")
 
     def _head(self, arguments: Sequence[str]) -> list[str]:
         lines, line = ["@kernel"], f"def {self.name}("
@@ -138,7 +154,18 @@ class StagePrinter:
         head = f"range(1, {end} + 1, {size})" if chunks.order == "up" else f"range({first}, 0, -{size})"
         with self.w.block(f"for lo in {head}:"):
             self.w.line(f"hi = min(lo + {size - 1}, {end})")
+            self.checkpoints(chunks)
             yield
+
+    def checkpoints(self, chunks: Chunks) -> None:
+        """The slots before the chunk: saved, or put back."""
+        for signal, store in (*chunks.save, *chunks.restore):
+            v = self.program.values[signal]
+            state, kept = self.reader.array(v), self.reader.array(self.program.values[store])
+            for k in range(v.lead):
+                slot = self.reader.slot(v, chunks.axis, "lo", k - v.lead)
+                pair = [f"{kept}[(lo - 1) // {chunks.size} * {v.lead} + {k}]", f"{state}[{slot}]"]
+                self.w.line(" = ".join(pair if (signal, store) in chunks.save else reversed(pair)))
 
     # ---- stages --------------------------------------------------------------------------------
     def zero(self, stage: Rows) -> None:
@@ -160,7 +187,10 @@ class StagePrinter:
         with self.w.block(f"for {t} in {steps if stage.order == 'down' else f'range({lo}, {end})'}:"):
             if stage.batch:
                 self.w.line(f"rows = {self.reader.running(t)}[{t}]")
+            at = len(self.w.lines)
+            self.reader.places = {}
             self.body(stage.body, stage.sums, scope, stage)
+            self.w.insert(at, [f"{name} = {text}" for name, text in self.reader.places.items()])
 
     def body(self, body: Sequence[Statement], sums: Sequence[Sum], scope: Scope, stage: Rows) -> None:
         for statement in body:
@@ -220,19 +250,30 @@ class StagePrinter:
     def product(self, statement: Product, scope: Scope) -> None:
         lo = 0
         for name in statement.dsts:
-            (width,) = self.program.values[name].shape
+            hi = lo + self.program.values[name].shape[0]
             for i, part in enumerate(statement.parts):
-                self.packs[part.pack] = None
-                pack = self.w.use(self.names[part.pack])
+                call = "add_product" if i else "multiply"
+                w = self.w.use(self.panel(Panel(part.pack, lo, hi)))
                 x, out = self.reader.block(part.operand, scope), self.reader.block(name, scope)
                 if x is not None and out is not None:
-                    head = f"multiply({self.reader.order(scope)}, {self.reader.rows(scope)}, "
-                    self.w.line(f"{head}{x}, {pack}, {lo}, {i > 0}, {out})")
+                    rows = f"{self.reader.order(scope)}, {self.reader.rows(scope)}"
+                    self.w.line(f"{call}({rows}, {x}, {w}, {out})")
                     continue
                 with self.reader.loop(scope):
                     x, out = self.reader.view(part.operand, scope), self.reader.view(name, scope)
-                    self.w.line(f"multiply_row({x}, {pack}, {lo}, {i > 0}, {out})")
-            lo += width
+                    self.w.line(f"{call}_row({x}, {w}, {out})")
+            lo = hi
+
+    def panel(self, panel: Panel) -> str:
+        """Its identifier: the parameter's, where the panel is all of it."""
+        if panel not in self.panels:
+            lo, name = 0, panel.pack
+            for block in self.program.packs[panel.pack].blocks:
+                if (lo, lo + block.size[0]) == (panel.lo, panel.hi):
+                    name = block.value + ("" if block.transposed else "_T")
+                lo += block.size[0]
+            self.panels[panel] = self.names.fresh(name)
+        return self.panels[panel]
 
     def over(self, statement: Over, outer: Scope, stage: Rows) -> None:
         axis = statement.axis

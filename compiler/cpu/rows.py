@@ -91,9 +91,9 @@ def _along(p: RowPrinter, op: RowOp) -> None:
     lead = p.shape(op.dst)[:-1]
     with p.w.blocks(*features(lead)):
         units = UNITS[: len(lead)]
-        extra = f", {bool(op.attr)}" if op.op == "cumsum" else ""
+        name = "cumsum_reversed" if op.op == "cumsum" and op.attr else op.op
         x, out = p.reader.view(op.args[0], p.scope, units), p.reader.view(op.dst, p.scope, units)
-        p.w.line(f"{op.op}({x}{extra}, {out})")
+        p.w.line(f"{name}({x}, {out})")
 
 
 @template("logsumexp", "max_last", "argmax", "cross_entropy", "nll")

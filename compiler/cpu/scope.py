@@ -36,6 +36,7 @@ class Reader:
     def __init__(self, program: Program, names: Names, writer: Writer) -> None:
         self.program, self.names, self.writer = program, names, writer
         self.inner = inner_blocks(program)
+        self.places: dict[str, str] = {}  # indices that are worked out once a step: variable -> its text
 
     # ---- rows ----------------------------------------------------------------------------------
     @contextmanager
@@ -90,8 +91,16 @@ class Reader:
         """The index of the slot ``step + plus``."""
         if axis != v.time:
             return offset(step, plus - 1)
-        text = offset(step, plus + slot_offset(v))
-        return text if v.keep.kind == "all" else f"({text}) % {v.keep.n}"
+        plus += slot_offset(v)
+        text = offset(step, plus)
+        if v.keep.kind == "all":
+            return text
+        text = f"{f'({text})' if plus else text} % {v.keep.n}"
+        if step != axis:
+            return text
+        variable = f"{step}{'' if not plus else f'{plus}' if plus > 0 else f'_{-plus}'}_mod_{v.keep.n}"
+        self.places[variable] = text
+        return variable
 
     def element(self, load: Load | str, scope: Scope, units: Sequence[str]) -> str:
         """One number: of the row, at the given features."""

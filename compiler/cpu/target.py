@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from ..cache import Loaded, load_kernels
-from ..loop import Pack, Program
-from ..memory import POISON, Array, Batch, Workspace, inner_blocks
-from .printer import INDICES, Source, print_program
+from ..loop import Program
+from ..memory import POISON, Array, Batch, Workspace, inner_blocks, pack_shape
+from .printer import INDICES, Panel, Source, print_program
 
 TYPES = {"f": "", "i": "int64", "b": "boolean"}
 
@@ -21,12 +21,22 @@ class CpuTarget:
 
     def __init__(self, program: Program) -> None:
         self.program = program
-        self.workspace = Workspace(program)
 
     @cached_property
     def source(self) -> Source:
         """The printed program."""
         return print_program(self.program)
+
+    @property
+    def text(self) -> str:
+        return self.source.text
+
+    @cached_property
+    def workspace(self) -> Workspace:
+        """All arrays of the program's own, panels of packs among them."""
+        packs = self.program.packs
+        panels = {i: (pack_shape(packs[p.pack])[1], p.hi - p.lo) for i, p in self.source.panels.items()}
+        return Workspace(self.program, panels)
 
     @cached_property
     def _loaded(self) -> Loaded:
@@ -46,12 +56,13 @@ class CpuTarget:
         }
 
     def _array_types(self) -> dict[str, str]:
-        names, inner = self.source.identifiers, inner_blocks(self.program)
-        types = {names[p]: f"{self.program.dtype}[:, ::1]" for p in self.program.packs}
-        for v in self.program.values.values():
+        inner = inner_blocks(self.program)
+        types = {panel: f"{self.program.dtype}[:, ::1]" for panel in self.source.panels}
+        for identifier, name in self.source.values.items():
+            v = self.program.values[name]
             own = 0 if v.name in inner else 1
             rank = len(v.shape) + (own if v.role == "block" else len(v.axes))
-            types[names[v.name]] = _array_type(TYPES[v.dtype] or self.program.dtype, rank)
+            types[identifier] = _array_type(TYPES[v.dtype] or self.program.dtype, rank)
         return types
 
     def run(self, batch: Batch, given: Mapping[str, Array], poison: bool = False) -> dict[str, Array]:
@@ -60,41 +71,52 @@ class CpuTarget:
         ``given``: C-contiguous arrays of params and inputs in storage layout, in the program's types.
         ``poison``: fill all storage with NaN first, to see that nothing is read before it is written.
         """
-        arrays = {**self.workspace.arrays(batch.sizes), **given}
+        own = self.workspace.arrays(batch.sizes)
         if poison:
-            self._poison()
-        numbers = self._numbers(batch)
-        names = {identifier: name for name, identifier in self.source.identifiers.items()}
-        packed: set[str] = set()
+            for name, array in own.items():
+                array[...] = POISON[self.program.values[name].dtype if name in self.program.values else "f"]
+        arrays = {**own, **given}
+        numbers = _numbers(batch)
+        ready: set[str] = set()
         for kernel in self.source.kernels:
-            for name in kernel.packs:
-                if name not in packed:
-                    fill_pack(self.program.packs[name], arrays, arrays[name])
-                    packed.add(name)
-            run = self._loaded.kernels[kernel.name]
-            run(*(arrays[names[a]] if a in names else _number(numbers, batch, a) for a in kernel.arguments))
+            arguments = []
+            for a in kernel.arguments:
+                if a in self.source.values:
+                    arguments.append(arrays[self.source.values[a]])
+                elif a in self.source.panels:
+                    if a not in ready:  # a pack may hold what an earlier kernel computed: not before it is read
+                        self._fill(self.source.panels[a], arrays, own[a])
+                        ready.add(a)
+                    arguments.append(own[a])
+                else:
+                    arguments.append(batch.count(tuple(a[6:])) if a.startswith("count_") else numbers[a])
+            self._loaded.kernels[kernel.name](*arguments)
         return arrays
 
-    def _poison(self) -> None:
-        for name, array in self.workspace.current.items():
-            v = self.program.values.get(name)
-            array[...] = POISON[v.dtype if v else "f"]
-
-    def _numbers(self, batch: Batch) -> dict[str, Any]:
-        return {
-            "T": batch.sizes["t"],
-            "S": batch.sizes["s"],
-            "B": batch.sizes["b"],
-            "start": batch.start,
-            "seed_low": batch.seed & 0xFFFFFFFF,
-            "seed_high": batch.seed >> 32,
-            "original": batch.original,
-            **{f"{kind}_{a}": getattr(batch, kind)[a] for kind in ("running", "order", "lengths") for a in "ts"},
-        }
+    def _fill(self, panel: Panel, arrays: Mapping[str, Array], out: Array) -> None:
+        """Copy rows of a pack, transposed, so that those of one operand's number are contiguous."""
+        lo = 0
+        for block in self.program.packs[panel.pack].blocks:
+            matrix = np.atleast_2d(arrays[block.value])[slice(*block.rows), slice(*block.columns)]
+            columns = matrix if block.transposed else matrix.T
+            first, last = max(panel.lo - lo, 0), min(panel.hi - lo, block.size[0])
+            if first < last:
+                at = lo + first - panel.lo
+                out[:, at : at + last - first] = columns[:, first:last]
+            lo += block.size[0]
 
 
-def _number(numbers: Mapping[str, Any], batch: Batch, name: str) -> Any:
-    return batch.count(tuple(name.removeprefix("count_"))) if name.startswith("count_") else numbers[name]
+def _numbers(batch: Batch) -> dict[str, Any]:
+    return {
+        "T": batch.sizes["t"],
+        "S": batch.sizes["s"],
+        "B": batch.sizes["b"],
+        "start": batch.start,
+        "seed_low": batch.seed & 0xFFFFFFFF,
+        "seed_high": batch.seed >> 32,
+        "original": batch.original,
+        **{f"{kind}_{a}": getattr(batch, kind)[a] for kind in ("running", "order", "lengths") for a in "ts"},
+    }
 
 
 def _plain_type(name: str) -> str:
@@ -103,15 +125,3 @@ def _plain_type(name: str) -> str:
 
 def _array_type(item: str, rank: int) -> str:
     return f"{item}[{', '.join([':'] * (rank - 1) + ['::1'])}]" if rank else f"Array({item}, 0, 'C')"
-
-
-def fill_pack(pack: Pack, arrays: Mapping[str, Array], out: Array) -> None:
-    """Copy the blocks of a pack into ``out``, transposed: [k, rows], so that rows are contiguous in a product."""
-    lo = 0
-    for block in pack.blocks:
-        matrix = np.atleast_2d(arrays[block.value])[slice(*block.rows), slice(*block.columns)]
-        hi = lo + block.size[0]
-        out[:, lo:hi] = matrix if block.transposed else matrix.T
-        lo = hi
-
-

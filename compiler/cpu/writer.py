@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 
@@ -31,6 +31,10 @@ class Writer:
         if len(self.lines) == at:
             self.line("pass")
         self._depth -= 1
+
+    def insert(self, at: int, lines: Sequence[str]) -> None:
+        """Lines before line ``at``, indented as what is written now."""
+        self.lines[at:at] = ["    " * self._depth + line for line in lines]
 
     @contextmanager
     def blocks(self, *heads: str) -> Iterator[None]:

@@ -1,0 +1,277 @@
+"""The callable that a user holds: arrays by name in, loss, signals, gradients and final state out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from ..graph.carry import boundary_inputs
+from ..graph.circuit import Circuit
+from ..graph.inputs import Given, given
+from ..graph.random import philox_key
+from .check import checked
+from .initial import boundary_arrays
+from .interpret import interpret
+from .listing import listing
+from .loop import Program as LoopProgram
+from .loop import Value
+from .memory import Array, Batch
+
+if TYPE_CHECKING:
+    from .plan import Plan
+    from .road import Compiled, Road
+
+
+@dataclass
+class Output:
+    """What one call gives. Arrays are the caller's own; beyond lengths they are zero.
+
+    loss   the mean over the batch; None for a program without one
+    value  signal -> [T, B, *shape] (values without t: [B, *shape], or their shape alone)
+    grad   what was differentiated by -> array of its shape
+    final  what the next window needs: [B, *shape], for longer lags [k, B, *shape], the newest last
+    """
+
+    loss: float | None = None
+    value: dict[str, Array] = field(default_factory=dict)
+    grad: dict[str, Array] = field(default_factory=dict)
+    final: dict[str, Array] = field(default_factory=dict)
+
+
+class Target(Protocol):
+    """What runs a loop program on arrays in storage layout; see ``interpret``."""
+
+    @property
+    def text(self) -> str: ...
+
+    @property
+    def compilations(self) -> int: ...
+
+    def run(self, batch: Batch, given: Mapping[str, Array], poison: bool = False) -> dict[str, Array]: ...
+
+
+class InterpretTarget:
+    """The NumPy interpreter as a target."""
+
+    compilations = 0
+
+    def __init__(self, program: LoopProgram) -> None:
+        self.program = program
+
+    @property
+    def text(self) -> str:
+        return listing(self.program)
+
+    def run(self, batch: Batch, given: Mapping[str, Array], poison: bool = False) -> dict[str, Array]:
+        return interpret(self.program, batch, given)
+
+
+def _cpu(program: LoopProgram) -> Target:
+    from .cpu.target import CpuTarget
+
+    return CpuTarget(program)
+
+
+TARGETS: dict[str, Callable[[LoopProgram], Target]] = {"cpu": _cpu, "interpret": InterpretTarget}
+
+
+class _Variant:
+    """One loop program of a road, ready to run."""
+
+    def __init__(self, compiled: Compiled, net: Circuit, target: str) -> None:
+        self.compiled = compiled
+        self.loops = checked(compiled.loops)
+        self.target = TARGETS[target](self.loops)
+        # what a call is checked against: the user's circuit, with the boundary values that are inputs here
+        self.circuit = boundary_inputs(net, compiled.initial) if compiled.initial else net
+
+
+class Program:
+    """A compiled network: ``prog(params, x=…, y=…)`` gives an ``Output``.
+
+    source        what runs: Numba source, or for the interpreter the loop program
+    loops         the loop program;  plan  the choices made
+    explain()     what became of each equation
+    compilations  how many kernels this program had to compile; those found in the cache do not count
+    """
+
+    def __init__(self, road: Road, target: str = "cpu") -> None:
+        self._road, self._target = road, target
+        self._variants: dict[bool, _Variant] = {}
+        self._lock = Lock()  # one workspace: one call at a time
+
+    # ---- what it is ------------------------------------------------------------------------------
+    @property
+    def plan(self) -> Plan:
+        return self._road.plan
+
+    @property
+    def loops(self) -> LoopProgram:
+        return self._variant(None).loops
+
+    @property
+    def source(self) -> str:
+        return self._variant(None).target.text
+
+    @property
+    def compilations(self) -> int:
+        return sum(v.target.compilations for v in self._variants.values())
+
+    def explain(self) -> str:
+        """The stages with their equations, why they are loops, what was merged, fused and kept."""
+        from ..graph.show import equations
+        from .explain import explain
+
+        compiled = self._variant(None).compiled
+        return explain(compiled.loops, equations(compiled.circuit), self.plan)
+
+    def __repr__(self) -> str:
+        return f"<program {self._road.net.name}: {self._road.request.dtype} on {self._target}>"
+
+    def _variant(self, initial: Mapping[str, Any] | None) -> _Variant:
+        """The loop program for a call with, or without, initial values from the caller."""
+        road = self._road
+        if initial is not None:
+            _ = road.states  # an error that names the equation where there can be none
+        takes = road.can_be_cut and (initial is not None or not road.has_own_initial_values)
+        if takes not in self._variants:
+            self._variants[takes] = _Variant(road.given if takes else road.own, road.net, self._target)
+        return self._variants[takes]
+
+    # ---- a call ----------------------------------------------------------------------------------
+    def __call__(
+        self,
+        params: Mapping[str, Any],
+        lengths: Any = None,
+        initial: Mapping[str, Any] | None = None,
+        start: int = 1,
+        seed: int = 0,
+        **inputs: Any,
+    ) -> Output:
+        """Run it once.
+
+        params   name -> array of its shape and the program's dtype
+        lengths  whole numbers from 1 to T, one a sequence; {"t": …, "s": …} for two indices
+        initial  state before the first step, as ``Output.final`` has it; what is not named is zero
+        start    the absolute number of the first step
+        seed     of dropout and the like: the same seed gives the same masks
+        inputs   time-major arrays [T, B, n] of the program's dtype, symbols [T, B] of any kind of whole numbers
+
+        Raises ValueError or TypeError that names the array, what was expected and what came; CircuitError for
+        ``initial`` where the circuit cannot be cut.
+        """
+        philox_key(seed, "")  # raises for a seed that is none
+        variant = self._variant(initial)
+        dtype = np.dtype(self._road.request.dtype)
+        if initial is not None:
+            inputs = {**inputs, **boundary_arrays(self._road.net, self._road.states, initial)}
+        call = given(variant.circuit, params, inputs, lengths, start, dtype)
+        order, batch = _batch(call, start, seed)
+        arrays = _storage(variant, call, order, batch)
+        poison = os.environ.get("BPTT_CHECK", "") not in ("", "0")
+        with self._lock:
+            stored = variant.target.run(batch, arrays, poison)
+            found = {
+                key: _result(variant.loops.values[name], stored[name], call, order, batch)
+                for key, name in variant.loops.results.items()
+            }
+        return _output(found, variant.compiled, self._road.net)
+
+
+def _batch(call: Given, start: int, seed: int) -> tuple[Array | None, Batch]:
+    """The rows sorted by falling length along t (None: as they are), and what a run needs to know of them."""
+    sizes = {"t": 1, "s": 1} | call.sizes
+    lengths = {a: call.lengths.get(a, np.full(sizes["b"], sizes[a], np.int64)) for a in ("t", "s")}
+    order = None
+    if "t" in call.lengths:
+        order = np.argsort(-lengths["t"], kind="stable")
+        lengths = {a: n[order] for a, n in lengths.items()}
+    original = np.arange(sizes["b"]) if order is None else order
+    return order, Batch({**sizes, **{a: int(n.max()) for a, n in lengths.items()}}, lengths, original, start, seed)
+
+
+def _storage(variant: _Variant, call: Given, order: Array | None, batch: Batch) -> dict[str, Array]:
+    """Params and inputs in storage layout: sorted, cut to the longest, with room for boundary values."""
+    arrays = {}
+    for v in variant.loops.values.values():
+        if v.role == "param":
+            whole, ranges = variant.compiled.parts.get(v.name, (v.name, ()))
+            part = call.params[whole][tuple(slice(lo, hi) for lo, hi in ranges)]
+            arrays[v.name] = np.require(part, requirements="CAW")
+        elif v.role == "input":
+            arrays[v.name] = _stored(v, call.arrays[v.name], order, batch)
+    return arrays
+
+
+def _stored(v: Value, array: Array, order: Array | None, batch: Batch) -> Array:
+    index: list[Any] = [slice(batch.sizes[a]) for a in v.axes]
+    array = array[tuple(index)]
+    if order is not None and "b" in v.axes:
+        array = np.take(array, order, v.axes.index("b"))
+    if v.lead or v.trail:
+        steps = len(array)
+        room = np.empty((v.lead + steps + v.trail, *array.shape[1:]), array.dtype)
+        room[v.lead : v.lead + steps] = array
+        return room
+    return np.require(array, requirements="CAW")
+
+
+def _result(v: Value, stored: Array, call: Given, order: Array | None, batch: Batch) -> Array:
+    """A value as the caller gets it: rows in the caller's order, zero beyond lengths."""
+    if not v.axes:
+        return np.array(stored, copy=True)
+    steps = v.axes.index(v.time) if v.time else None
+    if steps is not None:
+        stored = stored[v.lead : v.lead + batch.sizes[v.axes[steps]]]
+    out = np.zeros([*(call.sizes[a] for a in v.axes), *v.shape], stored.dtype)
+    inside = tuple(slice(n) for n in stored.shape)
+    rows = order if order is not None and "b" in v.axes else None
+    if rows is None:
+        out[inside] = stored
+    else:
+        np.moveaxis(out[inside], v.axes.index("b"), 0)[rows] = np.moveaxis(stored, v.axes.index("b"), 0)
+    for i, a in enumerate(v.axes):
+        if a in call.lengths and "b" in v.axes:
+            _clear_padding(out, i, v.axes, call.lengths[a])
+    return out
+
+
+def _clear_padding(out: Array, axis: int, axes: Sequence[str], lengths: Array) -> None:
+    beyond = np.arange(out.shape[axis])[:, None] >= lengths
+    if len(axes) == 3:
+        beyond = beyond[:, None, :] if axis == 0 else np.broadcast_to(beyond, out.shape[:3])
+        beyond = np.broadcast_to(beyond, out.shape[:3])
+    out[beyond] = 0
+
+
+def _output(found: Mapping[str, Array], compiled: Compiled, net: Circuit) -> Output:
+    """Results sorted by kind: parts of a gradient in their whole, the lags of a state stacked."""
+    out = Output()
+    lags: dict[str, dict[int, Array]] = {}
+    for key, array in found.items():
+        kind, _, name = key.partition(":")
+        if kind == "loss":
+            out.loss = float(array)
+        elif kind == "value":
+            out.value[name] = array
+        elif kind == "final":
+            state, _, lag = name.rpartition(":")
+            lags.setdefault(state, {})[int(lag)] = array
+        elif name in compiled.parts:
+            whole, ranges = compiled.parts[name]
+            if whole not in out.grad:
+                out.grad[whole] = np.zeros(net.param_nodes[whole].shape, array.dtype)
+            out.grad[whole][tuple(slice(lo, hi) for lo, hi in ranges)] = array
+        else:
+            out.grad[name] = array
+    for state, by_lag in lags.items():
+        newest_last = [by_lag[k] for k in sorted(by_lag, reverse=True)]
+        out.final[state] = newest_last[0] if len(newest_last) == 1 else np.stack(newest_last)
+    return out
+
+
