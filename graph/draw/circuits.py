@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from . import around, curves, labels, style
+from . import around, beside, curves, labels, style
 from .picture import Edge, Picture, Vertex
 from .reading import Read, Reading
 from .render import place_by_dot
@@ -30,6 +30,8 @@ def draw_signals(reading: Reading) -> Picture:
     outside = [e for e in picture.edges if e.hints.get("around") or (e.kind == "cut" and _is_long(picture, e))]
     for edge in sorted(outside, key=lambda e: abs(picture.vertices[e.head].at[1] - picture.vertices[e.tail].at[1])):
         around.route(picture, edge)
+    for loop in loops:
+        _label_loop(picture, loop)
     return picture
 
 
@@ -47,7 +49,7 @@ def signal_picture(reading: Reading) -> tuple[Picture, list[Loop]]:
     skips = _skips(reading)
     looped = {(loop.state, loop.square) for loop in loops}
     for r in reading.reads:
-        if r.lag and (r.source, _square_id(r) + "|loop") in looped and r.reader == r.source:
+        if r.lag and (r.source, square_id(r) + "|loop") in looped and r.reader == r.source:
             continue
         if r.lag:
             _join_delayed(picture, reading, r, forward)
@@ -97,7 +99,8 @@ def _reached(start: str, above: dict[str, set[str]]) -> set[str]:
     return seen
 
 
-def _square_id(r: Read) -> str:
+def square_id(r: Read) -> str:
+    """The square of a delay, by what it delays: h[t-1]."""
     return f"{r.source}[{r.axis}{-r.lag:+d}]"
 
 
@@ -117,7 +120,7 @@ def _loops(picture: Picture, reading: Reading) -> list[Loop]:
     for name in reading.roles:
         own = sorted((r for r in reading.reads if r.reader == r.source == name and r.lag), key=lambda r: abs(r.lag))
         for number, r in enumerate(own[:2]):
-            square = add_square(picture, r, _square_id(r) + "|loop")
+            square = add_square(picture, r, square_id(r) + "|loop")
             east = (r.lag > 0) == (number == 0)
             loops.append(Loop(name, square, edge_label(reading, r), east))
             ends = (name, square) if east else (square, name)
@@ -128,8 +131,8 @@ def _loops(picture: Picture, reading: Reading) -> list[Loop]:
 
 def _join_delayed(picture: Picture, reading: Reading, r: Read, forward: set[tuple[str, str]]) -> None:
     """source → square → reader; the wire to the square runs down the west side where it closes a cycle."""
-    new = _square_id(r) not in picture.vertices
-    square = add_square(picture, r, _square_id(r))
+    new = square_id(r) not in picture.vertices
+    square = add_square(picture, r, square_id(r))
     if new and any((r.source, other.reader) not in forward for other in reading.reads if _alike(other, r)):
         rail = picture.join(r.source, square, "rail", weight="0", around="west")
         rail.against = True
@@ -265,12 +268,19 @@ def _level(picture: Picture, reading: Reading, loops: list[Loop]) -> None:
 
 def add_loop(picture: Picture, loop: Loop) -> None:
     """The two arcs of a loop, once its state and square have their places."""
-    state, square = picture.vertices[loop.state], picture.vertices[loop.square]
-    out, home = curves.loop(state, square)
+    out, home = curves.loop(picture.vertices[loop.state], picture.vertices[loop.square])
     picture.edges.append(Edge(loop.state, loop.square, "rail", path=out))
-    arrow = Edge(loop.square, loop.state, "time", loop.label, home)
-    if loop.label:
-        side = 1 if square.at[0] > state.at[0] else -1
-        away = 5 + labels.width(loop.label, style.EDGE_SIZE) / 4
-        arrow.label_at = (square.at[0] + side * away, square.at[1] - square.half[1] - 9)
-    picture.edges.append(arrow)
+    picture.edges.append(Edge(loop.square, loop.state, "time", loop.label, home))
+
+
+def _label_loop(picture: Picture, loop: Loop) -> None:
+    """The label stands outside the loop, below its square; above or beside it where an edge passes there."""
+    edge = next(e for e in picture.edges if (e.tail, e.head) == (loop.square, loop.state))
+    if not edge.label:
+        return
+    (x, y), half = picture.vertices[loop.square].at, picture.vertices[loop.square].half[1]
+    side = 1 if loop.east else -1
+    away = 5 + labels.width(loop.label, style.EDGE_SIZE) / 4
+    outside = x + side * (half + labels.width(loop.label, style.EDGE_SIZE) / 2)
+    places = [(x + side * away, y - half - 9), (x + side * away, y + half + 9), (outside, y)]
+    beside.choose(picture, edge, places)

@@ -32,34 +32,43 @@ def border(vertex: Vertex, toward: Point, beyond: float = 0.0) -> Point:
     return x + ux * reach, y + uy * reach
 
 
-def connect(edge: Edge, tail: Vertex, head: Vertex, bend: float = 0.0, leave: Point | None = None) -> None:
+def connect(
+    edge: Edge,
+    tail: Vertex,
+    head: Vertex,
+    bend: float = 0.0,
+    leave: Point | None = None,
+    arrive: Point | None = None,
+) -> list[Point]:
     """Give an edge its path: one cubic curve, bent to the left by ``bend`` of its length; and its label's place.
 
-    ``leave`` is the point from which it starts, where that is not the tail's centre (a wide bar).
+    ``leave`` and ``arrive`` are points on the middle line of a wide bar, where that is the tail or the head.
+    Returns the control points.
     """
-    (x0, y0), (x1, y1) = leave or tail.at, head.at
+    (x0, y0), (x1, y1) = leave or tail.at, arrive or head.at
     dx, dy = x1 - x0, y1 - y0
     length = hypot(dx, dy) or 1.0
     nx, ny = -dy / length, dx / length
     out = bend * length
     first = (x0 + dx * 0.25 + nx * out, y0 + dy * 0.25 + ny * out)
     second = (x0 + dx * 0.75 + nx * out, y0 + dy * 0.75 + ny * out)
-    start = _start(tail, leave, first)
     arrow = style.tip(edge.kind)
-    tip, base = border(head, second), border(head, second, arrow)
+    start = _end(tail, leave, first, 0.0)
+    tip, base = _end(head, arrive, second, 0.0), _end(head, arrive, second, arrow)
     if bend == 0:
         first, second = _between(start, base, 1 / 3), _between(start, base, 2 / 3)
-    edge.path = path([start, first, second, base], tip if arrow else None)
-    if edge.label and edge.label_at is None:
-        middle = _between(start, tip, 0.5)
-        edge.label_at = beside(edge.label, middle, (nx, ny), out * 0.75)
+    points = [start, first, second, base]
+    edge.path = path(points, tip if arrow else None)
+    if edge.label:
+        edge.label_at = beside(edge.label, _between(start, tip, 0.5), (nx, ny), out * 0.75)
+    return points
 
 
-def _start(tail: Vertex, leave: Point | None, first: Point) -> Point:
-    if leave is None:
-        return border(tail, first)
-    (x, y), (_, half_h) = leave, tail.half
-    return x, y + (half_h + GAP) * (1 if first[1] > y else -1)
+def _end(vertex: Vertex, on_bar: Point | None, toward: Point, beyond: float) -> Point:
+    if on_bar is None:
+        return border(vertex, toward, beyond)
+    (x, y), (_, half_h) = on_bar, vertex.half
+    return x, y + (half_h + GAP + beyond) * (1 if toward[1] > y else -1)
 
 
 def _between(a: Point, b: Point, share: float) -> Point:
@@ -164,3 +173,11 @@ def _cross(a: Point, b: Point, c: Point, d: Point) -> bool:
         return (q[0] - p[0]) * (r[1] - p[1]) - (q[1] - p[1]) * (r[0] - p[0])
 
     return turn(a, b, c) * turn(a, b, d) < 0 and turn(c, d, a) * turn(c, d, b) < 0
+
+
+def hits(points: Sequence[Point], boxes: Sequence[tuple[float, float, float, float]], margin: float) -> int:
+    """How many boxes a spline comes within ``margin`` of."""
+    left, right = min(x for x, _ in points) - margin, max(x for x, _ in points) + margin
+    low, high = min(y for _, y in points) - margin, max(y for _, y in points) + margin
+    near = [b for b in boxes if b[0] < right and b[2] > left and b[1] < high and b[3] > low]
+    return sum(touches(points, [box], margin) for box in near)

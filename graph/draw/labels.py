@@ -58,12 +58,14 @@ def name(of: str, t: int | str | None = None) -> str:
     return f"<{text}>"
 
 
-def on_edge(of: str, transposed: bool = False) -> str:
+def on_edge(of: str) -> str:
     """A parameter beside its edge; the spaces keep it off the line."""
-    text = name(of)[1:-1]
-    if transposed:
-        text += _script("SUP", "⊤")
-    return f"<&nbsp;{text}&nbsp;>"
+    return f"<&nbsp;{name(of)[1:-1]}&nbsp;>"
+
+
+def transposed(label: str) -> str:
+    """The label of an edge, for the gradient that runs back along it."""
+    return label.removesuffix("&nbsp;>") + _script("SUP", "⊤") + "&nbsp;>"
 
 
 def plain(label: str) -> str:

@@ -1,0 +1,103 @@
+"""Places for the labels of edges: beside their curve, where they cover no vertex, no edge and no other label."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from math import floor, hypot
+
+from . import curves, labels, style
+from .picture import Edge, Picture, Point
+
+Box = tuple[float, float, float, float]
+_ALONG = (0.5, 0.42, 0.58, 0.34, 0.66, 0.26, 0.74, 0.18, 0.82)
+_CELL = 48.0
+_ON_LABEL, _ON_VERTEX, _ON_EDGE = 5.0, 4.0, 2.0
+
+
+def settle(picture: Picture, edges: Iterable[Edge] | None = None) -> None:
+    """Give every labelled edge its label's place; edges that repeat at every step are labelled alike."""
+    groups: dict[tuple[str, str, str, str], list[Edge]] = {}
+    for e in picture.edges if edges is None else edges:
+        if e.label and e.path:
+            key = (e.tail.partition("|")[0], e.head.partition("|")[0], e.label, e.kind)
+            groups.setdefault(key, []).append(e)
+    taken = _Taken(picture, {id(e) for group in groups.values() for e in group})
+    for group in groups.values():
+        lines = [curves.sample(curves.points_of(e.path), 40) for e in group]
+        places = [list(_candidates(e.label, line)) for e, line in zip(group, lines, strict=True)]
+        costs = [
+            sum(taken.cost(group[k], places[k][c]) for k in range(len(group))) + 0.05 * c
+            for c in range(len(places[0]))
+        ]
+        best = costs.index(min(costs))
+        for e, found in zip(group, places, strict=True):
+            e.label_at = found[best]
+            taken.add_label(box_of(e.label, found[best]))
+
+
+def choose(picture: Picture, edge: Edge, places: Sequence[Point]) -> None:
+    """Put the label of one edge at the place where it covers least, the first if that is free."""
+    taken = _Taken(picture, {id(edge)})
+    costs = [taken.cost(edge, at) for at in places]
+    edge.label_at = places[costs.index(min(costs))]
+
+
+def _candidates(label: str, line: Sequence[Point]) -> Iterable[Point]:
+    """Beside the curve, on its left and its right, first at its middle."""
+    for share in _ALONG:
+        k = min(max(1, floor(share * len(line))), len(line) - 2)
+        (x0, y0), (x1, y1) = line[k - 1], line[k + 1]
+        length = hypot(x1 - x0, y1 - y0) or 1.0
+        nx, ny = -(y1 - y0) / length, (x1 - x0) / length
+        for side in (1, -1):
+            yield curves.beside(label, line[k], (side * nx, side * ny))
+
+
+def box_of(label: str, at: Point) -> Box:
+    """The box of a label's ink."""
+    wide, high = labels.width(label, style.EDGE_SIZE) / 2 - 4, 6.5
+    return at[0] - wide, at[1] - high, at[0] + wide, at[1] + high
+
+
+class _Taken:
+    """What stands where, in a grid of cells so that a look-up stays local."""
+
+    def __init__(self, picture: Picture, moving: set[int]) -> None:
+        self.cells: dict[tuple[int, int], list[tuple[Box, float, int]]] = {}
+        for v in picture.vertices.values():
+            if v.role != "panel":
+                (x, y), (w, h) = v.at, v.half
+                self._enter((x - w, y - h, x + w, y + h), _ON_VERTEX, 0)
+        for e in picture.edges:
+            if e.kind != "order" and e.path:
+                self._enter_line(e)
+                if e.label and e.label_at is not None and id(e) not in moving:
+                    self.add_label(box_of(e.label, e.label_at))
+
+    def _enter_line(self, edge: Edge) -> None:
+        points = curves.points_of(edge.path)
+        line = curves.sample(points, max(6, int(curves.extent(points) / 5 / max(1, (len(points) - 1) // 3))))
+        for x, y in line:
+            self._enter((x - 0.6, y - 0.6, x + 0.6, y + 0.6), _ON_EDGE, id(edge))
+
+    def _enter(self, box: Box, cost: float, owner: int) -> None:
+        for cell in _cells(box):
+            self.cells.setdefault(cell, []).append((box, cost, owner))
+
+    def add_label(self, box: Box) -> None:
+        self._enter(box, _ON_LABEL, 0)
+
+    def cost(self, edge: Edge, at: Point) -> float:
+        x0, y0, x1, y1 = box_of(edge.label, at)
+        hit: dict[tuple[float, int], float] = {}
+        for cell in _cells((x0, y0, x1, y1)):
+            for box, cost, owner in self.cells.get(cell, ()):
+                if box[0] < x1 and box[2] > x0 and box[1] < y1 and box[3] > y0:
+                    hit[cost, owner] = cost * (1 if owner == 0 else 0.5)
+        return sum(hit.values())
+
+
+def _cells(box: Box) -> Iterable[tuple[int, int]]:
+    for i in range(floor(box[0] / _CELL), floor(box[2] / _CELL) + 1):
+        for j in range(floor(box[1] / _CELL), floor(box[3] / _CELL) + 1):
+            yield i, j

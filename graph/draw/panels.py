@@ -1,0 +1,147 @@
+"""A layer with gates in one step of an unrolled network: a panel with the bus at its bottom, the gates in a
+row, the cell above them, and the state that goes to the next step's gates on the right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from . import style
+from .picture import Picture, Point
+from .reading import Reading
+
+ACROSS, MARGIN = 42.0, 15.0
+_BUS_BELOW = 48.0
+
+
+@dataclass
+class Panel:
+    """Places of a layer's vertices around (0, 0), the box around them, and its taps.
+
+    ``taps``: square of a delay that several read -> the dot at the border where its wire comes in.
+    """
+
+    places: dict[str, Point]
+    box: tuple[float, float, float, float]
+    taps: dict[str, Point] = field(default_factory=dict)
+
+
+def arrange(members: list[str], circuit: Picture, reading: Reading, backward: bool) -> Panel:
+    """The places of a layer's members and of the buses that feed only them."""
+    layer = _Layer(members, circuit, reading)
+    places = layer.places()
+    sizes = {name: circuit.vertices[name].half for name in places}
+    left = min(x - sizes[n][0] for n, (x, _) in places.items()) - MARGIN
+    right = max(x + sizes[n][0] for n, (x, _) in places.items()) + MARGIN
+    low = min(y - sizes[n][1] for n, (_, y) in places.items()) - MARGIN + 3
+    high = max(y + sizes[n][1] for n, (_, y) in places.items()) + MARGIN - 3
+    taps = layer.taps(places, low)
+    if taps:
+        left -= 14
+    cx, cy, turn = (left + right) / 2, (low + high) / 2, -1 if backward else 1
+    return Panel(
+        {n: (turn * (x - cx), y - cy) for n, (x, y) in places.items()},
+        (left - cx, low - cy, right - cx, high - cy),
+        {square: (turn * (left + 9 - cx), y - cy) for square, y in taps.items()},
+    )
+
+
+class _Layer:
+    def __init__(self, members: list[str], circuit: Picture, reading: Reading) -> None:
+        self.members = members
+        self.reading = reading
+        inside = set(members)
+        self.heads: dict[str, list[str]] = {}
+        self.tails: dict[str, list[str]] = {}
+        for e in circuit.edges:
+            if e.kind in ("plain", "skip", "wire", "rail", "time"):
+                self.heads.setdefault(e.tail, []).append(e.head)
+                self.tails.setdefault(e.head, []).append(e.tail)
+        self.buses = [n for n, v in circuit.vertices.items() if v.role == "bus" and set(self.heads[n]) <= inside]
+        self.looped = {e.tail for e in circuit.edges if e.kind == "order" and e.tail in inside}
+        self.looped |= {e.head for e in circuit.edges if e.kind == "order" and e.head in inside}
+        squares = [n for n, v in circuit.vertices.items() if v.role in ("delay", "advance")]
+        self.fed_by = {
+            s: self.tails[s][0]
+            for s in squares
+            if self.tails.get(s) and self.tails[s][0] in inside and set(self.heads[s]) & (inside | set(self.buses))
+        }
+
+    def depth(self) -> dict[str, int]:
+        """Rows from the bottom, by same-step reads among the members; siblings of a bus share the first."""
+        depth: dict[str, int] = {}
+        inside = set(self.members)
+        for name in self._in_order():
+            below = [depth[t] for t in self.tails.get(name, ()) if t in inside]
+            depth[name] = 1 + max(below, default=0)
+        for bus in self.buses:
+            for name in self.heads[bus]:
+                if self.reading.roles[name] == "gate":
+                    depth[name] = 1
+        return depth
+
+    def _in_order(self) -> Iterable[str]:
+        done: list[str] = []
+        left = list(self.members)
+        while left:
+            ready = [n for n in left if not any(t in left and t != n for t in self.tails.get(n, ()))] or left[:1]
+            done += ready
+            left = [n for n in left if n not in ready]
+        return done
+
+    def carried(self) -> str:
+        """The state on the right: read delayed by other members, and at the same step by none."""
+        inside = set(self.members)
+        for state in reversed(self.members):
+            if state in self.fed_by.values() and not set(self.heads.get(state, ())) & inside:
+                return state
+        return ""
+
+    def places(self) -> dict[str, Point]:
+        depth, carried = self.depth(), self.carried()
+        rows: dict[int, list[str]] = {}
+        for name in self.members:
+            if name != carried:
+                rows.setdefault(depth[name], []).append(name)
+        stacked = self._split(rows)
+        places: dict[str, Point] = {}
+        for number, row in enumerate(stacked):
+            self._spread(row, number * style.DY, places, carried)
+        if carried:
+            top = len(stacked) * style.DY if carried in self.looped else 0.0
+            places[carried] = (max(x for x, _ in places.values()) + ACROSS + 12, top)
+        for number, bus in enumerate(self.buses):
+            heads = [places[n][0] for n in self.heads[bus] if n in places and places[n][1] == 0.0] or [0.0]
+            places[bus] = ((min(heads) + max(heads)) / 2 + 14 * number, -_BUS_BELOW)
+        return places
+
+    def _split(self, rows: dict[int, list[str]]) -> list[list[str]]:
+        """A state with a wire through time has a row of its own."""
+        stacked: list[list[str]] = []
+        for depth in sorted(rows):
+            rails = [n for n in rows[depth] if n in self.looped or n in self.fed_by.values()]
+            others = [n for n in rows[depth] if n not in rails]
+            stacked += ([others] if others else []) + [[n] for n in rails]
+        return stacked
+
+    def _spread(self, row: list[str], y: float, places: dict[str, Point], carried: str) -> None:
+        """A row in the order of what it feeds: what feeds only the carried state stands next to it."""
+        inside = set(self.members)
+
+        def late(name: str) -> bool:
+            return set(self.heads.get(name, ())) & inside == {carried}
+
+        ordered = sorted(row, key=late)
+        centre = [places[t][0] for n in row for t in self.tails.get(n, ()) if t in places]
+        middle = sum(centre) / len(centre) if centre else 0.0
+        for number, name in enumerate(ordered):
+            places[name] = (middle + (number - (len(ordered) - 1) / 2) * ACROSS, y)
+
+    def taps(self, places: dict[str, Point], low: float) -> dict[str, float]:
+        """Heights at which delayed states come in that several members read."""
+        found: dict[str, float] = {}
+        for square, state in self.fed_by.items():
+            readers = len(set(self.heads[square])) + (state in self.looped)
+            if readers > 1:
+                found[square] = places[state][1] if state in self.looped else low + 8 + 10 * len(found)
+        return found

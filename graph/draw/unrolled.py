@@ -1,0 +1,316 @@
+"""An unrolled network: one step is laid out, repeated T times, and joined by the wires through time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from . import beside, curves, labels, routes, style
+from .circuits import Loop, signal_picture, square_id
+from .picture import Edge, Picture, Point, Vertex
+from .reading import Read, Reading
+from .statics import Statics
+from .steps import Step, lay_out
+
+LONGEST = 8
+SIGNAL_ROLES = ("input", "state", "gate", "signal", "output", "loss", "op")
+
+
+@dataclass
+class Column:
+    """A step as it is drawn: its number (None: left out, an ellipsis) and where it stands."""
+
+    number: int | None
+    x: float
+
+
+@dataclass
+class Wire:
+    """A delayed read: from a signal to a signal, bus or tap ``lag`` steps later."""
+
+    source: str
+    head: str
+    lag: int
+    kind: str
+    label: str
+    bounded: bool
+
+
+class Rows:
+    """The signals of one time axis: their columns, their step, and the wires between steps."""
+
+    def __init__(self, axis: str, names: list[str], circuit: Picture, loops: list[Loop], reading: Reading, T: int):
+        self.axis, self.names, self.circuit, self.reading, self.T = axis, names, circuit, reading, T
+        self.numbers = list(range(1, T + 1)) if T <= LONGEST else [1, 2, 3, None, T - 1, T]
+        self.width = _circle(names, reading, T)
+        self.step: Step = lay_out(names, circuit, reading, self.width)
+        self.names = [*names, *(n for n in self.step.places if n not in names)]
+        self.wires = list(self._wires(loops))
+        self.x, self.y = 0.0, 0.0
+
+    # ---- places ----
+    @property
+    def columns(self) -> list[Column]:
+        return [Column(t, self.x + c * self.step.pitch) for c, t in enumerate(self.numbers, 1)]
+
+    @property
+    def first_x(self) -> float:
+        return self.x + self.step.pitch
+
+    @property
+    def last_x(self) -> float:
+        return self.x + len(self.numbers) * self.step.pitch
+
+    def at(self, name: str, x: float) -> Point:
+        px, py = self.step.places.get(name) or self.step.taps[name]
+        return x + px, self.y + py
+
+    def vertex(self, name: str, t: int | str, x: float) -> Vertex:
+        """A signal at a step."""
+        flat = self.circuit.vertices[name]
+        inner = name in self.step.within and flat.role in ("gate", "signal", "op")
+        label = flat.label if inner or flat.role in ("op", "bus") else labels.name(name, self.stamp(name, t))
+        size = flat.size if inner or flat.role in ("gate", "op", "bus") else self.size(flat.role, label)
+        tooltip = f"{name}[{t}]" if flat.role != "bus" else flat.tooltip
+        return Vertex(f"{name}|{t}", flat.role, label, tooltip, self.at(name, x), size)
+
+    def stamp(self, name: str, t: int | str) -> str:
+        other = [a for a in self.reading.axes.get(name, ()) if a != self.axis]
+        return ", ".join([str(t), *other])
+
+    def size(self, role: str, label: str) -> tuple[float, float]:
+        ring = 0.06 if role == "loss" else 0.0
+        wide = (labels.width(label, style.NODE_SIZE) + 7) / 72
+        return (max(self.width / 72, wide if wide > 0.8 else 0.0) - ring, self.width / 72 - ring)
+
+    # ---- wires through time ----
+    def _wires(self, loops: list[Loop]) -> Iterator[Wire]:
+        lags = {square_id(r): r for r in self.reading.reads if r.lag and r.axis == self.axis and r.source in self.names}
+        inside = set(self.step.places)
+        for square, r in lags.items():
+            own = [loop for loop in loops if loop.square == square + "|loop"]
+            heads = [(e.head, e.label) for e in self.circuit.edges if e.tail == square and e.head in inside]
+            heads += [(loop.state, loop.label) for loop in own]
+            if square in self.step.taps:
+                yield Wire(r.source, square, r.lag, "rail", "", r.only != "later")
+                continue
+            for head, label in heads:
+                yield Wire(r.source, head, r.lag, self._kind(r, head), label, r.only != "later")
+
+    def _kind(self, r: Read, head: str) -> str:
+        if self.circuit.vertices[head].role == "bus":
+            return "rail"
+        fed_back = self.reading.roles[r.source] == "output" or r.source in self.reading.targets
+        return "skip" if fed_back else "time"
+
+    def inner_edges(self) -> Iterator[tuple[str, str, str, str]]:
+        """Edges within a step: tail, head, kind, label; taps included."""
+        for e in self.circuit.edges:
+            if e.kind in ("plain", "skip", "wire") and e.tail in self.step.places and e.head in self.step.places:
+                yield e.tail, e.head, e.kind, e.label
+        for tap in self.step.taps:
+            for e in self.circuit.edges:
+                if e.tail == tap and e.head in self.step.places:
+                    yield tap, e.head, "rail" if self.circuit.vertices[e.head].role == "bus" else "time", e.label
+            state = self.circuit.vertices.get(tap + "|loop")
+            if state is not None:
+                yield tap, tap.partition("[")[0], "time", ""
+
+
+def _circle(names: list[str], reading: Reading, T: int) -> float:
+    """The diameter in points of the circles, wide enough for the usual name at the last step."""
+    widths = sorted(labels.width(labels.name(n, T)) + 7 for n in names) or [0.0]
+    return max(0.52 * 72, min(widths[-1], 0.66 * 72))
+
+
+def draw_steps(reading: Reading, steps: Mapping[str, int], grad: bool = False) -> Picture:
+    """The picture of an unrolled network, placed."""
+    circuit, loops = signal_picture(reading)
+    picture = Picture(reading.circuit.name)
+    rows: dict[str, Rows] = {}
+    for axis in ("s", "t"):
+        names = [n for n in reading.roles if _axis_of(n, reading) == axis]
+        if names:
+            rows[axis] = Rows(axis, names, circuit, loops, reading, steps[axis])
+    statics = Statics(reading, rows)
+    statics.set_apart()
+    for r in rows.values():
+        Stamp(picture, r, statics).draw()
+    statics.draw(picture, circuit)
+    if grad:
+        add_gradients(picture)
+    beside.settle(picture)
+    return picture
+
+
+def _axis_of(name: str, reading: Reading) -> str:
+    """The axis along which a signal is repeated; a loss over all steps is drawn once a step."""
+    axes = reading.axes[name]
+    if axes:
+        return axes[0]
+    if reading.roles[name] == "loss":
+        for r in reading.reads:
+            if r.reader == name and r.moment == "step" and reading.axes.get(r.source):
+                return reading.axes[r.source][0]
+    return ""
+
+
+class Stamp:
+    """Puts the steps of one axis into a picture."""
+
+    def __init__(self, picture: Picture, rows: Rows, statics: Statics) -> None:
+        self.picture, self.rows, self.statics = picture, rows, statics
+
+    def draw(self) -> None:
+        for column in self.rows.columns:
+            self._panels(column)
+        for column in self.rows.columns:
+            self._vertices(column)
+        self._boundaries()
+        for column in self.rows.columns:
+            if column.number is not None:
+                self._inner_edges(column.number)
+        for wire in self.rows.wires:
+            self._wire(wire)
+
+    def _panels(self, column: Column) -> None:
+        for number, ((cx, cy), panel) in enumerate(self.rows.step.panels):
+            if column.number is not None:
+                x0, y0, x1, y1 = panel.box
+                at = (column.x + cx + (x0 + x1) / 2, self.rows.y + cy + (y0 + y1) / 2)
+                size = ((x1 - x0) / 72, (y1 - y0) / 72)
+                name = f"panel{number}{self.rows.axis}|{column.number}"
+                self.picture.add(Vertex(name, "panel", "", f"step {column.number}", at, size))
+
+    def _vertices(self, column: Column) -> None:
+        rows = self.rows
+        for name in rows.names:
+            if name not in rows.step.places:
+                continue
+            if column.number is not None:
+                self.picture.add(rows.vertex(name, column.number, column.x))
+            elif name not in rows.step.within or rows.circuit.vertices[name].role == "state":
+                self.picture.add(Vertex(f"{name}|…", "dots", "⋯", "…", rows.at(name, column.x)))
+        for tap in rows.step.taps if column.number is not None else ():
+            self.picture.add(Vertex(f"{tap}|{column.number}", "bus", "", tap, rows.at(tap, column.x)))
+
+    def _boundaries(self) -> None:
+        """Values before the start and after the end, dashed; and where a running sequence goes on."""
+        rows = self.rows
+        for wire in rows.wires:
+            for t, moment in self._outside(wire):
+                if f"{wire.source}|{t}" not in self.picture.vertices:
+                    label = labels.name(wire.source, moment)
+                    place = rows.at(wire.source, self._outside_x(wire, t))
+                    size = rows.size("cut", label)
+                    tip = f"{wire.source}[{moment}]"
+                    self.picture.add(Vertex(f"{wire.source}|{t}", "cut", label, tip, place, size))
+            if self._goes_on(wire) and f"{wire.source}|end" not in self.picture.vertices:
+                label = labels.name(wire.source, "…")
+                place = rows.at(wire.source, self._outside_x(wire, rows.T + 1))
+                end = self.picture.add(Vertex(f"{wire.source}|end", "cut", label, "…", place, rows.size("cut", label)))
+                self._connect(Edge(f"{wire.source}|{rows.T}", end.id, "cut"))
+
+    def _goes_on(self, wire: Wire) -> bool:
+        state = self.rows.circuit.vertices[wire.source].role == "state"
+        return state and wire.lag > 0 and self.rows.axis == "t" and not self.statics.ends
+
+    def _outside(self, wire: Wire) -> Iterator[tuple[int, str]]:
+        """Steps outside 1..T that a wire comes from, and how they are written."""
+        T, last = self.rows.T, self.rows.axis.upper()
+        if wire.bounded:
+            for j in range(abs(wire.lag)):
+                yield (-j, str(-j)) if wire.lag > 0 else (T + 1 + j, f"{last}+{j + 1}")
+
+    def _outside_x(self, wire: Wire, t: int) -> float:
+        """One step further out each; nearer where panels leave room."""
+        rows = self.rows
+        pitch = rows.step.pitch
+        inner = wire.source in rows.step.within
+        near = 46.0 if inner else pitch
+        px = rows.step.places[wire.source][0]
+        if t < 1:
+            edge = self._panel_edge(wire.source, 0) if inner else px
+            return rows.first_x + edge - px + (t - 1) * near
+        edge = self._panel_edge(wire.source, 2) if inner else px
+        return rows.last_x + edge - px + (t - rows.T) * near
+
+    def _panel_edge(self, name: str, side: int) -> float:
+        for (cx, _), panel in self.rows.step.panels:
+            if name in panel.places:
+                return cx + panel.box[side] + (12 if side == 0 else -12)
+        return 0.0
+
+    # ---- edges ----
+    def _others(self, *ids: str) -> list[Vertex]:
+        xs = [self.picture.vertices[i].at[0] for i in ids]
+        reach = self.rows.step.pitch
+        return [v for v in self.picture.vertices.values() if min(xs) - reach < v.at[0] < max(xs) + reach]
+
+    def _connect(self, edge: Edge) -> None:
+        tail, head = self.picture.vertices[edge.tail], self.picture.vertices[edge.head]
+        self.picture.edges.append(edge)
+        routes.connect(edge, tail, head, self._others(edge.tail, edge.head))
+
+    def _inner_edges(self, t: int) -> None:
+        for tail, head, kind, label in self.rows.inner_edges():
+            edge = Edge(f"{tail}|{t}", f"{head}|{t}", kind, label)
+            if tail in self.rows.step.taps and self.rows.circuit.vertices[head].role == "bus":
+                routes.down_to_bus(edge, *(self.picture.vertices[n] for n in (edge.tail, edge.head)))
+                self.picture.edges.append(edge)
+            elif not self._round_a_panel(edge):
+                self._connect(edge)
+
+    def _round_a_panel(self, edge: Edge) -> bool:
+        tail, head = self.picture.vertices[edge.tail], self.picture.vertices[edge.head]
+        rows = self.rows
+        t = int(edge.tail.rpartition("|")[2])
+        x = next(c.x for c in rows.columns if c.number == t)
+        for (cx, cy), panel in rows.step.panels:
+            x0, y0, x1, y1 = panel.box
+            box = (x + cx + x0, rows.y + cy + y0, x + cx + x1, rows.y + cy + y1)
+            if routes.crosses(tail, head, box):
+                lane = box[2] + 10 if head.role != "bus" else box[0] - 10
+                routes.around_panel(edge, tail, head, box, lane)
+                self.picture.edges.append(edge)
+                return True
+        return False
+
+    def _wire(self, wire: Wire) -> None:
+        """One read through time at every step, those from outside dashed, those into an ellipsis once."""
+        numbers = [c.number for c in self.rows.columns]
+        for t in numbers:
+            if t is None:
+                self._through_ellipsis(wire, numbers)
+                continue
+            come_from = t - wire.lag
+            if not 1 <= come_from <= self.rows.T:
+                if f"{wire.source}|{come_from}" in self.picture.vertices:
+                    kind = "cut" if style.tip(wire.kind) else "cutwire"
+                    self._connect(Edge(f"{wire.source}|{come_from}", f"{wire.head}|{t}", kind))
+            elif come_from in numbers:
+                self._connect(Edge(f"{wire.source}|{come_from}", f"{wire.head}|{t}", wire.kind, wire.label))
+
+    def _through_ellipsis(self, wire: Wire, numbers: list[int | None]) -> None:
+        dots = f"{wire.source}|…"
+        if abs(wire.lag) == 1 and dots in self.picture.vertices:
+            gap = numbers.index(None)
+            before, after = numbers[gap - 1], numbers[gap + 1]
+            if wire.lag < 0:
+                before, after = after, before
+            same = self.rows.step.places[wire.source][1] == (self.rows.step.places | self.rows.step.taps)[wire.head][1]
+            self._connect(Edge(f"{wire.source}|{before}", dots, "time" if same else "rail", wire.label))
+            self._connect(Edge(dots, f"{wire.head}|{after}", wire.kind, wire.label))
+
+
+def add_gradients(picture: Picture) -> None:
+    """Beside every edge that a gradient passes the same one reversed, bent, dashed; Wᵀ where it goes back in time."""
+    passes = ("plain", "time", "rail", "skip")
+    for edge in [e for e in picture.edges if e.kind in passes]:
+        tail, head = picture.vertices[edge.tail], picture.vertices[edge.head]
+        if "input" in (tail.role, head.role) or "cut" in (tail.role, head.role) or "dots" in (tail.role, head.role):
+            continue
+        label = labels.transposed(edge.label) if edge.label and edge.kind == "time" else ""
+        back = Edge(edge.head, edge.tail, "grad", label)
+        curves.connect(back, head, tail, 0.28)
+        picture.edges.append(back)
