@@ -82,12 +82,14 @@ def generate(
     """A text: ``prompt`` and ``length`` characters more, drawn one by one from softmax(o / temperature).
 
     Temperature 0 takes the most probable character each time. The same seed gives the same text. The
-    symbol for unseen characters is never drawn. Raises DataError where length or temperature make no sense.
+    symbol for unseen characters is never drawn. Raises DataError where a number makes no sense.
     """
     if isinstance(length, bool) or not isinstance(length, (int, np.integer)) or length < 0:
         raise DataError(f"the length of a text is a whole number of at least 0, got {length!r}")
     if not (math.isfinite(temperature) and temperature >= 0.0):
         raise DataError(f"the temperature is a finite number of at least 0, got {temperature}")
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
+        raise DataError(f"the seed is a whole number of at least 0, got {seed!r}")
     random = np.random.default_rng(seed)
     read = np.concatenate([[run.vocabulary.start], run.vocabulary.symbols(prompt)]).astype(np.int64)
     drawn: list[int] = []

@@ -176,7 +176,7 @@ def fit(
 
     ``text`` is the path of a UTF-8 file; without it, the prose that CPython carries. ``run`` is a new or
     empty folder; without it, runs/NAME-1 or the next free number. Single settings may be given by name.
-    Ctrl-C finishes the update, saves, and returns the run so far.
+    Ctrl-C finishes the update, saves, and returns the run so far; a second one stops at once.
 
     Raises DataError (text or settings), RunError (folder), TrainingError (loss or gradient not finite; the
     folder then keeps the last good weights).
@@ -255,6 +255,10 @@ def _train(
     except TrainingError as error:
         checkpoint.save(place, trainer.saved())
         raise TrainingError(f"{error}; {place} keeps the weights of update {trainer.update}") from error
+    except KeyboardInterrupt:
+        kept = checkpoint.load_weights(place).update
+        report.say(f"stopped at once; {place} keeps what was saved last, the weights of update {kept}")
+        raise
     finally:
         report.close()
     run.update = trainer.update

@@ -86,6 +86,7 @@ def test_unseen_characters_are_read_and_never_written(run: Run) -> None:
         ({"length": -1}, "length of a text is a whole number of at least 0, got -1"),
         ({"length": 1.5}, "length of a text"),
         ({"temperature": -0.1}, "temperature is a finite number of at least 0, got -0.1"),
+        ({"seed": -1}, "the seed is a whole number of at least 0, got -1"),
         ({"temperature": math.nan}, "temperature"),
         ({"temperature": math.inf}, "temperature"),
     ],

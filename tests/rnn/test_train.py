@@ -205,6 +205,24 @@ def test_ctrl_c_finishes_the_update_and_saves(
     assert f"stopped after update 2 of 6; {run.folder} keeps its weights" in said
 
 
+def test_a_second_ctrl_c_stops_at_once_and_says_what_is_kept(
+    text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    step = Trainer.step
+
+    def interrupted(self: Trainer) -> Any:
+        if self.update == 4:
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+        return step(self)
+
+    monkeypatch.setattr(Trainer, "step", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        fit(text, run=tmp_path / "run", **TINY)
+    assert "keeps what was saved last, the weights of update 3" in capsys.readouterr().err
+    assert rnn.load(tmp_path / "run").update == 3
+
+
 def test_a_diverging_run_keeps_its_last_good_weights(
     text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
