@@ -20,6 +20,7 @@ from .loop import (
     Expr,
     Fill,
     Here,
+    Keep,
     Length,
     Let,
     Load,
@@ -126,7 +127,7 @@ class _Checker:
             )
         if (v.lead or v.trail) and (v.role not in ("input", "signal") or v.time is None):
             self.fail(f"value {name}: a {v.role} over {v.axes} has no slots before or after", name)
-        if v.keep.kind not in ("all", "ring", "chunk") or (
+        if v.keep.kind not in ("all", "ring", "chunk", "every") or (
             v.keep.kind != "all" and (v.keep.n < 1 or v.role != "signal")
         ):
             self.fail(f"value {name}: keeping {v.keep} is none of all, ring(n), chunk(n) of a signal", name)
@@ -191,6 +192,8 @@ class _Checker:
             axes = sort_axes([a for a in (rows.axis, "b" if rows.batch else None) if a])
             places.append(Place(rows, self.number, chunks, axes))
             self.number += 1
+        if chunks:
+            self.checkpoints(chunks, places)
         self.writers = {n: p for p in places for item in walk(p.stage.body) for n in self.targets(item)}
         for place in places:
             self.body(place.stage.body, place)
@@ -211,6 +214,18 @@ class _Checker:
         if isinstance(item, Product):
             return [n for n in item.dsts if n in self.values]
         return [item.dst] if isinstance(item, RowOp | Sum) and item.dst in self.values else []
+
+    def checkpoints(self, chunks: Chunks, places: Sequence[Place]) -> None:
+        """What is restored is computed once more in these chunks: it is not there as a whole any longer."""
+        for signal, store in (*chunks.save, *chunks.restore):
+            kept = self.values[store].keep if store in self.values else None
+            if signal not in self.values or kept != Keep("every", chunks.size):
+                self.fail(f"{store} keeps no checkpoints of {signal} before every {chunks.size} steps", signal)
+        if chunks.restore:
+            for p in places:
+                for name in (n for item in walk(p.stage.body) for n in self.targets(item)):
+                    self.defined.pop(name, None)
+                    self.complete.discard(name)
 
     def body(self, body: Sequence[Statement], place: Place) -> None:
         for statement in body:
@@ -423,14 +438,15 @@ class _Checker:
 
     def in_order(self, v: Value, lag: int, place: Place, made: Place) -> None:
         order = place.chunks.order if place.chunks and made.number != place.number else place.stage.order
-        if lag and (order == "free" or (lag > 0) != (order == "up")):
+        restored = place.chunks is not None and v.name in dict(place.chunks.restore) and 0 <= lag <= v.lead
+        if lag and not restored and (order == "free" or (lag > 0) != (order == "up")):
             self.fail(
                 f"{v.name} is read {lag:+d} steps before the row's own in a stage that runs {order}", v.name
             )
         if lag and made.number > place.number:
             self.fail(f"{v.name} is defined in a later stage of the same chunks", v.name)
         same = made.number == place.number
-        within = place.chunks is not None and v.keep.n >= place.chunks.size
+        within = place.chunks is not None and v.keep.n >= place.chunks.size + abs(lag)
         if v.keep.kind == "ring" and (abs(lag) >= v.keep.n or not (same or within)):
             self.fail(f"{v.name} keeps {v.keep}, too little for a lag of {lag}", v.name)
         if v.keep.kind == "chunk" and (place.chunks is None or v.keep.n < place.chunks.size + abs(lag)):

@@ -29,15 +29,20 @@ def _touches(rows: Rows) -> set[str]:
 
 def _follows(rows: Rows, group: Sequence[Rows], values: dict[str, Value]) -> bool:
     """Whether a stage can run on a chunk as soon as the group has run on it."""
+    orders = {g.order for g in (*group, rows)} - {"free"}
+    if rows.axis is None or rows.axis != group[0].axis or len(orders) > 1 or rows.batch != group[0].batch:
+        return False
     written = set().union(*(writes(g) for g in group))
     for item in walk(rows.body, rows.sums):
         for load in loads(item):
             if load.value in written:
                 value = values.get(load.value)
-                if load.lags or value is None or value.time != rows.axis:
+                if value is None or value.time != rows.axis:
                     return False
-    orders = {g.order for g in (*group, rows)} - {"free"}
-    return rows.axis is not None and rows.axis == group[0].axis and len(orders) <= 1 and rows.batch == group[0].batch
+                # what earlier chunks have computed may be read at another step
+                if any(axis != rows.axis or ("up" if k > 0 else "down") not in orders for axis, k in load.lags):
+                    return False
+    return True
 
 
 def _reads_from(rows: Rows, group: Iterable[Rows]) -> bool:

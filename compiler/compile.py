@@ -39,6 +39,10 @@ def compile(
     target    "cpu" (Numba) or "interpret" (NumPy, slow: the oracle)
     dtype     "float32" or "float64": of all numbers, in and out
     training  False: dropout is off, and zoneout takes its mean
+    threads   how many threads may run it; the kernels of this version run on one, whatever is allowed
+    checkpoint  k: of the states only every k-th step is kept, and the steps between are computed again in the
+              backward pass; where loops run both ways all steps of the states are kept, and only what follows
+              from them is computed again. None: keep what is needed
     plan      how to lay out the program; None: the default Plan
 
     Kernels are compiled, or taken from the cache, when the program is first called. Lengths and batch size are
@@ -51,6 +55,8 @@ def compile(
 
     _check_option("target", target, TARGETS)
     _check_option("dtype", dtype, DTYPES)
+    _check_count("threads", threads)
+    _check_count("checkpoint", checkpoint)
     if loss == "L" and "L" not in net.eqs:
         loss = None
     names = [*([loss] if loss is not None else []), *returns]
@@ -60,13 +66,18 @@ def compile(
             f'{net.name} has no equation "L": say which equation is the loss, loss="…", or which signals to '
             f'return, returns=("{next(iter(net.outputs), "h")}",)'
         )
-    request = Request(loss, None if wrt is None else tuple(wrt), tuple(returns), dtype, training)
+    request = Request(loss, None if wrt is None else tuple(wrt), tuple(returns), dtype, training, checkpoint)
     return Program(Road(net.check(), request, plan or Plan()), target)
 
 
 def _check_option(name: str, value: str, known: Sequence[str]) -> None:
     if value not in known:
         raise ValueError(f"{name}={value!r} does not exist: it is one of {', '.join(known)}")
+
+
+def _check_count(name: str, value: int | None) -> None:
+    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+        raise ValueError(f"{name}={value!r}: expected a whole number from 1, or None")
 
 
 def _check_names(net: Circuit, names: Sequence[str]) -> None:

@@ -38,7 +38,7 @@ from .loop import (
     Sum,
     Value,
 )
-from .memory import POISON, Array, Batch, number_type
+from .memory import POISON, Array, Batch, number_type, slots
 
 
 @dataclass
@@ -80,13 +80,15 @@ class Interpreter:
                 # boundary slots of an input are filled, so the caller's own array is not used
                 self.store[v.name] = array.copy() if v.role == "input" else array
             elif v.role != "block":
-                extents = [
-                    batch.sizes[a] + (v.lead + v.trail if a == v.time else 0)
-                    if a != "b"
-                    else batch.sizes["b"]
-                    for a in v.axes
-                ]
+                extents = [self.extent(v, a) for a in v.axes]
                 self.store[v.name] = self.poisoned((*extents, *v.shape), v.dtype)
+
+    def extent(self, v: Value, axis: str) -> int:
+        """The length of an axis of its array: along its time every slot has a place, in checkpoints those saved."""
+        n = self.batch.sizes[axis]
+        if axis != v.time:
+            return n
+        return slots(v, n) if v.keep.kind == "every" else v.lead + n + v.trail
 
     def poisoned(self, shape: Sequence[int], dtype: str) -> Array:
         return np.full(shape, POISON[dtype], number_type(self.program, dtype))
@@ -98,12 +100,26 @@ class Interpreter:
                 for rows in stage.stages:
                     self.zero(rows)
                 for lo, hi in pieces(self.batch.sizes[stage.axis], stage.size, stage.order):
+                    self.checkpoints(stage, lo)
                     for rows in stage.stages:
                         self.rows(rows, lo, hi)
             else:
                 self.zero(stage)
                 self.rows(stage, 1, self.batch.sizes[stage.axis] if stage.axis else 1)
         return self.store
+
+    def checkpoints(self, chunks: Chunks, lo: int) -> None:
+        """The slots before a chunk that begins at ``lo``: saved, or put back (all others are forgotten then)."""
+        for signal, store in (*chunks.save, *chunks.restore):
+            v = self.program.values[signal]
+            before = slice(lo - 1, lo - 1 + v.lead)  # slots lo - lead … lo - 1
+            at = (lo - 1) // chunks.size * v.lead
+            kept = slice(at, at + v.lead)
+            if (signal, store) in chunks.save:
+                self.store[store][kept] = self.store[signal][before]
+            else:
+                self.store[signal][...] = POISON[v.dtype]
+                self.store[signal][before] = self.store[store][kept]
 
     # ---- stages --------------------------------------------------------------------------------
     def zero(self, stage: Rows) -> None:

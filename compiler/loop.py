@@ -13,8 +13,9 @@ work on padding, and both kinds of stage are written in one language.
                     block              lives within one body
               keep  all | ring(n) | chunk(n)      which slots of a signal are stored at a time: for a ring and
                     for a chunk slot k lies at k mod n
+                    every(n)             checkpoints: the ``lead`` slots before each chunk of n steps
     Pack      (name, blocks)           matrices stacked by rows: blocks of parameters or static values
-    stage    := Rows(axis, order, chunk, body, sums, why) | Chunks(axis, order, size, stages, why)
+    stage    := Rows(axis, order, chunk, body, sums, why) | Chunks(axis, order, size, stages, why, save, restore)
               axis  t | s | None       None: the rows are the batch, or one row where no value has a batch
               order up | down | free
     body     := statement*
@@ -44,7 +45,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Keep:
-    """Which slots of a signal are stored at a time: all, the last ``n`` (ring) or one chunk of ``n`` steps."""
+    """Which slots of a signal are stored: all, the last ``n`` (ring), one chunk of ``n``, or before every ``n``-th."""
 
     kind: str = "all"
     n: int = 0
@@ -235,13 +236,19 @@ class Rows:
 
 @dataclass(frozen=True)
 class Chunks:
-    """Stages run one after the other on ``size`` steps at a time, so that what they pass on stays in cache."""
+    """Stages run one after the other on ``size`` steps at a time, so that what they pass on stays in cache.
+
+    save     (signal, its checkpoints): before each chunk, the slots that it looks back to are kept
+    restore  before each chunk they are put back
+    """
 
     axis: str
     order: str
     size: int
     stages: tuple[Rows, ...]
     why: str = ""
+    save: tuple[tuple[str, str], ...] = ()
+    restore: tuple[tuple[str, str], ...] = ()
 
 
 Stage = Rows | Chunks

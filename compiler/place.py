@@ -21,21 +21,28 @@ def can_repeat(node: Node) -> bool:
     return node.op in INLINED or (is_pointwise(node) and is_cheap(node))
 
 
-def place(net: Network, stages: Sequence[Stage], choices: Mapping[str, str] | None = None) -> set[Node]:
+def place(
+    net: Network, stages: Sequence[Stage], choices: Mapping[str, str] | None = None, sparing: bool = False
+) -> set[Node]:
     """The nodes whose values outlive the stage that computes them.
 
     choices  equation -> "keep" or "recompute", from a Plan: they win over the rule, except that a state, a
              result, or a value that cannot be computed again in a Map is kept whatever is asked.
+    sparing  for checkpointing: whatever can be is computed again, products and functions too
     """
     choices = choices or {}
+
+    def repeatable(n: Node) -> bool:
+        return can_repeat(n) or (sparing and net.axis_of(n) is not None and not net.is_sum(n))
+
     home = {n: i for i, stage in enumerate(stages) for n in stage.nodes}
     keep = _must(net, home)
     crossing = {n for n in home if n not in keep and any(home.get(u) != home[n] for u in net.users[n])}
     # what cannot be computed again first: the cheap values beside it then find their arguments kept
-    keep |= {n for n in crossing if not can_repeat(n) or (stages[home[n]].axis is None and n.op not in INLINED)}
+    keep |= {n for n in crossing if not repeatable(n) or (stages[home[n]].axis is None and n.op not in INLINED)}
     again: set[Node] = set()
     for n in net.nodes:  # arguments before users
-        if n not in home or n in keep or not can_repeat(n):
+        if n not in home or n in keep or not repeatable(n):
             continue
         choice = choices.get(net.equation.get(n, ""))
         there = all(a in keep or a in again or a.op in LEAVES for a, _ in net.reads(n))

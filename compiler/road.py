@@ -18,6 +18,7 @@ from ..graph.expr import Node, make, ref
 from ..graph.grad import grad
 from ..graph.simplify import canonical, expected_masks, simplify
 from .boundaries import one_value_a_slot
+from .checkpoint import checkpointed
 from .chunks import fuse, ring
 from .loop import Program as LoopProgram
 from .lower import lower
@@ -38,6 +39,7 @@ class Request:
     returns: tuple[str, ...]
     dtype: str
     training: bool
+    checkpoint: int | None = None
 
 
 @dataclass(frozen=True)
@@ -165,11 +167,13 @@ class Road:
         if plan.merge:
             network = regroup_sums(network)
         passes = schedule(network)
-        keep = place(network, passes, plan.place)
+        every = self.request.checkpoint
+        keep = place(network, passes, plan.place, sparing=every is not None)
         loops = lower(network, passes, keep, plan, net.name, self.request.dtype)
         loops = replace(loops, results={key: loops.results[n] for key, n in results.items()})
         loops = fuse(loops, plan)
-        return ring(loops) if plan.rings else loops
+        loops = ring(loops) if plan.rings else loops
+        return loops if every is None else checkpointed(loops, every)
 
 
 _MEAN = "mean loss"
