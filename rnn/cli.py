@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__
-from ..graph.errors import did_you_mean
+from ..graph.errors import LanguageError, did_you_mean
 from .data import DataError, read_text
 from .train import Settings, TrainingError
 
@@ -201,7 +201,11 @@ def network(name: str, sizes: Sequence[str]) -> Circuit:
             f"{name!r} is neither a cell that bptt cells lists nor a file of equations"
             + (f"; {near}" if near else "")
         )
-    return define(read_text(path), name=path.stem)(**given)
+    cell = define(read_text(path), name=path.stem)
+    try:
+        return cell(**given)
+    except LanguageError as error:
+        raise DataError(f"{error}\n  here: a size is given as --size NAME=N, such as --size h=32") from error
 
 
 def _size(text: str) -> tuple[str, int | tuple[int, ...]]:

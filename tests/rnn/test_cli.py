@@ -158,6 +158,8 @@ def test_explain_prints_equations_adjoint_and_schedule(tmp_path: Path, capsys: C
     printed = capsys.readouterr().out
     for part in ("h[t] = tanh(", "δh[t] = ", "loop", "W"):
         assert part in printed, part
+    assert main(["explain", str(path), "--size", "x=3"]) == 2
+    assert "--size NAME=N" in capsys.readouterr().err
     path.write_text("h[t] = tanh(W @ h[t-1] + U @ x[t] + b\n")
     assert main(["explain", str(path)]) == 2
     assert "line 1" in capsys.readouterr().err
