@@ -27,9 +27,10 @@ def draw_circuit(net: Circuit, operations: bool = False) -> Drawing:
     Raises RuntimeError when there is no Graphviz to place it.
     """
     from .circuits import draw_signals
+    from .operations import draw_operations
     from .reading import read
 
-    return Drawing(draw_signals(read(net)), net.name)
+    return Drawing((draw_operations if operations else draw_signals)(read(net)), net.name)
 
 
 def draw_unrolled(net: Circuit, steps: int | Mapping[str, int] = 4, grad: bool = False) -> Drawing:

@@ -44,6 +44,8 @@ def signal_picture(reading: Reading) -> tuple[Picture, list[Loop]]:
     picture = Picture(reading.circuit.name)
     for name, role in reading.roles.items():
         add_signal(picture, reading, name, role)
+        if _is_plain_sum(reading, name):
+            picture.vertices[name].role, picture.vertices[name].label = "op", "+"
     forward = forward_order(reading)
     loops = _loops(picture, reading)
     skips = _skips(reading)
@@ -70,10 +72,14 @@ def add_signal(picture: Picture, reading: Reading, name: str, role: str) -> None
     """One signal; where there are two time axes its label says which are its own."""
     two = len({axis for axes in reading.axes.values() for axis in axes}) > 1
     label = labels.name(name, ", ".join(reading.axes[name]) if two and reading.axes[name] else None)
-    root = reading.circuit.eqs.get(name)
-    if role == "signal" and root is not None and root.op == "add" and all(a.op == "ref" for a in root.args):
-        role, label = "op", "+"
     picture.add(Vertex(name, role, label, reading.note(name), size=labels.vertex_size(label, role)))
+
+
+def _is_plain_sum(reading: Reading, name: str) -> bool:
+    """Whether a signal only adds others: a plus in a circle says all of it."""
+    root = reading.circuit.eqs.get(name)
+    only = root is not None and root.op == "add" and all(a.op == "ref" for a in root.args)
+    return only and reading.roles[name] == "signal"
 
 
 # ---- delays --------------------------------------------------------------------------------------

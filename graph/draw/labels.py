@@ -7,6 +7,8 @@ import re
 
 from . import style
 
+_EM = 0.55  # the width of a letter, a compromise between Times and DejaVu Serif
+
 GREEK = dict(
     zip(
         "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau phi chi psi omega "
@@ -77,7 +79,7 @@ def width(label: str, size: float = style.NODE_SIZE) -> float:
     """About the width of a label in points; scripts are smaller than the rest."""
     scripts = "".join(re.findall(r"<SU[BP]><FONT[^>]*>(.*?)</FONT>", label))
     small = len(html.unescape(re.sub(r"<[^>]*>", "", scripts)))
-    return 0.52 * size * (len(plain(label)) - small) + 0.52 * style.SCRIPT_SIZE * small
+    return _EM * size * (len(plain(label)) - small) + _EM * style.SCRIPT_SIZE * small
 
 
 def vertex_size(label: str, role: str) -> tuple[float, float] | None:
@@ -85,5 +87,5 @@ def vertex_size(label: str, role: str) -> tuple[float, float] | None:
     look = style.role_look(role)
     across, high = float(look["width"]), float(look["height"])
     size = float(look["fontsize"])
-    need = (width(label, size) + 7) / 72
+    need = (width(label, size) * (1.2 if look["shape"] == "box" else 1.0) + 7) / 72
     return None if need <= across else (need, high)

@@ -50,6 +50,7 @@ class _Layer:
     def __init__(self, members: list[str], circuit: Picture, reading: Reading) -> None:
         self.members = members
         self.reading = reading
+        self.through: list[str] = []
         inside = set(members)
         self.heads: dict[str, list[str]] = {}
         self.tails: dict[str, list[str]] = {}
@@ -104,15 +105,19 @@ class _Layer:
             if name != carried:
                 rows.setdefault(depth[name], []).append(name)
         stacked = self._split(rows)
+        first = stacked[0] if stacked else []
+        # above the first row, but fed by its bus: there a gap is left for the edge, and they stand above it
+        self.through = [n for b in self.buses for n in self.heads[b] if n not in first and n != carried]
         places: dict[str, Point] = {}
         for number, row in enumerate(stacked):
-            self._spread(row, number * style.DY, places, carried)
+            self._spread(row, number * style.DY, places, carried, bool(self.through) and number == 0)
         if carried:
             top = len(stacked) * style.DY if carried in self.looped else 0.0
             places[carried] = (max(x for x, _ in places.values()) + ACROSS + 12, top)
         for number, bus in enumerate(self.buses):
-            heads = [places[n][0] for n in self.heads[bus] if n in places and places[n][1] == 0.0] or [0.0]
-            places[bus] = ((min(heads) + max(heads)) / 2 + 14 * number, -_BUS_BELOW)
+            heads = [places[n][0] for n in self.heads[bus] if n in first] or [0.0]
+            middle = 0.0 if self.through else (min(heads) + max(heads)) / 2
+            places[bus] = (middle + 14 * number, -_BUS_BELOW)
         return places
 
     def _split(self, rows: dict[int, list[str]]) -> list[list[str]]:
@@ -124,7 +129,7 @@ class _Layer:
             stacked += ([others] if others else []) + [[n] for n in rails]
         return stacked
 
-    def _spread(self, row: list[str], y: float, places: dict[str, Point], carried: str) -> None:
+    def _spread(self, row: list[str], y: float, places: dict[str, Point], carried: str, gap: bool) -> None:
         """A row in the order of what it feeds: what feeds only the carried state stands next to it."""
         inside = set(self.members)
 
@@ -133,9 +138,13 @@ class _Layer:
 
         ordered = sorted(row, key=late)
         centre = [places[t][0] for n in row for t in self.tails.get(n, ()) if t in places]
-        middle = sum(centre) / len(centre) if centre else 0.0
+        middle = sum(centre) / len(centre) if centre and not set(row) & set(self.through) else 0.0
+        half = (len(ordered) + 1) // 2
         for number, name in enumerate(ordered):
-            places[name] = (middle + (number - (len(ordered) - 1) / 2) * ACROSS, y)
+            x = (number - (len(ordered) - 1) / 2) * ACROSS
+            if gap:  # on both sides of the middle
+                x = (number - half + 0.5) * ACROSS + (4 if number >= half else -4)
+            places[name] = (middle + x, y)
 
     def taps(self, places: dict[str, Point], low: float) -> dict[str, float]:
         """Heights at which delayed states come in that several members read."""

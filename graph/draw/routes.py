@@ -10,6 +10,7 @@ from .picture import Edge, Point, Vertex
 Box = tuple[float, float, float, float]
 _BENDS = (0.0, 0.08, -0.08, 0.14, -0.14, 0.2, -0.2, 0.28, -0.28, 0.38, -0.38, 0.5, -0.5)
 _CLEAR = 4.0
+_BACK = (0.28, -0.28, 0.2, -0.2, 0.36, -0.36)
 
 
 def boxes(vertices: Iterable[Vertex], ends: Sequence[Vertex]) -> list[Box]:
@@ -41,6 +42,13 @@ def connect(
     if best is not None:
         leave, arrive = _on_bar(tail, head, bar, best[1])
         curves.connect(edge, tail, head, best[2], leave, arrive)
+
+
+def bend(edge: Edge, tail: Vertex, head: Vertex, others: Iterable[Vertex]) -> None:
+    """A bent curve, to the side where it touches no other vertex."""
+    around = boxes(others, (tail, head))
+    touched = [curves.hits(curves.connect(edge, tail, head, by), around, 1.0) for by in _BACK]
+    curves.connect(edge, tail, head, _BACK[touched.index(min(touched))])
 
 
 def _on_bar(tail: Vertex, head: Vertex, bar: str, shift: float) -> tuple[Point | None, Point | None]:

@@ -91,7 +91,7 @@ ROLES: Mapping[str, Look] = {
     "product": {"shape": "box", "width": "0.42", "height": "0.28", "fontsize": "12", "fillcolor": "#E9DDF0"},
     "cut": {"style": "dashed", "color": GREY, "fontcolor": GREY},
     "panel": {"shape": "box", "style": "filled,rounded", "color": "#C4C4C4", "fillcolor": "#F7F7F7"},
-    "dots": {"shape": "none", "style": "", "width": "0.39", "height": "0.3", "fontsize": "22"},
+    "dots": {"shape": "none", "style": "", "width": "0.42", "height": "0.5", "fontsize": "20"},
     "text": {"shape": "none", "style": "", "width": "0.30", "height": "0.25", "fontsize": str(EDGE_SIZE)},
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from . import beside, curves, labels, routes, style
+from . import beside, labels, routes, style
 from .circuits import Loop, signal_picture, square_id
 from .picture import Edge, Picture, Point, Vertex
 from .reading import Read, Reading
@@ -298,19 +298,21 @@ class Stamp:
             before, after = numbers[gap - 1], numbers[gap + 1]
             if wire.lag < 0:
                 before, after = after, before
-            same = self.rows.step.places[wire.source][1] == (self.rows.step.places | self.rows.step.taps)[wire.head][1]
-            self._connect(Edge(f"{wire.source}|{before}", dots, "time" if same else "rail", wire.label))
+            heights = self.rows.step.places | self.rows.step.taps
+            same = heights[wire.source][1] == heights[wire.head][1]
+            if same or wire.kind == "rail":
+                self._connect(Edge(f"{wire.source}|{before}", dots, "time" if same else "rail", wire.label))
             self._connect(Edge(dots, f"{wire.head}|{after}", wire.kind, wire.label))
 
 
 def add_gradients(picture: Picture) -> None:
-    """Beside every edge that a gradient passes the same one reversed, bent, dashed; Wᵀ where it goes back in time."""
-    passes = ("plain", "time", "rail", "skip")
-    for edge in [e for e in picture.edges if e.kind in passes]:
+    """Beside each edge that a gradient passes the same one back, bent and dashed; Wᵀ where it goes back in time."""
+    differentiable = ("state", "gate", "signal", "output", "loss", "op", "bus")
+    for edge in [e for e in picture.edges if e.kind in ("plain", "time", "rail", "skip")]:
         tail, head = picture.vertices[edge.tail], picture.vertices[edge.head]
-        if "input" in (tail.role, head.role) or "cut" in (tail.role, head.role) or "dots" in (tail.role, head.role):
+        if tail.role not in differentiable or head.role not in differentiable:
             continue
         label = labels.transposed(edge.label) if edge.label and edge.kind == "time" else ""
         back = Edge(edge.head, edge.tail, "grad", label)
-        curves.connect(back, head, tail, 0.28)
+        routes.bend(back, head, tail, picture.vertices.values())
         picture.edges.append(back)
