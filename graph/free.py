@@ -57,5 +57,7 @@ def _problem(s: Sizes, size: Size, names: list[str]) -> str:
 
 
 def _form(s: Sizes, name: str) -> str:
-    rank = 1 if name in s.system.symbols else s.names[name].rank or 0
-    return "…" if rank == 1 else f"({', '.join('…' * rank)})"
+    dims = s.names[name].dims or ()
+    if name in s.system.symbols or len(dims) == 1:
+        return "…"
+    return f"({', '.join('…' if d.known is None else str(d.known) for d in dims)})"

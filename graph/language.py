@@ -33,6 +33,9 @@ from .errors import NOWHERE, LanguageError, Position
 DEEPEST = 120
 """How deep an expression may be nested; ordinary networks stay below twenty."""
 
+LONGEST_WRITTEN = 100_000
+"""Parts of a term that are written out."""
+
 TIMES = ("t", "s")
 LASTS = {"T": "t", "S": "s"}
 RESERVED = frozenset({"t", "s", "T", "S", "batch"})
@@ -284,53 +287,65 @@ def located(term: Term, where: Position) -> Term:
 
 # ---- how a term is written -----------------------------------------------------------------------
 def written(term: Term, strength: int = 0) -> str:
-    """The term as text that can be parsed again; far too deep ones end in …"""
-    return _written(term, strength, DEEPEST)
+    """The term as text that can be parsed again; what is far too deep or too long ends in …"""
+    return _Written().term(term, strength, DEEPEST)
 
 
-def _written(term: Term, strength: int, left: int) -> str:
-    if left <= 0:
-        return "…"
-    below = left - 1
-    head, args = term.head, term.args
-    if head in _STRENGTH:
-        own = _STRENGTH[head]
+def in_brackets(item: Term) -> str:
+    """How a term is written as an index: ``t-1`` without spaces."""
+    return _Written().item(item, DEEPEST)
+
+
+class _Written:
+    """Writes a term, of LONGEST_WRITTEN parts at most: shared parts can make a small term a huge text."""
+
+    def __init__(self) -> None:
+        self.parts = LONGEST_WRITTEN
+
+    def term(self, term: Term, strength: int, left: int) -> str:
+        self.parts -= 1
+        if left <= 0 or self.parts <= 0:
+            return "…"
+        below = left - 1
+        head, args = term.head, term.args
+        if head in _STRENGTH:
+            return self._operation(term, strength, below)
+        if head in ("number", "text"):
+            text = repr(term.attr)
+            return f"({text})" if text.startswith("-") and strength > 4 else text
+        if head == "name":
+            return str(term.attr)
+        if head == "all":
+            return ":"
+        if head == "transpose":
+            return self.term(args[0], 9, below) + ".T"
+        if head == "index":
+            return f"{self.term(args[0], 9, below)}[{self._items(args[1:], below)}]"
+        if head == "tuple":
+            return f"({self._items(args, below)}{',' if len(args) == 1 else ''})"
+        if head == "part":
+            return f"split({self.term(args[0], 0, below)}, {term.attr[1]})[{term.attr[0]}]"
+        function, keywords = term.attr
+        plain = len(args) - len(keywords)
+        parts = [self.term(a, 0, below) for a in args[:plain]]
+        parts += [f"{k}={self.term(a, 0, below)}" for k, a in zip(keywords, args[plain:], strict=True)]
+        return f"{function}({', '.join(parts)})"
+
+    def _operation(self, term: Term, strength: int, below: int) -> str:
+        head, args, own = term.head, term.args, _STRENGTH[term.head]
         if head == "neg":
-            text = "-" + _written(args[0], own, below)
+            text = "-" + self.term(args[0], own, below)
         else:
             sign = term.attr if head == "compare" else _SYMBOLS[head]
-            tight = (own + 1, own) if head == "pow" else (own, own + 1)
+            left, right = (own + 1, own) if head == "pow" else (own, own + 1)
             gap = "" if head == "pow" else " "
-            text = f"{_written(args[0], tight[0], below)}{gap}{sign}{gap}{_written(args[1], tight[1], below)}"
+            text = f"{self.term(args[0], left, below)}{gap}{sign}{gap}{self.term(args[1], right, below)}"
         return f"({text})" if own < strength else text
-    if head in ("number", "text"):
-        text = repr(term.attr)
-        return f"({text})" if text.startswith("-") and strength > 4 else text
-    if head == "name":
-        return str(term.attr)
-    if head == "all":
-        return ":"
-    if head == "transpose":
-        return _written(args[0], 9, below) + ".T"
-    if head == "index":
-        return f"{_written(args[0], 9, below)}[{_listed(args[1:], below)}]"
-    if head == "tuple":
-        return f"({_listed(args, below)}{',' if len(args) == 1 else ''})"
-    if head == "part":
-        return f"split({_written(args[0], 0, below)}, {term.attr[1]})[{term.attr[0]}]"
-    function, keywords = term.attr
-    plain = len(args) - len(keywords)
-    parts = [_written(a, 0, below) for a in args[:plain]]
-    parts += [f"{k}={_written(a, 0, below)}" for k, a in zip(keywords, args[plain:], strict=True)]
-    return f"{function}({', '.join(parts)})"
 
+    def _items(self, terms: Iterable[Term], left: int) -> str:
+        return ", ".join(self.item(a, left) for a in terms)
 
-def _listed(terms: Iterable[Term], left: int) -> str:
-    return ", ".join(in_brackets(a, left) for a in terms)
-
-
-def in_brackets(item: Term, left: int = DEEPEST) -> str:
-    """How a term is written as an index: ``t-1`` without spaces."""
-    if item.head in ("add", "sub", "mul") and not any(a.args for a in item.args):
-        return _SYMBOLS[item.head].join(str(a.attr) for a in item.args)
-    return _written(item, 0, left)
+    def item(self, item: Term, left: int) -> str:
+        if item.head in ("add", "sub", "mul") and not any(a.args for a in item.args):
+            return _SYMBOLS[item.head].join(str(a.attr) for a in item.args)
+        return self.term(item, 0, left)
