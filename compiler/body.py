@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ..graph.errors import CircuitError
 from ..graph.expr import Node, sort_axes
 from .loop import (
     Apply,
@@ -170,6 +171,8 @@ class Body:
             body.append(RowOp(self._value(node), node.op, node.attr, args))
             return
         total = Sum(self._value(node), node.op, node.attr, args, sort_axes(lost))
+        if nested and lost == {"b"}:
+            raise CircuitError(f"a sum over the batch of what has two indices cannot be compiled ({node.op} in {total.dst})")
         ends_with_stage = self.net.is_sum(node) or (nested and "s" in lost)
         (sums if ends_with_stage else body).append(total)
 

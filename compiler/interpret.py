@@ -186,8 +186,22 @@ class Interpreter:
             self.keep(statement.dst, frame, out if any(flags) else out[None])
         elif isinstance(statement, Over):
             self.over(statement, frame, stage)
+        elif isinstance(statement, Sum):
+            self.sum_of_step(statement, frame)
         elif isinstance(statement, Fill):
             self.fill(statement, frame)
+
+    def sum_of_step(self, item: Sum, frame: Frame) -> None:
+        """A sum over the sequences of each step; every one of them gets it."""
+        arrays = [array if batched else np.broadcast_to(array, (frame.size, *array.shape))
+                  for array, batched in (self.load(a, frame) for a in item.args)]  # fmt: skip
+        v = self.program.values[item.dst]
+        out = np.empty((frame.size, *v.shape), self.dtype_of(v))
+        for step in np.unique(frame.steps[next(iter(frame.steps))]):
+            rows = frame.steps[next(iter(frame.steps))] == step
+            meaning = load_entries(item.op).meaning
+            out[rows] = meaning(item.attr, (True,) * len(arrays), *(a[rows] for a in arrays))  # type: ignore[misc]
+        self.keep(item.dst, frame, out)
 
     def map(self, statement: Map, frame: Frame) -> None:
         lets: dict[str, Array] = {}

@@ -74,9 +74,13 @@ def print_program(program: Program) -> Source:
     """The Numba source of a loop program; the same program gives the same text."""
     names = Names(program.values)
     panels: dict[Panel, str] = {}
-    kernels = tuple(StagePrinter(program, names, panels, i, s).kernel() for i, s in enumerate(program.stages, 1))
+    kernels = tuple(
+        StagePrinter(program, names, panels, i, s).kernel() for i, s in enumerate(program.stages, 1)
+    )
     title = " ".join(program.name.split())
-    head = f'"""{_plain(title)}, compiled for the CPU in {program.dtype}."""\n\n{_imports(program, kernels)}\n'
+    head = (
+        f'"""{_plain(title)}, compiled for the CPU in {program.dtype}."""\n\n{_imports(program, kernels)}\n'
+    )
     text = head + "\n\n".join(["", *(k.text for k in kernels)])
     values = {names[n]: n for n in program.values}
     return Source(text, kernels, values, {identifier: panel for panel, identifier in panels.items()})
@@ -89,12 +93,35 @@ def _plain(text: str) -> str:
 def _imports(program: Program, kernels: Sequence[Kernel]) -> str:
     body = "".join(k.text for k in kernels)
     helpers = [
-        *("add_outer", "add_product", "add_product_row", "argmax", "cross_entropy", "cumsum", "cumsum_reversed"),
-        *("floor", "highest", "logaddexp", "logsumexp", "maximum", "minimum", "mod", "multiply", "multiply_row"),
+        *(
+            "add_outer",
+            "add_product",
+            "add_product_row",
+            "argmax",
+            "cross_entropy",
+            "cumsum",
+            "cumsum_reversed",
+        ),
+        *(
+            "floor",
+            "highest",
+            "logaddexp",
+            "logsumexp",
+            "maximum",
+            "minimum",
+            "mod",
+            "multiply",
+            "multiply_row",
+        ),
         *("nll", "power", "random", "relu", "sigmoid", "sign", "softmax", "softplus", "step", "tanh"),
     ]
     called = [h for h in helpers if re.search(rf"\b{h}\(", body)]
-    lines = ["from math import cos, exp, inf, log, nan, sin, sqrt", "", f"from numpy import {program.dtype} as number", ""]
+    lines = [
+        "from math import cos, exp, inf, log, nan, sin, sqrt",
+        "",
+        f"from numpy import {program.dtype} as number",
+        "",
+    ]
     if called:
         lines.append("from bptt.compiler.cpu.functions import (")
         lines += [f"    {h}," for h in called]
@@ -174,7 +201,9 @@ class StagePrinter:
         for item in (*stage.sums, *inner):
             v = self.program.values[item.dst]
             if item in stage.sums or not complete_with_over(v, stage):
-                self.w.line(f"{self.reader.array(v)}[{'...' if v.axes or v.shape else '()'}] = {neutral(item)}")
+                self.w.line(
+                    f"{self.reader.array(v)}[{'...' if v.axes or v.shape else '()'}] = {neutral(item)}"
+                )
 
     def rows(self, stage: Rows, lo: str, end: str) -> None:
         """All steps of a stage from ``lo`` to before ``end``."""
@@ -212,6 +241,8 @@ class StagePrinter:
         elif isinstance(statement, RowOp):
             with self.reader.loop(scope):
                 RowPrinter(self.reader, scope).row_op(statement)
+        elif isinstance(statement, Sum):
+            self.sum_of_step(statement, scope)
         elif isinstance(statement, Fill):
             self.fill(statement, scope)
 
@@ -219,7 +250,9 @@ class StagePrinter:
         """The statement as the listing has it, and the equations of what it computes."""
         dsts = statement.dsts if isinstance(statement, Product) else ()
         dst = (statement.dst,) if isinstance(statement, RowOp) else ()
-        notes = [v.note for v in (self.program.values[n] for n in (*dsts, *dst)) if v.note and v.note != v.name]
+        notes = [
+            v.note for v in (self.program.values[n] for n in (*dsts, *dst)) if v.note and v.note != v.name
+        ]
         return [*(line.strip() for line in statement_lines(self.program, statement)), *notes]
 
     # ---- statements ----------------------------------------------------------------------------
@@ -244,7 +277,9 @@ class StagePrinter:
         if v is not None and self.reader.is_local(v):
             return self.names[name]
         if name not in self.locals:
-            self.locals[name] = self.names.fresh(f"{name}_{''.join(scope.axes)}" if scope.axes else f"{name}_")
+            self.locals[name] = self.names.fresh(
+                f"{name}_{''.join(scope.axes)}" if scope.axes else f"{name}_"
+            )
         return self.locals[name]
 
     def product(self, statement: Product, scope: Scope) -> None:
@@ -284,7 +319,9 @@ class StagePrinter:
                 v = self.program.values[item.dst]
                 if complete_with_over(v, stage):
                     with self.w.blocks(*features(v.shape)):
-                        self.w.line(f"{self.reader.element(v.name, outer, UNITS[: len(v.shape)])} = {neutral(item)}")
+                        self.w.line(
+                            f"{self.reader.element(v.name, outer, UNITS[: len(v.shape)])} = {neutral(item)}"
+                        )
             with self.w.block(f"for {axis} in range(1, {self.reader.length(axis, outer)} + 1):"):
                 self.body(statement.body, (), inner, stage)
                 for item in statement.sums:
@@ -296,13 +333,33 @@ class StagePrinter:
         others = [a for a in v.axes if a not in ("b", fill.axis) and a not in scope.axes]
         with self.reader.loop(scope):
             step = self.reader.length(fill.axis, scope) if fill.end else "0"
-            slot = self.reader.slot(v, fill.axis, step, fill.position) if fill.end else str(constant_slot(v, fill))
+            slot = (
+                self.reader.slot(v, fill.axis, step, fill.position)
+                if fill.end
+                else str(constant_slot(v, fill))
+            )
             loops = [f"for {a} in range(1, {self.w.use(a.upper())} + 1):" for a in others]
             with self.w.blocks(*loops, *features(v.shape)):
                 units = UNITS[: len(v.shape)]
-                index = [slot if a == fill.axis else i for a, i in zip(v.axes, self.reader.index(v, scope), strict=True)]
+                index = [
+                    slot if a == fill.axis else i
+                    for a, i in zip(v.axes, self.reader.index(v, scope), strict=True)
+                ]
                 source = "0" if fill.source is None else self.reader.element(fill.source, scope, units)
                 self.w.line(f"{self.reader.array(v)}[{', '.join([*index, *units])}] = {source}")
+
+    def sum_of_step(self, item: Sum, scope: Scope) -> None:
+        """A sum over the sequences of one step: gathered in the first row, then handed to all."""
+        v = self.program.values[item.dst]
+        units = UNITS[: len(v.shape)]
+        self.w.line(f"first = {self.reader.order(scope)}[0]")
+        total = self.reader.element(v.name, scope, units, "first")
+        with self.w.blocks(*features(v.shape)):
+            self.w.line(f"{total} = {neutral(item)}")
+        with self.reader.loop(scope):
+            RowPrinter(self.reader, scope).sum(item, "first")
+        with self.reader.loop(scope), self.w.blocks(*features(v.shape)):
+            self.w.line(f"{self.reader.element(v.name, scope, units)} = {total}")
 
     # ---- sums over rows ------------------------------------------------------------------------
     def sum(self, item: Sum, scope: Scope) -> None:
@@ -345,5 +402,3 @@ def constant_slot(v: Value, fill: Fill) -> int:
     """The index of a slot before the start."""
     slot = v.lead - 1 + fill.position
     return slot if v.keep.kind == "all" else (fill.position - 1) % v.keep.n
-
-

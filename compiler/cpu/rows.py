@@ -35,12 +35,12 @@ class RowPrinter:
         return " and ".join(f"0 <= {self.get(x)} < {n}" for x, n in zip(symbols, sizes, strict=True))
 
     # ---- sums ----------------------------------------------------------------------------------
-    def sum(self, item: Sum) -> None:
-        """Add what one row gives to the sum."""
+    def sum(self, item: Sum, into: str = "row") -> None:
+        """Add what one row gives to the sum, of the row ``into`` where there is one for every row."""
         v = self.reader.value(item.dst)
 
         def target(units: Sequence[str] = ()) -> str:
-            return self.reader.element(item.dst, self.scope, units)
+            return self.reader.element(item.dst, self.scope, units, into)
 
         if item.op == "scatter":
             sizes = item.attr[0]
@@ -67,15 +67,21 @@ class RowPrinter:
     def contraction(self, spec: str, args: Sequence[Load], put: Callable[[Sequence[str], str], str]) -> None:
         """Loops over all letters; innermost the one that runs along the most operands' last features."""
         left, right, out = split_spec(spec)
-        size = dict(zip(left, self.shape(args[0]), strict=True)) | dict(zip(right, self.shape(args[1]), strict=True))
-        letters = sorted(size, key=lambda c: (sum(term[-1:] == c for term in (left, right, out)), out[-1:] == c))
+        size = dict(zip(left, self.shape(args[0]), strict=True)) | dict(
+            zip(right, self.shape(args[1]), strict=True)
+        )
+        letters = sorted(
+            size, key=lambda c: (sum(term[-1:] == c for term in (left, right, out)), out[-1:] == c)
+        )
         unit = dict(zip(letters, UNITS, strict=False))
         with self.w.blocks(*(f"for {unit[c]} in range({size[c]}):" for c in letters)):
             x, y = (self.get(a, [unit[c] for c in term]) for a, term in zip(args, (left, right), strict=True))
             self.w.line(put([unit[c] for c in out], f"{x} * {y}"))
 
 
-def template(*names: str) -> Callable[[Callable[[RowPrinter, RowOp], None]], Callable[[RowPrinter, RowOp], None]]:
+def template(
+    *names: str,
+) -> Callable[[Callable[[RowPrinter, RowOp], None]], Callable[[RowPrinter, RowOp], None]]:
     """Enter a template for operations of the op table."""
 
     def enter(f: Callable[[RowPrinter, RowOp], None]) -> Callable[[RowPrinter, RowOp], None]:
@@ -154,7 +160,11 @@ def _slice(p: RowPrinter, op: RowOp) -> None:
     shape = p.shape(op.dst)
     units = list(UNITS[: len(shape)])
     with p.w.blocks(*features(shape)):
-        p.put(op, units, p.get(op.args[0], [f"{lo} + {u}" if i == axis and lo else u for i, u in enumerate(units)]))
+        p.put(
+            op,
+            units,
+            p.get(op.args[0], [f"{lo} + {u}" if i == axis and lo else u for i, u in enumerate(units)]),
+        )
 
 
 @template("unslice")
@@ -230,5 +240,3 @@ def _minus_onehot(p: RowPrinter, op: RowOp) -> None:
     with p.w.blocks(f"for {unit} in range({size}):"):
         hit = f"{p.get(vector, [unit])} - number({unit} == {chosen})"
         p.put(op, [unit], f"{hit} if {chosen} >= 0 else number(0.0)")
-
-

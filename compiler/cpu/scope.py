@@ -78,7 +78,9 @@ class Reader:
     def is_local(self, v: Value) -> bool:
         return v.name in self.inner and not v.shape
 
-    def index(self, v: Value, scope: Scope, lags: Sequence[tuple[str, int]] = (), row: str = "row") -> list[str]:
+    def index(
+        self, v: Value, scope: Scope, lags: Sequence[tuple[str, int]] = (), row: str = "row"
+    ) -> list[str]:
         """The indices before those of features."""
         if v.role == "block":
             if v.name in self.inner:
@@ -102,13 +104,13 @@ class Reader:
         self.places[variable] = text
         return variable
 
-    def element(self, load: Load | str, scope: Scope, units: Sequence[str]) -> str:
+    def element(self, load: Load | str, scope: Scope, units: Sequence[str], row: str = "row") -> str:
         """One number: of the row, at the given features."""
         v = self.value(load)
         if self.is_local(v):
             return self.array(v)
         lags = load.lags if isinstance(load, Load) else ()
-        index = [*self.index(v, scope, lags), *units]
+        index = [*self.index(v, scope, lags, row), *units]
         return f"{self.array(v)}[{', '.join(index) or '()'}]"
 
     def view(self, load: Load | str, scope: Scope, units: Sequence[str] = ()) -> str:
