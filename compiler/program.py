@@ -128,7 +128,9 @@ class Program:
         from .explain import explain
 
         compiled = self._variant(None).compiled
-        return explain(compiled.loops, equations(compiled.circuit), self.plan)
+        finals = {name for key, name in compiled.loops.results.items() if key.startswith("final:")}
+        known = {n: line for n, line in equations(compiled.circuit).items() if n not in finals}
+        return explain(compiled.loops, known, self.plan)
 
     def __repr__(self) -> str:
         return f"<program {self._road.net.name}: {self._road.request.dtype} on {self._target}>"
@@ -160,7 +162,7 @@ class Program:
         initial  state before the first step, as ``Output.final`` has it; what is not named is zero
         start    the absolute number of the first step
         seed     of dropout and the like: the same seed gives the same masks
-        inputs   time-major arrays [T, B, n] of the program's dtype, symbols [T, B] of any kind of whole numbers
+        inputs   time-major arrays [T, B, n] of the program's dtype, symbols [T, B] of whole numbers
 
         Raises ValueError or TypeError that names the array, what was expected and what came; CircuitError for
         ``initial`` where the circuit cannot be cut.
@@ -192,7 +194,9 @@ def _batch(call: Given, start: int, seed: int) -> tuple[Array | None, Batch]:
         order = np.argsort(-lengths["t"], kind="stable")
         lengths = {a: n[order] for a, n in lengths.items()}
     original = np.arange(sizes["b"]) if order is None else order
-    return order, Batch({**sizes, **{a: int(n.max()) for a, n in lengths.items()}}, lengths, original, start, seed)
+    return order, Batch(
+        {**sizes, **{a: int(n.max()) for a, n in lengths.items()}}, lengths, original, start, seed
+    )
 
 
 def _storage(variant: _Variant, call: Given, order: Array | None, batch: Batch) -> dict[str, Array]:
@@ -273,5 +277,3 @@ def _output(found: Mapping[str, Array], compiled: Compiled, net: Circuit) -> Out
         newest_last = [by_lag[k] for k in sorted(by_lag, reverse=True)]
         out.final[state] = newest_last[0] if len(newest_last) == 1 else np.stack(newest_last)
     return out
-
-

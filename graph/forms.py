@@ -75,7 +75,7 @@ def _delay(w: Writer, n: Node, args: tuple[Term, ...]) -> Term:
         plain = bare(bound)
         if named is None and build.constant_value(bound) in (0.0, -1 if bound.dtype == "i" else 0.0):
             continue
-        if plain.op == "ref" and plain.attr == label:
+        if plain.op in ("ref", "input") and plain.attr == label:  # an equation, or what the caller gives
             continue
         if named is not None and (bound is named or plain is named):
             continue

@@ -50,6 +50,11 @@ def text(circuit: Circuit, comments: bool = False) -> str:
     return "\n".join(lines)
 
 
+def equations(circuit: Circuit) -> dict[str, str]:
+    """Each equation by its name, as ``text`` prints it; one that has its own value at the first step is two lines."""
+    return {name: text(circuit.with_eqs({name: e})) for name, e in circuit.eqs.items()}
+
+
 def statements_and_shapes(circuit: Circuit) -> tuple[list[Statement], dict[Term, Shape]]:
     """The equations of a circuit as terms, in their order, and the feature sizes of these terms."""
     writer = Writer(circuit)

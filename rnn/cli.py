@@ -248,7 +248,9 @@ def explain(given: argparse.Namespace) -> None:
     net = network(given.cell, given.size)
     print(net)
     if "L" in net.eqs:
-        print(f"\n# The adjoint: the gradient of L\n\n{graph.grad(net, 'L')}")
+        adjoint = graph.grad(net, "L")
+        new = adjoint.with_eqs({n: e for n, e in adjoint.eqs.items() if n not in net.eqs})
+        print(f"\n# The adjoint: the gradient of L\n\n{new}")
         program = compiler.compile(net, loss="L")
     else:
         program = compiler.compile(net, loss=None, returns=tuple(net.outputs))
