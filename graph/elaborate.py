@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from . import build as b
 from . import expr
+from .calls import Call
 from .compose import scaled_columns, scaled_rows, truth
 from .errors import LanguageError, errors_at
-from .functions import FUNCTIONS, Call
+from .functions import FUNCTIONS
 from .indices import Moment
 from .language import LASTS, TIMES, Statement, Term, walk
 from .shapes import infer_shapes

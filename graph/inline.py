@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from .calls import over_of
 from .errors import LanguageError, did_you_mean
-from .functions import FUNCTIONS, LATER, OUT_OF_SCOPE, over_of
+from .functions import FUNCTIONS, LATER, OUT_OF_SCOPE
 from .language import DEEPEST, FunctionDefinition, Term, depth
 
 MOST_CALLS = 20_000

@@ -1,10 +1,10 @@
 """Functions that printed derivatives need, so that these can be read again.
 
-    scatter(e, x[t], over=(t, batch))    the table in which e is added up at the rows x[t]: adjoint of E[x[t]]
-    slice(e, lo, hi)                     the features lo to hi (exclusive) of a vector: adjoint of concat
-    put(e, argmax(M), n)                 each feature of e at its symbol's place among n zeros: adjoint of max
-    pick(M, argmax(N))                   the feature of each row of M that the symbol names: adjoint of put
-    mask('h.1', p, n, over=t)            the first mask of the equation h, each feature 1 with probability p
+scatter(e, x[t], over=(t, batch))    the table in which e is added up at the rows x[t]: adjoint of E[x[t]]
+slice(e, lo, hi)                     the features lo to hi (exclusive) of a vector: adjoint of concat
+put(e, argmax(M), n)                 each feature of e at its symbol's place among n zeros: adjoint of max
+pick(M, argmax(N))                   the feature of each row of M that the symbol names: adjoint of put
+mask('h.1', p, n, over=t)            the first mask of the equation h, each feature 1 with probability p
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 from . import build as b
 from . import expr
+from .calls import Call, Function
 from .errors import LanguageError
-from .functions import FUNCTIONS, Call, Function
+from .functions import FUNCTIONS
 from .rules import Table
 from .unify import Shape
 

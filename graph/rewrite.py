@@ -11,8 +11,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from .calls import over_of
 from .errors import LanguageError, errors_at
-from .functions import LOSSES, over_of
+from .functions import LOSSES
 from .indices import Moment, moment, shown
 from .language import Statement, Term, walk
 from .symbols import is_symbol

@@ -15,8 +15,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from .calls import Call
 from .errors import LanguageError, did_you_mean, errors_at
-from .functions import FUNCTIONS, Call
+from .functions import FUNCTIONS
 from .indices import moment
 from .language import LASTS, TIMES, Statement, Term
 from .rules import ARITHMETIC, Last, Opaque, Pointwise, Product, Table

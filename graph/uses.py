@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from .calls import over_of
 from .errors import LanguageError
-from .functions import over_of, symbolic_arguments
+from .functions import symbolic_arguments
 from .indices import moment
 from .language import LASTS, RESERVED, TIMES, Term, in_brackets
 

@@ -109,6 +109,7 @@ class _Parser:
                 if tokens[i - 1].type in (tokenize.NEWLINE, tokenize.NL) or i == 0:
                     above = [*above, comment] if above_line == line - 1 else [comment]
                     above_line = line
+                    started += started == i
                 else:
                     self.notes[line] = comment
             elif token.type == tokenize.NEWLINE:

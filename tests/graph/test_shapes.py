@@ -65,7 +65,7 @@ FOLLOWS: dict[str, tuple[str, dict[str, Any], dict[str, tuple[int, ...]]]] = {
     "an integer symbol": ("h[t] = E[2] + E[x[t]]", {"h": 2, "x": 5}, {"E": (5, 2)}),
     "an element": ("p = softmax(k)\nL = -log(p[y])", {"y": 5}, {"k": (5,), "L": ()}),
     "targets": ("L = mean(cross_entropy(o[t], y[t]), over=t)", {"y": 5}, {"o": (5,)}),
-    "soft targets": ("q[t] = softmax(x[t])\nL = sum(cross_entropy(o[t], q[t]), over=t)", {"x": 4}, {"o": (4,)}),
+    "soft targets": ("q[t] = softmax(x[t])\nL[t] = cross_entropy(o[t], q[t])", {"x": 4}, {"o": (4,)}),
     "onehot": ("h[t] = onehot(y[t]) + softmax(x[t])", {"x": 4}, {"h": (4,)}),
     "argmax": ("k[t] = argmax(x[t])\nh[t] = E[k[t]]", {"x": 4, "h": 2}, {"E": (4, 2)}),
     "concat": ("h[t] = concat(x[t], y[t], x[t])", {"h": 7, "y": 3}, {"x": (2,)}),

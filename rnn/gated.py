@@ -1,0 +1,136 @@
+"""Systems whose gates decide what is kept: LSTM, GRU and their kin."""
+
+from __future__ import annotations
+
+from .recipes import OUTPUT, system
+
+# ---- LSTM ----------------------------------------------------------------------------------------
+system(
+    "lstm",
+    """
+    f[t] = sigmoid(W_f @ h[t-1] + U_f @ x[t] + b_f)     # what to keep
+    i[t] = sigmoid(W_i @ h[t-1] + U_i @ x[t] + b_i)     # what to write
+    q[t] = sigmoid(W_q @ h[t-1] + U_q @ x[t] + b_q)     # what to read
+    g[t] = tanh(W_g @ h[t-1] + U_g @ x[t] + b_g)        # the candidate
+    c[t] = f[t] * c[t-1] + i[t] * g[t]
+    h[t] = q[t] * tanh(c[t])
+    """.rstrip()
+    + OUTPUT,
+    "Long short-term memory with a forget gate",
+    "Hochreiter and Schmidhuber 1997; Gers et al. 2000",
+    init={"b_f": 1.0},
+)
+system(
+    "lstm_peephole",
+    """
+    f[t] = sigmoid(W_f @ h[t-1] + U_f @ x[t] + p_f * c[t-1] + b_f)
+    i[t] = sigmoid(W_i @ h[t-1] + U_i @ x[t] + p_i * c[t-1] + b_i)
+    g[t] = tanh(W_g @ h[t-1] + U_g @ x[t] + b_g)
+    c[t] = f[t] * c[t-1] + i[t] * g[t]
+    q[t] = sigmoid(W_q @ h[t-1] + U_q @ x[t] + p_q * c[t] + b_q)    # sees the new cell
+    h[t] = q[t] * tanh(c[t])
+    h[0] = h_0
+    c[0] = c_0
+    """.rstrip()
+    + OUTPUT,
+    "LSTM whose gates see the cell, with a learned start",
+    "Gers and Schmidhuber 2000",
+    init={"b_f": 1.0},
+)
+system(
+    "lstm_packed",
+    """
+    e[t] = W @ h[t-1] + U @ x[t] + b
+    f[t], i[t], q[t], g[t] = split(e[t], 4)         # the four gates as one product
+    c[t] = sigmoid(f[t]) * c[t-1] + sigmoid(i[t]) * tanh(g[t])
+    h[t] = sigmoid(q[t]) * tanh(c[t])
+    """.rstrip()
+    + OUTPUT,
+    "LSTM with its matrices packed by hand",
+    "Gers et al. 2000",
+)
+system(
+    "bidirectional_lstm",
+    """
+    f[t] = sigmoid(W_f @ h[t-1] + U_f @ x[t] + b_f)
+    i[t] = sigmoid(W_i @ h[t-1] + U_i @ x[t] + b_i)
+    q[t] = sigmoid(W_q @ h[t-1] + U_q @ x[t] + b_q)
+    c[t] = f[t] * c[t-1] + i[t] * tanh(W_c @ h[t-1] + U_c @ x[t] + b_c)
+    h[t] = q[t] * tanh(c[t])                        # from the left
+    F[t] = sigmoid(W_F @ k[t+1] + U_F @ x[t] + b_F)
+    I[t] = sigmoid(W_I @ k[t+1] + U_I @ x[t] + b_I)
+    Q[t] = sigmoid(W_Q @ k[t+1] + U_Q @ x[t] + b_Q)
+    C[t] = F[t] * C[t+1] + I[t] * tanh(W_C @ k[t+1] + U_C @ x[t] + b_C)
+    k[t] = Q[t] * tanh(C[t])                        # from the right
+    o[t] = V @ concat(h[t], k[t]) + d
+    L = mean(cross_entropy(o[t], y[t]), over=t)
+    """,
+    "An LSTM from each side",
+    "Graves and Schmidhuber 2005",
+    {"x": 3, "h": 4, "k": 2, "o": 5},
+    init={"b_f": 1.0, "b_F": 1.0},
+)
+system(
+    "bakker",
+    """
+    f[t] = sigmoid(W_f @ h[t-1] + U_f @ x[t-1])     # everything is one step old
+    i[t] = sigmoid(W_i @ h[t-1] + U_i @ x[t-1])
+    q[t] = sigmoid(W_q @ h[t-1] + U_q @ x[t-1])
+    c[t] = f[t] * c[t-1] + i[t] * tanh(W_c @ h[t-1] + U_c @ x[t-1])
+    h[t] = q[t] * tanh(c[t])
+    """.rstrip()
+    + OUTPUT,
+    "LSTM whose units see only earlier activations",
+    "Bakker 2001",
+)
+system(
+    "zoneout_lstm",
+    """
+    f[t] = sigmoid(W_f @ h[t-1] + U_f @ x[t] + b_f)
+    i[t] = sigmoid(W_i @ h[t-1] + U_i @ x[t] + b_i)
+    q[t] = sigmoid(W_q @ h[t-1] + U_q @ x[t] + b_q)
+    g[t] = tanh(W_g @ h[t-1] + U_g @ x[t] + b_g)
+    c[t] = zoneout(f[t] * c[t-1] + i[t] * g[t], c[t-1], 0.5)
+    h[t] = zoneout(q[t] * tanh(c[t]), h[t-1], 0.05)
+    """.rstrip()
+    + OUTPUT,
+    "LSTM whose units keep their old value at random",
+    "Krueger et al. 2017",
+)
+
+# ---- GRU -----------------------------------------------------------------------------------------
+system(
+    "gru",
+    """
+    u[t] = sigmoid(W_u @ h[t-1] + U_u @ x[t] + b_u)     # the share of the new content
+    r[t] = sigmoid(W_r @ h[t-1] + U_r @ x[t] + b_r)
+    n[t] = tanh(W_h @ (r[t] * h[t-1]) + U_h @ x[t] + b_h)    # reset before the product
+    h[t] = (1 - u[t]) * h[t-1] + u[t] * n[t]
+    """.rstrip()
+    + OUTPUT,
+    "Gated recurrent unit, reset before the product",
+    "Cho et al. 2014",
+)
+system(
+    "gru_cudnn",
+    """
+    z[t] = sigmoid(W_z @ h[t-1] + U_z @ x[t] + b_z)     # the share of the old state
+    r[t] = sigmoid(W_r @ h[t-1] + U_r @ x[t] + b_r)
+    n[t] = tanh(r[t] * (W_h @ h[t-1] + d_h) + U_h @ x[t] + b_h)    # reset after the product
+    h[t] = z[t] * h[t-1] + (1 - z[t]) * n[t]
+    """.rstrip()
+    + OUTPUT,
+    "Gated recurrent unit, reset after the product, as in cuDNN",
+    "Chung et al. 2014; Appleyard et al. 2016",
+)
+system(
+    "mingru",
+    """
+    z[t] = sigmoid(U_z @ x[t] + b_z)
+    g[t] = U_g @ x[t] + b_g
+    h[t] = (1 - z[t]) * h[t-1] + z[t] * g[t]            # linear in the state
+    """.rstrip()
+    + OUTPUT,
+    "Gates that see only the input",
+    "Feng et al. 2024",
+)
