@@ -1,13 +1,13 @@
 """Compiled kernels on disk, by the hash of everything that they depend on.
 
-    <cache>/<hash>/k_<hash>.py        the printed source: kernels as module globals, as Numba's cache needs them
-    <cache>/<hash>/__pycache__/…      Numba's index and machine code
-    <cache>/<hash>/files.json         sha256 of each of these files
+    <cache>/<hash>/k_<hash>.py      the printed source: kernels as module globals, as Numba's cache needs them
+    <cache>/<hash>/__pycache__/…    Numba's index and machine code
+    <cache>/<hash>/files.json       sha256 of each of these files
 
-The hash is over source, signatures, helper sources, versions and CPU, so an entry never goes stale. What is in
-there is code: the folder belongs to this user alone, or is refused, and an entry whose files are not those listed is
-built again. An entry is built in a folder of its own and moved to its place whole, so several processes may fill
-the cache at once.
+The hash is over source, signatures, helper sources, versions and CPU, so an entry never goes stale. What is
+in there is code: the folder belongs to this user alone, or is refused, and an entry whose files are not those
+listed is built again. An entry is built in a folder of its own and moved to its place whole, so several
+processes may fill the cache at once.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -67,8 +67,8 @@ def load_kernels(source: str, signatures: Mapping[str, str]) -> Loaded:
 
     signatures  kernel name -> Numba signature, such as "void(int64, float32[:, ::1])"
 
-    Raises CacheError when the cache folder belongs to, or can be written by, another user. Where no folder can
-    be made at all, kernels are compiled into a temporary one, with a warning.
+    Raises CacheError when the cache folder belongs to, or can be written by, another user. Where no folder
+    can be made at all, kernels are compiled into a temporary one, with a warning.
     """
     key = fingerprint(source, signatures)
     try:
@@ -76,7 +76,9 @@ def load_kernels(source: str, signatures: Mapping[str, str]) -> Loaded:
     except CacheError:
         raise
     except OSError as error:
-        warnings.warn(f"kernels are compiled anew in each process: {error}. Set BPTT_CACHE to a folder.", stacklevel=2)
+        warnings.warn(
+            f"kernels are compiled anew in each process: {error}. Set BPTT_CACHE to a folder.", stacklevel=2
+        )
         with tempfile.TemporaryDirectory(prefix="bptt-") as temporary:
             return _build(Path(temporary), key, source, signatures)
     entry = folder / key
@@ -124,17 +126,22 @@ def private_folder(path: Path) -> Path:
 
     Raises CacheError, naming the folder and the mend, otherwise.
     """
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    found = path.stat()
     mend = "choose another with BPTT_CACHE"
-    if not stat.S_ISDIR(found.st_mode):
-        raise CacheError(f"{path} is to hold compiled kernels and is no folder; {mend}")
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except FileExistsError:
+        raise CacheError(f"{path} is to hold compiled kernels and is no folder; {mend}") from None
+    found = path.stat()
     if hasattr(os, "geteuid"):
         if found.st_uid != os.geteuid():
-            raise CacheError(f"{path} holds code and belongs to user {found.st_uid}, not to {os.geteuid()}; {mend}")
+            raise CacheError(
+                f"{path} holds code and belongs to user {found.st_uid}, not to {os.geteuid()}; {mend}"
+            )
         if found.st_mode & 0o022:
             mode = stat.S_IMODE(found.st_mode)
-            raise CacheError(f"{path} holds code and others can write it (mode {mode:o}); chmod 700 it, or {mend}")
+            raise CacheError(
+                f"{path} holds code and others can write it (mode {mode:o}); chmod 700 it, or {mend}"
+            )
     return path
 
 
@@ -163,10 +170,8 @@ def _list_files(entry: Path) -> None:
 def _remove(entry: Path) -> None:
     """Take a damaged entry away; several processes may find it at once."""
     aside = Path(tempfile.mkdtemp(prefix="damaged.", dir=entry.parent))
-    try:
+    with suppress(FileNotFoundError):
         os.rename(entry, aside / "entry")
-    except FileNotFoundError:
-        pass
     shutil.rmtree(aside, ignore_errors=True)
 
 
@@ -209,9 +214,10 @@ def _beside_the_source() -> Iterator[None]:
     """Numba's files go beside the module, where they are checked, whatever NUMBA_CACHE_DIR says."""
     from numba.core import config
 
-    before = config.CACHE_DIR
-    config.CACHE_DIR = ""
+    settings: Any = config  # its names are made as it is imported
+    before = settings.CACHE_DIR
+    settings.CACHE_DIR = ""
     try:
         yield
     finally:
-        config.CACHE_DIR = before
+        settings.CACHE_DIR = before

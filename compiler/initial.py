@@ -35,7 +35,11 @@ def boundary_arrays(net: Circuit, states: Mapping[str, int], initial: Mapping[st
         array = np.asarray(value)
         rank = len(source.axes) - 1 + len(source.shape) + (k > 1)
         if array.ndim != rank or (k > 1 and len(array) != k):
-            sizes = [*([str(k)] if k > 1 else []), *(a.upper() for a in source.axes[1:]), *map(str, source.shape)]
+            sizes = [
+                *([str(k)] if k > 1 else []),
+                *(a.upper() for a in source.axes[1:]),
+                *map(str, source.shape),
+            ]
             newest = f", the {k} steps before the first, the newest last" if k > 1 else ""
             raise ValueError(
                 f"initial {name}: expected an array [{', '.join(sizes)}]{newest}, got the shape {array.shape}"

@@ -206,7 +206,7 @@ def _storage(variant: _Variant, call: Given, order: Array | None, batch: Batch) 
         if v.role == "param":
             whole, ranges = variant.compiled.parts.get(v.name, (v.name, ()))
             part = call.params[whole][tuple(slice(lo, hi) for lo, hi in ranges)]
-            arrays[v.name] = np.require(part, requirements="CAW")
+            arrays[v.name] = np.require(part, requirements=["C", "A", "W"])
         elif v.role == "input":
             arrays[v.name] = _stored(v, call.arrays[v.name], order, batch)
     return arrays
@@ -222,7 +222,7 @@ def _stored(v: Value, array: Array, order: Array | None, batch: Batch) -> Array:
         room = np.empty((v.lead + steps + v.trail, *array.shape[1:]), array.dtype)
         room[v.lead : v.lead + steps] = array
         return room
-    return np.require(array, requirements="CAW")
+    return np.require(array, requirements=["C", "A", "W"])
 
 
 def _result(v: Value, stored: Array, call: Given, order: Array | None, batch: Batch) -> Array:

@@ -19,7 +19,12 @@ class Expressions:
     """Prints the expressions of one Map: at ``units``, in a scope, with names for its lets."""
 
     def __init__(
-        self, reader: Reader, scope: Scope, shape: Sequence[int], units: Sequence[str], lets: Mapping[str, str]
+        self,
+        reader: Reader,
+        scope: Scope,
+        shape: Sequence[int],
+        units: Sequence[str],
+        lets: Mapping[str, str],
     ) -> None:
         self.reader, self.scope, self.shape, self.units, self.lets = reader, scope, shape, units, lets
         self.parts = 0

@@ -33,7 +33,7 @@ def _like(x: Any, constant: Any) -> Callable[[Any, Any], Any]:
 
 
 def tanh(x: float) -> float:
-    """In float64 the library's. In float32 that of Cephes: a polynomial near 0, beyond it by exp, to 2 ulp."""
+    """In float64 the library's; in float32 that of Cephes, to 2 ulp: a polynomial near 0, beyond it exp."""
     return math.tanh(x)
 
 
@@ -146,7 +146,7 @@ def random(k0: int, k1: int, p: float, t: int, s: int, row: int, unit: int) -> b
 # ---- rows ----------------------------------------------------------------------------------------
 @function
 def highest(x: Array) -> float:
-    top = x[0]
+    top: float = x[0]
     for i in range(1, len(x)):
         top = maximum(top, x[i])
     return top
@@ -257,7 +257,7 @@ def multiply(order: Array, rows: int, x: Array, w: Array, out: Array) -> None:
 
 @function
 def add_product(order: Array, rows: int, x: Array, w: Array, out: Array) -> None:
-    """``add_product_row`` for the first ``rows`` rows in ``order``, the same bits, four rows a pass over ``w``."""
+    """``add_product_row`` for the first ``rows`` rows in ``order``, the same bits, four rows a pass."""
     size, width = x.shape[1], out.shape[1]
     quads = rows - rows % 4
     whole = size - size % 4

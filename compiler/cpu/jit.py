@@ -10,9 +10,9 @@ from numba.extending import overload
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-#: division by zero gives infinity or NaN, as in NumPy, and does not stop vectorisation; no fast-math of any kind:
-#: NaN is preserved and sums keep their order
-OPTIONS = {"error_model": "numpy", "nogil": True}
+#: division by zero gives infinity or NaN, as in NumPy, and does not stop vectorisation; no fast-math of any
+#: kind: NaN is preserved and sums keep their order
+OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True}
 
 
 def function(f: F) -> F:
@@ -26,5 +26,5 @@ def kernel(f: F) -> F:
 
 
 def implement(f: Callable[..., Any], by_types: Callable[..., Callable[..., Any] | None]) -> None:
-    """Give ``f`` in compiled code the implementation that ``by_types`` chooses from the types of its arguments."""
-    overload(f, jit_options=OPTIONS, strict=False)(by_types)
+    """In compiled code, ``f`` is what ``by_types`` chooses from the types of its arguments."""
+    overload(f, jit_options=cast(Any, OPTIONS), strict=False)(by_types)

@@ -7,15 +7,22 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-#: what printed kernels use themselves: sizes, loop variables, helpers
-RESERVED = frozenset(
-    "T S B t s row rows n lo hi start key number inf nan np math float64 float32 kernel range min max abs bool int "
-    "float len original tanh sigmoid relu exp log sin cos sqrt sign step floor softplus maximum minimum logaddexp "
-    "mod power random highest argmax softmax logsumexp cumsum cumsum_reversed cross_entropy nll multiply multiply_row "
-    "add_product add_product_row add_outer "
-    "like total True False None".split()
+# fmt: off
+#: arguments of kernels that are no arrays of values, in this order
+NUMBERS = ("T", "S", "B", "start", "seed_low", "seed_high")
+INDICES = ("running_t", "running_s", "order_t", "order_s", "lengths_t", "lengths_s", "original")
+#: what printed kernels call: of functions.py, and of Python's math
+HELPERS = (
+    "add_outer", "add_product", "add_product_row", "argmax", "cross_entropy", "cumsum", "cumsum_reversed",
+    "floor", "highest", "logaddexp", "logsumexp", "maximum", "minimum", "mod", "multiply", "multiply_row",
+    "nll", "power", "random", "relu", "sigmoid", "sign", "softmax", "softplus", "step", "tanh",
 )
-PREFIXES = ("running_", "order_", "lengths_", "count_", "unit", "part", "stage_", "at_")
+MATH = ("cos", "exp", "inf", "log", "nan", "sin", "sqrt")
+#: their loop variables, and names of Python that they use
+LOCAL = ("t", "s", "row", "rows", "n", "lo", "hi", "total", "number", "kernel", "range", "min", "abs")
+# fmt: on
+RESERVED = frozenset((*NUMBERS, *INDICES, *HELPERS, *MATH, *LOCAL))
+PREFIXES = ("running_", "order_", "lengths_", "count_", "unit", "part", "stage_")
 
 
 class Names:

@@ -1,12 +1,11 @@
-"""Loop program -> Python source for Numba: one kernel a stage, with the user's names and equations in it.
+"""One stage as one kernel: Python for Numba, with the user's names and equations in it.
 
-Sizes of features are literals, lengths and batch size arguments: one compilation serves all of them. A kernel
-goes through the steps of its axis; each statement is a loop over the rows that run, or, for products, a call.
+A kernel goes through the steps of its axis; each statement is a loop over the rows that run, or, for
+products, a call. Sizes of features are literals, lengths and batch size arguments.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,14 +28,10 @@ from ..loop import (
     Value,
 )
 from .expressions import Expressions
-from .names import Names
+from .names import INDICES, NUMBERS, Names
 from .rows import RowPrinter
 from .scope import UNITS, Reader, Scope, features
 from .writer import Writer
-
-#: arguments of kernels that are no arrays of values, in this order
-NUMBERS = ("T", "S", "B", "start", "seed_low", "seed_high")
-INDICES = ("running_t", "running_s", "order_t", "order_s", "lengths_t", "lengths_s", "original")
 
 
 @dataclass(frozen=True)
@@ -50,84 +45,11 @@ class Kernel:
 
 @dataclass(frozen=True)
 class Panel:
-    """Rows ``lo`` to ``hi`` of a pack, those of one destination, as kernels read them: transposed, [k, rows]."""
+    """Rows ``lo`` to ``hi`` of a pack, those of one destination; kernels read them transposed, [k, rows]."""
 
     pack: str
     lo: int
     hi: int
-
-
-@dataclass(frozen=True)
-class Source:
-    """A printed program: the text of its module, its kernels, and what their arguments stand for.
-
-    values  identifier -> value;  panels  identifier -> panel of a pack
-    """
-
-    text: str
-    kernels: tuple[Kernel, ...]
-    values: dict[str, str]
-    panels: dict[str, Panel]
-
-
-def print_program(program: Program) -> Source:
-    """The Numba source of a loop program; the same program gives the same text."""
-    names = Names(program.values)
-    panels: dict[Panel, str] = {}
-    kernels = tuple(
-        StagePrinter(program, names, panels, i, s).kernel() for i, s in enumerate(program.stages, 1)
-    )
-    title = " ".join(program.name.split())
-    head = (
-        f'"""{_plain(title)}, compiled for the CPU in {program.dtype}."""\n\n{_imports(program, kernels)}\n'
-    )
-    text = head + "\n\n".join(["", *(k.text for k in kernels)])
-    values = {names[n]: n for n in program.values}
-    return Source(text, kernels, values, {identifier: panel for panel, identifier in panels.items()})
-
-
-def _plain(text: str) -> str:
-    return text.replace("\\", "/").replace('"', "'")
-
-
-def _imports(program: Program, kernels: Sequence[Kernel]) -> str:
-    body = "".join(k.text for k in kernels)
-    helpers = [
-        *(
-            "add_outer",
-            "add_product",
-            "add_product_row",
-            "argmax",
-            "cross_entropy",
-            "cumsum",
-            "cumsum_reversed",
-        ),
-        *(
-            "floor",
-            "highest",
-            "logaddexp",
-            "logsumexp",
-            "maximum",
-            "minimum",
-            "mod",
-            "multiply",
-            "multiply_row",
-        ),
-        *("nll", "power", "random", "relu", "sigmoid", "sign", "softmax", "softplus", "step", "tanh"),
-    ]
-    called = [h for h in helpers if re.search(rf"\b{h}\(", body)]
-    lines = [
-        "from math import cos, exp, inf, log, nan, sin, sqrt",
-        "",
-        f"from numpy import {program.dtype} as number",
-        "",
-    ]
-    if called:
-        lines.append("from bptt.compiler.cpu.functions import (")
-        lines += [f"    {h}," for h in called]
-        lines.append(")")
-    lines.append("from bptt.compiler.cpu.jit import kernel")
-    return "\n".join(lines)
 
 
 class StagePrinter:

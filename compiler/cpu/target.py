@@ -11,7 +11,9 @@ import numpy as np
 from ..cache import Loaded, load_kernels
 from ..loop import Program
 from ..memory import POISON, Array, Batch, Workspace, inner_blocks, pack_shape
-from .printer import INDICES, Panel, Source, print_program
+from .names import INDICES
+from .printer import Panel
+from .source import Source, print_program
 
 TYPES = {"f": "", "i": "int64", "b": "boolean"}
 
@@ -57,7 +59,7 @@ class CpuTarget:
 
     def _array_types(self) -> dict[str, str]:
         inner = inner_blocks(self.program)
-        types = {panel: f"{self.program.dtype}[:, ::1]" for panel in self.source.panels}
+        types = dict.fromkeys(self.source.panels, f"{self.program.dtype}[:, ::1]")
         for identifier, name in self.source.values.items():
             v = self.program.values[name]
             own = 0 if v.name in inner else 1
@@ -79,12 +81,14 @@ class CpuTarget:
         numbers = _numbers(batch)
         ready: set[str] = set()
         for kernel in self.source.kernels:
-            arguments = []
+            arguments: list[Any] = []
             for a in kernel.arguments:
                 if a in self.source.values:
                     arguments.append(arrays[self.source.values[a]])
                 elif a in self.source.panels:
-                    if a not in ready:  # a pack may hold what an earlier kernel computed: not before it is read
+                    if (
+                        a not in ready
+                    ):  # a pack may hold what an earlier kernel computed: not before it is read
                         self._fill(self.source.panels[a], arrays, own[a])
                         ready.add(a)
                     arguments.append(own[a])
