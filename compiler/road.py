@@ -120,9 +120,10 @@ class Road:
         lags = self._final_lags(net)
         finals = {f"final:{n}:{j}": final_name(n, j) for n, k in lags for j in range(k)}
         wanted = [*([request.loss] if request.loss else []), *request.returns, *finals.values()]
-        net = simplify(net, wanted)
+        sought = [n for n in request.wrt or () if n in net.eqs]
+        net = simplify(net, wanted, opaque=sought)
         eqs, parts = split_parameters(net.eqs)
-        net = canonical(net.with_eqs(eqs, param_nodes=_declared(net, parts)), wanted)
+        net = canonical(net.with_eqs(eqs, param_nodes=_declared(net, parts)), [*wanted, *sought])
         results = {f"value:{n}": n for n in wanted if n not in finals.values()} | finals
         if request.loss:
             net, gradients = self._differentiated(net, request.loss, parts)

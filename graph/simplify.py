@@ -2,7 +2,7 @@
 
     nll(softmax(o), y)          cross_entropy(o, y), also where the softmax is another equation
     (W @ concat(a, b))          W[:, :n] @ a + W[:, n:] @ b
-    slices                      move to rows of parameters and to parts of a concat, where only slices read the whole
+    slices                      move to rows of parameters and parts of a concat, if only slices read the whole
     onehot(y) * g               put(g, y)
     c * x / c                   x
     zero equations              disappear where they are read
@@ -13,7 +13,7 @@ one that is written with a matrix for each gate.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Mapping
 
 from . import build as b
 from .circuit import Circuit, reachable, references
@@ -21,25 +21,29 @@ from .expr import Node, rebuild, substitute, topological
 from .ops.table import TABLE
 
 
-def simplify(circuit: Circuit, names: Iterable[str] | None = None) -> Circuit:
+def simplify(
+    circuit: Circuit, names: Iterable[str] | None = None, opaque: Collection[str] = ()
+) -> Circuit:
     """The circuit rewritten by all rules until none applies.
 
     names: the equations that are wanted; those that they do not need are dropped. None: all are.
+    opaque: equations that no rule looks into: what reads them goes on reading them, so that the circuit can
+    still be differentiated by them. They are wanted too.
     Raises CircuitError for a wanted name that has no equation.
     """
-    wanted = list(circuit.eqs) if names is None else list(names)
+    wanted = list(circuit.eqs) if names is None else list(dict.fromkeys([*names, *opaque]))
     circuit = reachable(circuit, wanted) if names is not None else circuit
-    rewriter = _Rewriter(circuit.eqs, set(wanted))
-    eqs = without_zeros({name: rewriter.rewritten(e) for name, e in circuit.eqs.items()})
+    rewriter = _Rewriter(circuit.eqs, set(wanted), opaque=opaque)
+    eqs = without_zeros({name: rewriter.rewritten(e) for name, e in circuit.eqs.items()}, opaque)
     result = circuit.with_eqs(eqs)
     return reachable(result, wanted) if names is not None else result
 
 
 def canonical(circuit: Circuit, names: Iterable[str]) -> Circuit:
-    """The equations in the order of a depth-first walk from ``names``, each after what it reads where no loop closes.
+    """The equations in the order of a depth-first walk from ``names``, each after what it reads.
 
-    The order does not depend on that of the text nor on what the equations are called. Equations that the walk
-    does not meet stay at the end.
+    The order does not depend on that of the text nor on what the equations are called. Equations that the
+    walk does not meet stay at the end.
     """
     order: dict[str, None] = {}
     seen: set[str] = set()
@@ -80,11 +84,12 @@ def losses_of_logits(eqs: Mapping[str, Node], keep: Container[str] = ()) -> dict
     return found
 
 
-def without_zeros(eqs: Mapping[str, Node]) -> dict[str, Node]:
-    """Equations that are zero are read as zeros, also those that become so."""
+def without_zeros(eqs: Mapping[str, Node], opaque: Iterable[str] = ()) -> dict[str, Node]:
+    """Equations that are zero are read as zeros, also those that become so; not the ``opaque`` ones."""
     found = dict(eqs)
     known: set[str] = set()
-    while zero := {n for n, e in found.items() if e.dtype == "f" and b.is_constant(e, 0.0)} - known:
+    read = set(opaque)
+    while zero := {n for n, e in found.items() if e.dtype == "f" and b.is_constant(e, 0.0)} - known - read:
         known |= zero
         done: dict[Node, Node] = {}
         for n in topological(found.values()):
@@ -105,16 +110,21 @@ class _Rewriter:
     """Applies the rules to expressions until none applies; each node is rewritten once."""
 
     def __init__(
-        self, eqs: Mapping[str, Node], wanted: set[str], rules: Mapping[str, list[Rule]] | None = None
+        self,
+        eqs: Mapping[str, Node],
+        wanted: set[str],
+        rules: Mapping[str, list[Rule]] | None = None,
+        opaque: Collection[str] = (),
     ):
         self.eqs = eqs
+        self.opaque = opaque
         self.rules = RULES if rules is None else rules
         self.cut = _only_cut(eqs, wanted) if rules is None else set()
         self.done: dict[Node, Node] = {}
 
     def root(self, n: Node) -> Node:
-        """The node, or what the equation that it refers to is."""
-        while n.op == "ref":
+        """The node, or what the equation that it refers to is, unless that is opaque."""
+        while n.op == "ref" and n.attr not in self.opaque:
             n = self.eqs[n.attr]
         return n
 
@@ -155,7 +165,7 @@ Rule = Callable[[_Rewriter, Node], Node | None]
 
 
 def _only_cut(eqs: Mapping[str, Node], wanted: set[str]) -> set[Node]:
-    """Nodes whose value is read in slices only: by a slice, or by what passes slices on and is itself only cut."""
+    """Nodes whose value is read in slices only: by a slice, or by what passes slices on and is only cut."""
     users: dict[Node, list[Node]] = {}
     asked: set[Node] = set()
     for name, e in eqs.items():
