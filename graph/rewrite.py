@@ -95,6 +95,8 @@ class _Rewriting:
                 raise self._wrong(term, axes)
             moments.append(Moment(found.kind, axis, found.offset))
         extra = items[len(axes) :]
+        if any((m := moment(i, term)) is not None and (m.kind != "fixed" or m.offset < 0) for i in extra):
+            raise self._wrong(term, axes)
         whole = term if not positions and not extra else Term("index", (base, *inner), None, term.where)
         self._note(whole, base.attr, moments)
         for axis, symbol in positions:

@@ -40,12 +40,15 @@ def find_symbols(
         name = wanted.pop()
         if name in system.symbols:
             continue
+        if name in system.constants:
+            use = system.parameters[name] if name in system.parameters else indices[name]
+            raise LanguageError(f"{name} is in two roles: a constant and a symbol", use.where)
         if name in system.parameters:
-            role = "a constant" if name in system.constants else "a parameter"
-            raise LanguageError(f"{name} is in two roles: {role} and a symbol", indices[name].where)
+            # only equations of symbols read it, so that it is one: a symbol for each sequence
+            system.inputs[name] = system.parameters.pop(name)
         system.symbols.add(name)
         for s in _equations_of(system, name):
-            wanted += _names_below(s.value, name, s)
+            wanted += _names_below(system, s.value, name, s)
     changed = True
     while changed:
         changed = False
@@ -73,14 +76,14 @@ def _equations_of(system: System, name: str) -> list[Statement]:
     return own + [b.statement for b in system.boundaries.get(name, ())]
 
 
-def _names_below(value: Term, name: str, s: Statement) -> list[str]:
+def _names_below(system: System, value: Term, name: str, s: Statement) -> list[str]:
     """The names that are symbols because the equation of one says that it is them."""
-    if value.head == "name":
+    if value.head == "name" and value.attr in system.axes:
         return [value.attr]
-    if value.head == "index" and value.args[0].head == "name":
+    if value in system.moments:
         return [value.args[0].attr]
     if value.head == "call" and value.attr[0] == "where":
-        return [n for a in value.args[1:] for n in _names_below(a, name, s)]
+        return [n for a in value.args[1:] for n in _names_below(system, a, name, s)]
     if value.head == "call" and value.attr[0] == "argmax":
         return []
     if value.head == "number" and isinstance(value.attr, int):

@@ -376,6 +376,12 @@ def test_symbols_flow_through_names() -> None:
         k, before = int(o.argmax()), k
 
 
+def test_a_symbol_may_start_from_one_that_is_given() -> None:
+    net = define("k[0] = first\no[t] = E[k[t-1]] + E[k[t]]")(E=(4, 2)).check()
+    assert net.symbols == {"k": 4, "first": 4}
+    assert net.input_nodes["first"].axes == ("b",)
+
+
 def test_opaque_functions_are_written_and_have_no_value() -> None:
     net = define("s[t] = f(s[t-1], x[t])\ny[t] = O(s[t])", opaque=("f", "O"))()
     assert str(net) == "s[t] = f(s[t-1], x[t])\ny[t] = O(s[t])"

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import pickle
+import random
+import re
 
 import pytest
 from bptt.graph import CircuitError, Equations, LanguageError, t, tanh
 from bptt.graph.errors import Position
 from bptt.rnn import define
+from bptt.rnn.cells import CELLS
 
 STATE = "h[t] = tanh(W @ h[t-1] + U @ x[t])\n"
 
@@ -37,6 +40,7 @@ TEXTS = {
     "input and parameter": ("h[t] = W @ x[t] + x", 1, 19, "x is in two roles", "a parameter"),
     "symbol and number": ("h[t] = W @ x[t] + E[x[t]]", 1, 12, "x is in two roles", "onehot(x[t])"),
     "two sequences": ("h[t] = W @ x[t]\ne[s] = W @ x[s]", 2, 12, "x is read with"),
+    "an index too many": ("h[t] = x[t]\nk[t, s] = h[t, s]", 2, 11, "h is indexed by t"),
     "signal without index": (STATE + "k = dot(h, h)", 2, 9, "h is read without an index"),
     "value with an index": ("k = 3\nh[t] = k[t] + x[t]", 2, 8, "k has no time index"),
     "wrong index": ("e[s] = x[s]\nh[t] = e[t]", 2, 8, "e is indexed by s"),
@@ -83,6 +87,8 @@ TEXTS = {
     "delayed symbol": ("h[t] = E[x[t-1]]", 1, 10, "x[0]", "x[0] = 0"),
     "advanced target": ("L = cross_entropy(o, y[t+1])", 1, 22, "y[T+1]", "y[T+1] = -1"),
     "number as a symbol": ("k[t] = 2 * x[t]\nh[t] = E[k[t]]", 1, 1, "k is used as a symbol"),
+    "row as a symbol": ("x[0] = E[0]\nh[t] = E[x[t-1]]", 1, 1, "x is used as a symbol"),
+    "time as a symbol": ("x[0] = T\nh[t] = E[x[t-1]]", 1, 1, "x is used as a symbol"),
     "negative symbol": ("k = E[-1]", 1, 7, "at least 0"),
     "varies over t": ("h = x[t]", 1, 1, "h varies over t", "h[t] = …", "over=t"),
     "varies over s": ("h[t] = e[s]", 1, 1, "h varies over s", "over=s"),
@@ -181,6 +187,35 @@ def test_garbage_is_refused() -> None:
         assert isinstance(fails(text), ValueError)
     with pytest.raises(TypeError, match="not by int"):
         define(3)  # type: ignore[arg-type]
+
+
+PIECES = (
+    "t s T S batch h[t-1] x[t] W E[x[t]] 2 -1 0.5 h[T] h[0] h[1] e[s] w[t,s] x[t+1] h[t,y[t]] k[t] y h "
+    "[ ( ) ] = , : @ * + ** % < .T ; diag(v) split(h[t],2) concat(h[t],x[t]) cross_entropy(h[t],y[t]) sum(h[t],over=t) "
+    "argmax(h[t]) einsum('ij,j->i',W,x[t]) where(t==1,x[t],0) onehot(y[t]) f(h[t]) logmatmul(W,h[t]) "
+    "max(x[t],over=s) dropout(h[t],0.5,over=s) mean(h[t],over=(t,batch)) identity(3) ones(h[t]) "
+    "softmax(x[t],over=s) mse(h[t],h[t-1]) zoneout(h[t],h[t-1],0.1) B[:,x[t]] stop_gradient(h[t])"
+).split(" ")
+
+
+def test_texts_that_were_damaged_are_networks_or_language_errors() -> None:
+    """Nothing but a LanguageError comes out of a text, and each can be shown."""
+    chance, found = random.Random(0), 0
+    for _ in range(3000):
+        recipe = chance.choice(list(CELLS.values()))
+        tokens = re.findall(r"\w+|\s+|.", recipe.text)
+        for _ in range(chance.randint(1, 4)):
+            i = chance.randrange(len(tokens))
+            piece = chance.choice(PIECES)
+            tokens[i] = chance.choice(
+                ["", piece, f"{tokens[i]} + {piece}", f"{tokens[i]} @ {piece}", chance.choice(tokens)]
+            )
+        try:
+            define("".join(tokens), **recipe.options)(**recipe.sizes)
+        except LanguageError as error:
+            shown = str(error)
+            found += bool(shown)
+    assert found > 1000
 
 
 def test_the_message_shows_the_line_and_a_caret() -> None:
