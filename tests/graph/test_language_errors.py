@@ -189,24 +189,24 @@ def test_garbage_is_refused() -> None:
         define(3)  # type: ignore[arg-type]
 
 
-PIECES = (
-    "t s T S batch h[t-1] x[t] W E[x[t]] 2 -1 0.5 h[T] h[0] h[1] e[s] w[t,s] x[t+1] h[t,y[t]] k[t] y h "
-    "[ ( ) ] = , : @ * + ** % < .T ; diag(v) split(h[t],2) concat(h[t],x[t]) cross_entropy(h[t],y[t]) sum(h[t],over=t) "
-    "argmax(h[t]) einsum('ij,j->i',W,x[t]) where(t==1,x[t],0) onehot(y[t]) f(h[t]) logmatmul(W,h[t]) "
-    "max(x[t],over=s) dropout(h[t],0.5,over=s) mean(h[t],over=(t,batch)) identity(3) ones(h[t]) "
-    "softmax(x[t],over=s) mse(h[t],h[t-1]) zoneout(h[t],h[t-1],0.1) B[:,x[t]] stop_gradient(h[t])"
-).split(" ")
+PIECES = """
+    t s T S batch h[t-1] x[t] W E[x[t]] 2 -1 0.5 h[T] h[0] h[1] e[s] w[t,s] x[t+1] h[t,y[t]] k[t] y h
+    [ ( ) ] = , : @ * + ** % < .T ; diag(v) split(h[t],2) concat(h[t],x[t]) cross_entropy(h[t],y[t])
+    sum(h[t],over=t) argmax(h[t]) einsum('ij,j->i',W,x[t]) where(t==1,x[t],0) onehot(y[t]) f(h[t])
+    logmatmul(W,h[t]) max(x[t],over=s) dropout(h[t],0.5,over=s) mean(h[t],over=(t,batch)) identity(3)
+    ones(h[t]) softmax(x[t],over=s) mse(h[t],h[t-1]) zoneout(h[t],h[t-1],0.1) B[:,x[t]] stop_gradient(h[t])
+"""
 
 
 def test_texts_that_were_damaged_are_networks_or_language_errors() -> None:
     """Nothing but a LanguageError comes out of a text, and each can be shown."""
-    chance, found = random.Random(0), 0
+    chance, found, pieces = random.Random(0), 0, PIECES.split()
     for _ in range(3000):
         recipe = chance.choice(list(CELLS.values()))
         tokens = re.findall(r"\w+|\s+|.", recipe.text)
         for _ in range(chance.randint(1, 4)):
             i = chance.randrange(len(tokens))
-            piece = chance.choice(PIECES)
+            piece = chance.choice(pieces)
             tokens[i] = chance.choice(
                 ["", piece, f"{tokens[i]} + {piece}", f"{tokens[i]} @ {piece}", chance.choice(tokens)]
             )
