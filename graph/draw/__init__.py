@@ -1,8 +1,9 @@
 """Pictures of circuits and of unrolled networks.
 
 The way of a picture: ``reading`` finds the signals, their roles and what they read; ``circuits``,
-``operations`` and ``unrolled`` make a ``picture`` of them, vertices with a role and edges with a kind, and give
-all of them places; ``render`` has Graphviz draw it, ``svg`` puts its SVG right. ``style`` holds every look.
+``operations`` and ``unrolled`` make a ``picture`` of them, vertices with a role and edges with a kind,
+and give all of them places; ``render`` has Graphviz draw it, ``svg`` puts its SVG right. ``style`` holds
+every look.
 """
 
 from __future__ import annotations
@@ -52,5 +53,7 @@ def _numbers(steps: int | Mapping[str, int]) -> dict[str, int]:
     numbers = {"t": 4, "s": 4} | dict(steps) if not isinstance(steps, int) else {"t": steps, "s": steps}
     for axis, number in numbers.items():
         if axis not in ("t", "s") or number < 1:
-            raise ValueError(f"steps says {number} for {axis!r}; expected a number of at least 1 for t (and s)")
+            raise ValueError(
+                f"steps says {number} for {axis!r}; expected a number of at least 1 for t (and s)"
+            )
     return numbers

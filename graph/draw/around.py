@@ -17,7 +17,12 @@ def route(picture: Picture, edge: Edge) -> None:
     boxes = list(obstacles(picture, {edge.tail, edge.head}))
     crossed = [curves.sample(curves.points_of(e.path), 10) for e in picture.edges if e.path and e is not edge]
     candidates = [
-        (curves.extent(points) + _CROSSING * curves.crossings(points, crossed) + (_EAST if side > 0 else 0), points)
+        (
+            curves.extent(points)
+            + _CROSSING * curves.crossings(points, crossed)
+            + (_EAST if side > 0 else 0),
+            points,
+        )
         for side in (-1, 1)
         for points in _clear(picture, edge, side, boxes)
     ]
@@ -33,7 +38,7 @@ def route(picture: Picture, edge: Edge) -> None:
         edge.path = curves.path(points)
 
 
-def obstacles(picture: Picture, ends: set[str]) -> Iterator[tuple[float, float, float, float]]:
+def obstacles(picture: Picture, ends: set[str]) -> Iterator[curves.Box]:
     """Boxes that a wire has to keep clear of: vertices and the labels of edges."""
     for name, vertex in picture.vertices.items():
         if name not in ends and vertex.role != "panel":
@@ -46,9 +51,7 @@ def obstacles(picture: Picture, ends: set[str]) -> Iterator[tuple[float, float, 
             yield x - w + 4, y - 6, x + w - 4, y + 6
 
 
-def _clear(
-    picture: Picture, edge: Edge, side: int, boxes: list[tuple[float, float, float, float]]
-) -> Iterator[list[Point]]:
+def _clear(picture: Picture, edge: Edge, side: int, boxes: list[curves.Box]) -> Iterator[list[Point]]:
     """The wires that touch nothing, the first behind each obstacle."""
     tail, head = picture.vertices[edge.tail], picture.vertices[edge.head]
     (x0, y0), (x1, y1) = tail.at, head.at

@@ -1,4 +1,4 @@
-"""Places for the labels of edges: beside their curve, where they cover no vertex, no edge and no other label."""
+"""Places for the labels of edges: beside the curve, where they cover no vertex, edge or other label."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from math import floor, hypot
 from . import curves, labels, style
 from .picture import Edge, Picture, Point
 
-Box = tuple[float, float, float, float]
 _ALONG = (0.5, 0.42, 0.58, 0.34, 0.66, 0.26, 0.74, 0.18, 0.82)
 _CELL = 48.0
 _ON_LABEL, _ON_VERTEX, _ON_EDGE = 5.0, 4.0, 2.0
@@ -53,7 +52,7 @@ def _candidates(label: str, line: Sequence[Point]) -> Iterable[Point]:
             yield curves.beside(label, line[k], (side * nx, side * ny))
 
 
-def box_of(label: str, at: Point) -> Box:
+def box_of(label: str, at: Point) -> curves.Box:
     """The box of a label's ink."""
     wide, high = labels.width(label, style.EDGE_SIZE) / 2 - 4, 6.5
     return at[0] - wide, at[1] - high, at[0] + wide, at[1] + high
@@ -63,7 +62,7 @@ class _Taken:
     """What stands where, in a grid of cells so that a look-up stays local."""
 
     def __init__(self, picture: Picture, moving: set[int]) -> None:
-        self.cells: dict[tuple[int, int], list[tuple[Box, float, int]]] = {}
+        self.cells: dict[tuple[int, int], list[tuple[curves.Box, float, int]]] = {}
         for v in picture.vertices.values():
             if v.role != "panel":
                 (x, y), (w, h) = v.at, v.half
@@ -80,11 +79,11 @@ class _Taken:
         for x, y in line:
             self._enter((x - 0.6, y - 0.6, x + 0.6, y + 0.6), _ON_EDGE, id(edge))
 
-    def _enter(self, box: Box, cost: float, owner: int) -> None:
+    def _enter(self, box: curves.Box, cost: float, owner: int) -> None:
         for cell in _cells(box):
             self.cells.setdefault(cell, []).append((box, cost, owner))
 
-    def add_label(self, box: Box) -> None:
+    def add_label(self, box: curves.Box) -> None:
         self._enter(box, _ON_LABEL, 0)
 
     def cost(self, edge: Edge, at: Point) -> float:
@@ -97,7 +96,7 @@ class _Taken:
         return sum(hit.values())
 
 
-def _cells(box: Box) -> Iterable[tuple[int, int]]:
+def _cells(box: curves.Box) -> Iterable[tuple[int, int]]:
     for i in range(floor(box[0] / _CELL), floor(box[2] / _CELL) + 1):
         for j in range(floor(box[1] / _CELL), floor(box[3] / _CELL) + 1):
             yield i, j

@@ -27,8 +27,12 @@ def draw_signals(reading: Reading) -> Picture:
     place_by_dot(picture, dict(style.PLACING))
     for loop in loops:
         add_loop(picture, loop)
-    outside = [e for e in picture.edges if e.hints.get("around") or (e.kind == "cut" and _is_long(picture, e))]
-    for edge in sorted(outside, key=lambda e: abs(picture.vertices[e.head].at[1] - picture.vertices[e.tail].at[1])):
+    outside = [
+        e for e in picture.edges if e.hints.get("around") or (e.kind == "cut" and _is_long(picture, e))
+    ]
+    for edge in sorted(
+        outside, key=lambda e: abs(picture.vertices[e.head].at[1] - picture.vertices[e.tail].at[1])
+    ):
         around.route(picture, edge)
     for loop in loops:
         _label_loop(picture, loop)
@@ -40,7 +44,7 @@ def _is_long(picture: Picture, edge: Edge) -> bool:
 
 
 def signal_picture(reading: Reading) -> tuple[Picture, list[Loop]]:
-    """The signals of a circuit and what they read, without places; and the loops, which dot does not route."""
+    """The signals of a circuit and what they read, without places; the loops, which dot does not route."""
     picture = Picture(reading.circuit.name)
     for name, role in reading.roles.items():
         add_signal(picture, reading, name, role)
@@ -84,7 +88,7 @@ def _is_plain_sum(reading: Reading, name: str) -> bool:
 
 # ---- delays --------------------------------------------------------------------------------------
 def forward_order(reading: Reading) -> set[tuple[str, str]]:
-    """The pairs (source, reader) that can be drawn upwards: same-step reads, then delayed ones without a cycle."""
+    """The pairs (source, reader) of delayed reads that can be drawn upwards without closing a cycle."""
     above = _above(reading)
     targets = set(reading.targets)
     upwards: set[tuple[str, str]] = set()
@@ -124,7 +128,9 @@ def _loops(picture: Picture, reading: Reading) -> list[Loop]:
     """The first two lags at which a state reads itself; further ones are drawn as feedback."""
     loops: list[Loop] = []
     for name in reading.roles:
-        own = sorted((r for r in reading.reads if r.reader == r.source == name and r.lag), key=lambda r: abs(r.lag))
+        own = sorted(
+            (r for r in reading.reads if r.reader == r.source == name and r.lag), key=lambda r: abs(r.lag)
+        )
         for number, r in enumerate(own[:2]):
             square = add_square(picture, r, square_id(r) + "|loop")
             east = (r.lag > 0) == (number == 0)
@@ -161,7 +167,12 @@ def _join_now(picture: Picture, reading: Reading, r: Read, skip: bool) -> None:
     elif skip:
         picture.join(r.source, r.reader, "skip", edge_label(reading, r), tailport="w", headport="w")
     else:
-        spine = reading.roles[r.source] in ("state", "output") and role in ("state", "output", "loss", "signal")
+        spine = reading.roles[r.source] in ("state", "output") and role in (
+            "state",
+            "output",
+            "loss",
+            "signal",
+        )
         spine = spine and not _has_detour(reading, r)
         weight = "20" if spine else "1" if role == "gate" else "10"
         picture.join(r.source, r.reader, "plain", edge_label(reading, r), weight=weight)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from math import cos, hypot, radians, sin
 
 from . import style
@@ -40,7 +41,7 @@ def connect(
     leave: Point | None = None,
     arrive: Point | None = None,
 ) -> list[Point]:
-    """Give an edge its path: one cubic curve, bent to the left by ``bend`` of its length; and its label's place.
+    """Give an edge its path, a cubic curve bent to the left by ``bend`` of its length; and its label a place.
 
     ``leave`` and ``arrive`` are points on the middle line of a wide bar, where that is the tail or the head.
     Returns the control points.
@@ -109,7 +110,14 @@ def rounded(corners: Sequence[Point], radius: float = 14.0) -> list[Point]:
     for before, corner, after in zip(corners, corners[1:], corners[2:], strict=False):
         r = min(radius, _distance(before, corner) / 2, _distance(corner, after) / 2)
         enter, leave = _toward(corner, before, r), _toward(corner, after, r)
-        points += [points[-1], enter, enter, _toward(enter, corner, r * 0.55), _toward(leave, corner, r * 0.55), leave]
+        points += [
+            points[-1],
+            enter,
+            enter,
+            _toward(enter, corner, r * 0.55),
+            _toward(leave, corner, r * 0.55),
+            leave,
+        ]
     return [*points, points[-1], corners[-1], corners[-1]]
 
 
@@ -144,28 +152,52 @@ def points_of(spline: str) -> list[Point]:
     return [(float(x), float(y)) for x, _, y in (w.partition(",") for w in words)]
 
 
-def touches(points: Sequence[Point], boxes: Sequence[tuple[float, float, float, float]], margin: float) -> bool:
-    """Whether a spline comes within ``margin`` of one of the boxes (left, bottom, right, top)."""
-    return any(
-        x0 - margin < x < x1 + margin and y0 - margin < y < y1 + margin
-        for x, y in sample(points, 60)
-        for x0, y0, x1, y1 in boxes
+Box = tuple[float, float, float, float]
+"""Left, bottom, right, top."""
+
+
+def _near(points: Sequence[Point], boxes: Sequence[Box], margin: float) -> list[Box]:
+    """The boxes that the hull of a spline meets."""
+    left, right = min(x for x, _ in points) - margin, max(x for x, _ in points) + margin
+    low, high = min(y for _, y in points) - margin, max(y for _, y in points) + margin
+    return [b for b in boxes if b[0] < right and b[2] > left and b[1] < high and b[3] > low]
+
+
+def hits(points: Sequence[Point], boxes: Sequence[Box], margin: float) -> int:
+    """How many boxes a spline comes within ``margin`` of."""
+    near = _near(points, boxes, margin)
+    line = sample(points, 60) if near else []
+    return sum(
+        any(x0 - margin < x < x1 + margin and y0 - margin < y < y1 + margin for x, y in line)
+        for x0, y0, x1, y1 in near
     )
+
+
+def touches(points: Sequence[Point], boxes: Sequence[Box], margin: float) -> bool:
+    """Whether a spline comes within ``margin`` of one of the boxes."""
+    return hits(points, boxes, margin) > 0
 
 
 def extent(points: Sequence[Point]) -> float:
     """The length of a spline."""
     line = sample(points)
-    return sum(_distance(a, b) for a, b in zip(line, line[1:], strict=False))
+    return sum(_distance(a, b) for a, b in pairwise(line))
 
 
 def crossings(points: Sequence[Point], others: Sequence[Sequence[Point]]) -> int:
     """How many other polylines a spline crosses."""
     line = sample(points, 12)
-    return sum(
-        any(_cross(a, b, c, d) for a, b in zip(line, line[1:], strict=False) for c, d in zip(o, o[1:], strict=False))
-        for o in others
-    )
+    count = 0
+    for other in others:
+        hull = (
+            min(x for x, _ in other),
+            min(y for _, y in other),
+            max(x for x, _ in other),
+            max(y for _, y in other),
+        )
+        pieces = [(a, b) for a, b in pairwise(line) if _near((a, b), [hull], 0.1)]
+        count += any(_cross(a, b, c, d) for c, d in pairwise(other) for a, b in pieces)
+    return count
 
 
 def _cross(a: Point, b: Point, c: Point, d: Point) -> bool:
@@ -173,11 +205,3 @@ def _cross(a: Point, b: Point, c: Point, d: Point) -> bool:
         return (q[0] - p[0]) * (r[1] - p[1]) - (q[1] - p[1]) * (r[0] - p[0])
 
     return turn(a, b, c) * turn(a, b, d) < 0 and turn(c, d, a) * turn(c, d, b) < 0
-
-
-def hits(points: Sequence[Point], boxes: Sequence[tuple[float, float, float, float]], margin: float) -> int:
-    """How many boxes a spline comes within ``margin`` of."""
-    left, right = min(x for x, _ in points) - margin, max(x for x, _ in points) + margin
-    low, high = min(y for _, y in points) - margin, max(y for _, y in points) + margin
-    near = [b for b in boxes if b[0] < right and b[2] > left and b[1] < high and b[3] > low]
-    return sum(touches(points, [box], margin) for box in near)

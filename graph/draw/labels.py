@@ -5,18 +5,12 @@ from __future__ import annotations
 import html
 import re
 
+from ..latex import GREEK
 from . import style
 
 _EM = 0.55  # the width of a letter, a compromise between Times and DejaVu Serif
 
-GREEK = dict(
-    zip(
-        "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau phi chi psi omega "
-        "Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega".split(),
-        "αβγδεζηθικλμνξπρστφχψωΓΔΘΛΞΠΣΦΨΩ",
-        strict=True,
-    )
-)
+LETTERS = {name: letter for letter, name in GREEK.items()}
 
 
 def split_name(name: str) -> tuple[str, str]:
@@ -33,7 +27,7 @@ def split_name(name: str) -> tuple[str, str]:
 
 def _greek(word: str) -> str:
     mark = word[:1] if word[:1] == "δ" else ""
-    return mark + GREEK.get(word[len(mark) :], word[len(mark) :])
+    return mark + LETTERS.get(word[len(mark) :], word[len(mark) :])
 
 
 def _script(tag: str, text: str) -> str:
@@ -51,7 +45,10 @@ def step(t: int | str) -> str:
 
 def name(of: str, t: int | str | None = None) -> str:
     """A signal or parameter, at step ``t`` if it is given, as an HTML-like label."""
-    base, sub = split_name(of)
+    plain_name, bracket, inside = of.partition("[")
+    if bracket and t is None:
+        t = inside.rstrip("]")
+    base, sub = split_name(plain_name)
     text = _italic(base)
     if sub:
         text += _script("SUB", _italic(sub))

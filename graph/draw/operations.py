@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from ..expr import Node, topological
 from . import labels, style
+from .circuits import add_signal, add_square, square_id
 from .picture import Picture, Vertex
 from .reading import Read, Reading
-from .circuits import add_signal, add_square, square_id
 from .render import place_by_dot
 
 _THROUGH = ("expand", "repeat", "number", "transpose", "stop_gradient")
 _SIGNS = {"add": "+", "mul": "×", "div": "÷", "neg": "−"}
-_NAMES = {"sigmoid": "σ", "reduce": "Σ", "sum_feature": "Σ", "cross_entropy": "CE", "maximum": "max", "minimum": "min"}
+_NAMES = {
+    "sigmoid": "σ",
+    "reduce": "Σ",
+    "sum_feature": "Σ",
+    "cross_entropy": "CE",
+    "maximum": "max",
+    "minimum": "min",
+}
 
 
 def draw_operations(reading: Reading) -> Picture:
@@ -34,7 +41,9 @@ class _Operations:
     def __init__(self, reading: Reading) -> None:
         self.reading = reading
         self.picture = Picture(reading.circuit.name)
-        self.equations = {n: e for n, e in reading.circuit.eqs.items() if n in reading.roles or n in reading.folded}
+        self.equations = {
+            n: e for n, e in reading.circuit.eqs.items() if n in reading.roles or n in reading.folded
+        }
         self.stands: dict[str, str] = {}  # signal -> the vertex that stands for it
         self.made: dict[Node, str] = {}
         self.number = 0
@@ -52,7 +61,7 @@ class _Operations:
         return self.reading.roles.get(name, "signal")
 
     def _declare(self, name: str, root: Node) -> None:
-        """A signal is a circle, unless it is an affine map's nonlinearity and nothing more: then its panel is it."""
+        """A signal is a circle, unless it is an affine map or a function of one: its panel is it."""
         if self._role(name) in ("gate", "signal") and _affine_map(root):
             self.stands[name] = f"{name}|value"
         else:
@@ -78,7 +87,11 @@ class _Operations:
         role, label, arguments = self._look(node)
         self.number += 1
         root = _through(self.equations[equation]) is node
-        name = self.stands[equation] if root and self.stands[equation].endswith("|value") else f"op|{self.number}"
+        name = (
+            self.stands[equation]
+            if root and self.stands[equation].endswith("|value")
+            else f"op|{self.number}"
+        )
         tooltip = f"{equation}: {node.op}"
         self.picture.add(Vertex(name, role, label, tooltip, size=labels.vertex_size(label, role)))
         if cluster is not None:
@@ -106,7 +119,9 @@ class _Operations:
         self.number += 1
         name = f"leaf|{self.number}"
         label = _leaf_label(node)
-        self.picture.add(Vertex(name, "text", label, labels.plain(label), size=labels.vertex_size(label, "text")))
+        self.picture.add(
+            Vertex(name, "text", label, labels.plain(label), size=labels.vertex_size(label, "text"))
+        )
         if cluster is not None:
             self.picture.clusters[cluster][1].append(name)
         return name
@@ -126,7 +141,11 @@ class _Operations:
         """Role, label and drawn arguments of an operation."""
         matrix = _matrix(node)
         if matrix is not None:
-            return "product", labels.name(matrix.attr), tuple(a for a in node.args if _through(a) is not matrix)
+            return (
+                "product",
+                labels.name(matrix.attr),
+                tuple(a for a in node.args if _through(a) is not matrix),
+            )
         if _is_mean(node):
             return "function", "mean", _through(node.args[0]).args
         if node.op == "compare":
@@ -142,14 +161,24 @@ class _Operations:
         if node.op in _SIGNS:
             return "op", _SIGNS[node.op], node.args
         if node.op == "power":
-            return "op", f"<<SUP><FONT POINT-SIZE=\"{style.SCRIPT_SIZE}\">{node.attr:g}</FONT></SUP>>", node.args
+            return (
+                "op",
+                f'<<SUP><FONT POINT-SIZE="{style.SCRIPT_SIZE}">{node.attr:g}</FONT></SUP>>',
+                node.args,
+            )
         if node.op == "at":
             axis, end, position = node.attr
-            where = f"{axis.upper()}{position:+d}" if end and position else axis.upper() if end else str(position)
+            where = (
+                f"{axis.upper()}{position:+d}" if end and position else axis.upper() if end else str(position)
+            )
             return "function", f"{axis} = {where}", node.args
         if node.op == "reduce":
             over = ", ".join(a for a in node.attr if a != "b")
-            return "op", f'<Σ<SUB><FONT POINT-SIZE="{style.SCRIPT_SIZE}">{over}</FONT></SUB>>' if over else "Σ", node.args
+            return (
+                "op",
+                f'<Σ<SUB><FONT POINT-SIZE="{style.SCRIPT_SIZE}">{over}</FONT></SUB>>' if over else "Σ",
+                node.args,
+            )
         return "function", _NAMES.get(node.op, node.op.replace("_", " ")), node.args
 
     def _join_parameters_of_inputs(self) -> None:

@@ -58,14 +58,18 @@ class _Layer:
             if e.kind in ("plain", "skip", "wire", "rail", "time"):
                 self.heads.setdefault(e.tail, []).append(e.head)
                 self.tails.setdefault(e.head, []).append(e.tail)
-        self.buses = [n for n, v in circuit.vertices.items() if v.role == "bus" and set(self.heads[n]) <= inside]
+        self.buses = [
+            n for n, v in circuit.vertices.items() if v.role == "bus" and set(self.heads[n]) <= inside
+        ]
         self.looped = {e.tail for e in circuit.edges if e.kind == "order" and e.tail in inside}
         self.looped |= {e.head for e in circuit.edges if e.kind == "order" and e.head in inside}
         squares = [n for n, v in circuit.vertices.items() if v.role in ("delay", "advance")]
         self.fed_by = {
             s: self.tails[s][0]
             for s in squares
-            if self.tails.get(s) and self.tails[s][0] in inside and set(self.heads[s]) & (inside | set(self.buses))
+            if self.tails.get(s)
+            and self.tails[s][0] in inside
+            and set(self.heads[s]) & (inside | set(self.buses))
         }
 
     def depth(self) -> dict[str, int]:
@@ -85,7 +89,9 @@ class _Layer:
         done: list[str] = []
         left = list(self.members)
         while left:
-            ready = [n for n in left if not any(t in left and t != n for t in self.tails.get(n, ()))] or left[:1]
+            ready = [n for n in left if not any(t in left and t != n for t in self.tails.get(n, ()))] or left[
+                :1
+            ]
             done += ready
             left = [n for n in left if n not in ready]
         return done

@@ -111,7 +111,9 @@ def dot_source(picture: Picture, placing: Mapping[str, str] | None = None) -> st
     if placing is not None:
         lines += _clusters(picture)
         lines += ["  {rank=same; " + "; ".join(map(quoted, row)) + "}" for row in picture.same_rank]
-    lines += [f"  {quoted(v.id)} {attributes(_of_vertex(v, placing is None))};" for v in picture.vertices.values()]
+    lines += [
+        f"  {quoted(v.id)} {attributes(_of_vertex(v, placing is None))};" for v in picture.vertices.values()
+    ]
     for number, edge in enumerate(picture.edges):
         if placing is None and edge.kind == "order":
             continue

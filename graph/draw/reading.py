@@ -1,4 +1,4 @@
-"""What a picture needs to know of a circuit: which signal reads which, how many steps apart, and their roles."""
+"""What a picture needs of a circuit: which signal reads which, how many steps apart, and their roles."""
 
 from __future__ import annotations
 
@@ -72,9 +72,12 @@ def read(circuit: Circuit) -> Reading:
     equations = {n: e for n, e in circuit.eqs.items() if n not in parameters}
     reads: list[Read] = []
     boundaries: dict[str, list[Read]] = {}
+    read_by_name = {n.attr for root in equations.values() for n in _read_nodes(root)}
     for name, root in equations.items():
-        found = [r for r in _reads(name, root, once) if r.source in equations or r.source in circuit.input_nodes]
-        if is_boundary_name(name):
+        found = [
+            r for r in _reads(name, root, once) if r.source in equations or r.source in circuit.input_nodes
+        ]
+        if is_boundary_name(name) and name not in read_by_name:
             boundaries[name] = found
         else:
             reads += found
@@ -134,6 +137,12 @@ def _parameter_beside(parent: Node | None, node: Node, once: set[str]) -> str:
     return names[0] if len(others) == len(names) == 1 else ""
 
 
+def _read_nodes(root: Node) -> Iterator[Node]:
+    """The references of an expression, those apart that only bound a delay."""
+    arguments = (n.args[:1] if n.op == "delay" else n.args for n in topological([root]))
+    return (n for args in [(root,), *arguments] for n in args if n.op == "ref")
+
+
 # ---- reads ---------------------------------------------------------------------------------------
 def _source(reader: str, node: Node) -> Read | None:
     """The read that a node is: of a name, now, delayed, or at a fixed step."""
@@ -145,7 +154,9 @@ def _source(reader: str, node: Node) -> Read | None:
         inner = _source(reader, node.args[0])
         axis, end, position = node.attr
         if inner is not None:
-            return replace(inner, axis=axis, moment="end" if end else "start", position=position - inner.lag, lag=0)
+            return replace(
+                inner, axis=axis, moment="end" if end else "start", position=position - inner.lag, lag=0
+            )
     return None
 
 
@@ -208,7 +219,9 @@ def _roles(circuit: Circuit, signals: list[str], reads: list[Read], starts: set[
     losses = {
         name
         for name in signals
-        if circuit.eqs[name].shape == () and not time_axes(circuit.eqs[name]) and circuit.eqs[name].dtype == "f"
+        if circuit.eqs[name].shape == ()
+        and not time_axes(circuit.eqs[name])
+        and circuit.eqs[name].dtype == "f"
         if name not in sources and name not in adjoints and mine[name]
     }
     delayed = {r.source for r in reads if r.lag}
@@ -216,7 +229,11 @@ def _roles(circuit: Circuit, signals: list[str], reads: list[Read], starts: set[
     for name in signals:
         if name in losses:
             result[name] = "loss"
-        elif name not in starts and _readers(name, reads) <= losses and (name not in delayed or _fed_back(circuit, name, mine[name])):
+        elif (
+            name not in starts
+            and _readers(name, reads) <= losses
+            and (name not in delayed or _fed_back(circuit, name, mine[name]))
+        ):
             result[name] = "output"
         elif name in delayed:
             result[name] = "state"
@@ -226,7 +243,7 @@ def _roles(circuit: Circuit, signals: list[str], reads: list[Read], starts: set[
 
 
 def _fed_back(circuit: Circuit, name: str, reads: list[Read]) -> bool:
-    """Whether a delayed signal is an output all the same: scores or probabilities made from a hidden signal."""
+    """Whether a delayed signal is an output all the same: scores or probabilities of a hidden signal."""
     of_signals = any(r.lag == 0 and r.source in circuit.eqs for r in reads)
     outermost = _stripped(circuit.eqs[name]).op
     return of_signals and all(r.source != name for r in reads) and outermost in ("add", "contract", "softmax")

@@ -31,12 +31,14 @@ def graphviz(source: str, engine: str, form: str, **graph: str) -> bytes:
     program = shutil.which("dot")
     if program is None:
         raise RuntimeError(
-            "a picture needs Graphviz, and neither the package pygraphviz nor the program dot was found. Install one: "
-            "`pip install pygraphviz` (its wheels bring Graphviz along), or Graphviz itself, so that `dot` is on "
-            "the PATH (Debian and Ubuntu: `apt install graphviz`)"
+            "a picture needs Graphviz, and neither the package pygraphviz nor the program dot was found. "
+            "Install one: `pip install pygraphviz` (its wheels bring Graphviz along), or Graphviz itself, "
+            "so that `dot` is on the PATH (Debian and Ubuntu: `apt install graphviz`)"
         )
     options = [f"-G{key}={value}" for key, value in graph.items()]
-    done = subprocess.run([program, f"-K{engine}", f"-T{form}", *options], input=source.encode(), capture_output=True)
+    done = subprocess.run(
+        [program, f"-K{engine}", f"-T{form}", *options], input=source.encode(), capture_output=True
+    )
     if done.returncode:
         raise RuntimeError(f"{program} failed: {done.stderr.decode(errors='replace').strip()}")
     return done.stdout
@@ -115,7 +117,9 @@ class Drawing:
         form = target.suffix.lower().lstrip(".")
         if form not in FORMATS:
             known = ", ".join("." + f for f in FORMATS)
-            raise ValueError(f"the suffix of {str(path)!r} names no format of a drawing; expected one of {known}")
+            raise ValueError(
+                f"the suffix of {str(path)!r} names no format of a drawing; expected one of {known}"
+            )
         if form == "svg":
             target.write_text(self.svg, encoding="utf-8")
         elif form == "dot":
@@ -129,12 +133,17 @@ class Drawing:
         return {"image/svg+xml": self.svg, "text/plain": repr(self)}
 
     def __repr__(self) -> str:
-        return f"<drawing of {self.title}: {len(self.picture.vertices)} nodes, {len(self.picture.edges)} edges>"
+        return (
+            f"<drawing of {self.title}: {len(self.picture.vertices)} nodes, {len(self.picture.edges)} edges>"
+        )
 
 
 # ---- fonts ---------------------------------------------------------------------------------------
 _FONT_FOLDERS = ("/usr/share/fonts", "/usr/local/share/fonts", "~/.local/share/fonts", "~/.fonts")
-_FONT_FOLDERS_ELSEWHERE = {"darwin": ("/System/Library/Fonts", "/Library/Fonts"), "win32": ("C:/Windows/Fonts",)}
+_FONT_FOLDERS_ELSEWHERE = {
+    "darwin": ("/System/Library/Fonts", "/Library/Fonts"),
+    "win32": ("C:/Windows/Fonts",),
+}
 
 
 def find_a_font() -> None:
@@ -146,7 +155,9 @@ def find_a_font() -> None:
     if "FONTCONFIG_FILE" in os.environ or any(_has_fonts(Path(f).expanduser()) for f in folders):
         return
     matplotlib = find_spec("matplotlib")
-    shipped = Path(matplotlib.origin).parent / "mpl-data/fonts/ttf" if matplotlib and matplotlib.origin else None
+    shipped = (
+        Path(matplotlib.origin).parent / "mpl-data/fonts/ttf" if matplotlib and matplotlib.origin else None
+    )
     if shipped is None or not _has_fonts(shipped):
         warnings.warn(
             "no font was found: text in PNG and PDF will be boxes. Install one (Debian and Ubuntu: "
@@ -156,7 +167,9 @@ def find_a_font() -> None:
         return
     folder = Path(tempfile.mkdtemp(prefix="bptt-fonts-"))
     entries = f"<dir>{shipped}</dir><cachedir>{folder}</cachedir>"
-    (folder / "fonts.conf").write_text(f'<?xml version="1.0"?><fontconfig>{entries}</fontconfig>', encoding="utf-8")
+    (folder / "fonts.conf").write_text(
+        f'<?xml version="1.0"?><fontconfig>{entries}</fontconfig>', encoding="utf-8"
+    )
     os.environ["FONTCONFIG_FILE"] = str(folder / "fonts.conf")
 
 

@@ -3,45 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import product
 
 from . import curves, style
 from .picture import Edge, Point, Vertex
 
-Box = tuple[float, float, float, float]
 _BENDS = (0.0, 0.08, -0.08, 0.14, -0.14, 0.2, -0.2, 0.28, -0.28, 0.38, -0.38, 0.5, -0.5)
 _CLEAR = 4.0
 _BACK = (0.28, -0.28, 0.2, -0.2, 0.36, -0.36)
 
 
-def boxes(vertices: Iterable[Vertex], ends: Sequence[Vertex]) -> list[Box]:
+def boxes(vertices: Iterable[Vertex], ends: Sequence[Vertex]) -> list[curves.Box]:
     """What an edge has to keep clear of."""
     found = []
     for v in vertices:
         if v not in ends and v.role not in ("panel", "bus"):
             (x, y), (w, h) = v.at, v.half
             shrink = 0.12 if v.round else 0.0  # the corners of a circle's box are empty
-            found.append((x - w * (1 - shrink), y - h * (1 - shrink), x + w * (1 - shrink), y + h * (1 - shrink)))
+            found.append(
+                (x - w * (1 - shrink), y - h * (1 - shrink), x + w * (1 - shrink), y + h * (1 - shrink))
+            )
     return found
 
 
 def connect(
-    edge: Edge, tail: Vertex, head: Vertex, others: Iterable[Vertex], shifts: Sequence[float] = (), bar: str = ""
-) -> None:
-    """The straightest curve that touches no other vertex. ``bar``: "tail" or "head" is wide, ``shifts`` along it."""
+    edge: Edge,
+    tail: Vertex,
+    head: Vertex,
+    others: Iterable[Vertex],
+    shifts: Sequence[float] = (),
+    bar: str = "",
+) -> float:
+    """The straightest curve that touches least; its bend. ``bar``: the wide end, "tail" or "head"."""
     around = boxes(others, (tail, head))
-    best: tuple[int, float, float] | None = None
-    for shift in shifts or (0.0,):
-        leave, arrive = _on_bar(tail, head, bar, shift)
-        for bend in _BENDS:
-            points = curves.connect(edge, tail, head, bend, leave, arrive)
-            hits = curves.hits(points, around, _CLEAR)
-            if best is None or hits < best[0]:
-                best = (hits, shift, bend)
-            if not hits:
-                return
-    if best is not None:
-        leave, arrive = _on_bar(tail, head, bar, best[1])
-        curves.connect(edge, tail, head, best[2], leave, arrive)
+    best, fewest = (0.0, 0.0), len(around) + 1
+    for shift, bend in product(shifts or (0.0,), _BENDS):
+        points = curves.connect(edge, tail, head, bend, *_on_bar(tail, head, bar, shift))
+        touched = curves.hits(points, around, _CLEAR)
+        if touched < fewest:
+            best, fewest = (shift, bend), touched
+        if not touched:
+            break
+    shift, bend = best
+    curves.connect(edge, tail, head, bend, *_on_bar(tail, head, bar, shift))
+    return bend
 
 
 def bend(edge: Edge, tail: Vertex, head: Vertex, others: Iterable[Vertex]) -> None:
@@ -57,7 +62,7 @@ def _on_bar(tail: Vertex, head: Vertex, bar: str, shift: float) -> tuple[Point |
     return None, ((tail.at[0] + shift, head.at[1]) if bar == "head" else None)
 
 
-def crosses(tail: Vertex, head: Vertex, box: Box) -> bool:
+def crosses(tail: Vertex, head: Vertex, box: curves.Box) -> bool:
     """Whether the straight line between two vertices passes through a box in which neither stands."""
     if any(box[0] <= v.at[0] <= box[2] and box[1] <= v.at[1] <= box[3] for v in (tail, head)):
         return False
@@ -65,7 +70,7 @@ def crosses(tail: Vertex, head: Vertex, box: Box) -> bool:
     return curves.touches(line, [box], 0.0)
 
 
-def around_panel(edge: Edge, tail: Vertex, head: Vertex, box: Box, lane: float) -> None:
+def around_panel(edge: Edge, tail: Vertex, head: Vertex, box: curves.Box, lane: float) -> None:
     """Up beside a panel in the gutter at ``lane``, with rounded corners."""
     low, high = (box[1] - 11, box[3] + 11) if tail.at[1] < head.at[1] else (box[3] + 11, box[1] - 11)
     start = curves.border(tail, (tail.at[0], low))

@@ -1,4 +1,4 @@
-"""What an unrolled network has once: bars under (or over) the columns, starts, and what follows the last step."""
+"""What an unrolled network has once: bars under or over the columns, starts, what follows the last step."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from . import labels, routes, style
+from . import curves, labels, routes, style
 from .picture import Edge, Picture, Vertex
 from .reading import Read, Reading
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .unrolled import Rows
 
 _BAR_HEIGHT = 0.32
+_MEMORY = "memory|"  # one bar for all that another sequence leaves at each of its steps
 _SHIFTS = (0.0, 12.0, -12.0, 18.0, -18.0)
 
 
@@ -59,10 +60,10 @@ class Statics:
                 bar.label = labels.name(r.source, r.axis.upper())
             else:
                 memory += [r.source] * (r.source not in memory)
-                bar = Bar("memory", "", "signal", sources=memory)
+                bar = Bar(_MEMORY + axis, "", "signal", sources=memory)
             found.setdefault(bar.id, bar).readers.append(r)
-        if "memory" in found:
-            found["memory"].label = _of_all_steps(memory)
+        if _MEMORY + axis in found:
+            found[_MEMORY + axis].label = _of_all_steps(memory)
         return list(found.values())
 
     def _starts(self, barred: set[str]) -> list[str]:
@@ -72,7 +73,12 @@ class Statics:
         for _ in self.names:
             for name in self.names:
                 readers = {r.reader for r in self.reading.reads if r.source == name}
-                if name not in barred and name not in starts and readers <= set(starts) and (name in first or readers):
+                if (
+                    name not in barred
+                    and name not in starts
+                    and readers <= set(starts)
+                    and (name in first or readers)
+                ):
                     starts.append(name)
         return starts
 
@@ -83,7 +89,7 @@ class Statics:
             return
         s, t = self.rows["s"], self.rows["t"]
         t.x = s.last_x + (0.95 if self.reading.boundaries else 0.1) * t.step.pitch
-        memory = [bar for bar in self.bars["t"] if bar.id == "memory"]
+        memory = [bar for bar in self.bars["t"] if bar.id.startswith(_MEMORY)]
         level = _state_height(s, self.reading)
         if memory:
             t.y = s.step.height + style.DY * (len(self.bars["t"]) - 0.15)
@@ -107,13 +113,18 @@ class Statics:
         if any(r.source == bar.id for reads in self.reading.boundaries.values() for r in reads):
             left -= rows.step.pitch
         other = next((r for r in self.rows.values() if r is not rows), None)
-        if bar.id == "memory" and other is not None:
+        if bar.id.startswith(_MEMORY) and other is not None:
             left = other.first_x - 20
         size = ((right - left) / 72, _BAR_HEIGHT)
-        at = ((left + right) / 2, rows.y - style.DY * (number + 1) * (1 if bar.id != "memory" else 0.85))
+        at = (
+            (left + right) / 2,
+            rows.y - style.DY * (number + 1) * (1 if not bar.id.startswith(_MEMORY) else 0.85),
+        )
         look = {"shape": "box"}
         vertex = picture.add(Vertex(bar.id, bar.role, bar.label, labels.plain(bar.label), at, size, look))
-        for source in bar.sources if other is not None else ():
+        for source in bar.sources:
+            if other is None:
+                break
             steps = [other.T] if bar.last else [t for t in other.numbers if t is not None]
             for t in steps:
                 self._into_bar(picture, f"{source}|{t}", vertex, sideways=bar.last)
@@ -138,7 +149,7 @@ class Statics:
             arrow = style.tip("time")
             x0, y = tail.at[0] + tail.half[0] + 1, tail.at[1]
             base = left - 1 - arrow
-            edge.path = f"e,{left - 1:.2f},{y:.2f} {x0:.2f},{y:.2f} {x0:.2f},{y:.2f} {base:.2f},{y:.2f} {base:.2f},{y:.2f}"
+            edge.path = curves.path([(x0, y), (x0, y), (base, y), (base, y)], (left - 1, y))
             picture.edges.append(edge)
         else:
             self._join(picture, edge, "head")
@@ -155,7 +166,11 @@ class Statics:
         """A chain below the boundary value that it starts."""
         for name in self.starts:
             of = [b for b, reads in self.reading.boundaries.items() if any(r.source == name for r in reads)]
-            above = _boundary_vertex(of[0]) if of else next(r.reader for r in self.reading.reads if r.source == name)
+            above = (
+                _boundary_vertex(of[0])
+                if of
+                else next(r.reader for r in self.reading.reads if r.source == name)
+            )
             if above in picture.vertices:
                 x, y = picture.vertices[above].at
                 role = self.reading.roles[name]
@@ -171,31 +186,48 @@ class Statics:
         """What follows the last step stands above it; sums over all steps are bars over the columns."""
         rows = self.rows.get("t") or next(iter(self.rows.values()), None)
         height = rows.y + rows.step.height if rows else 0.0
-        level: dict[str, int] = {}
-        for _ in self.after:
-            for name in self.after:
-                level[name] = max([0, *(level.get(n, 0) + 1 for n in self._below(name))])
+        level = self._levels()
+        sums = [n for n in self.after if self._sums(n)]
         for name in self.after:
-            beside = [n for n in self.after if level[n] == level[name]]
-            shift = (beside.index(name) - (len(beside) - 1) / 2) * 0.7 * style.DX
-            role = self.reading.roles[name]
-            sums = any(r.reader == name and r.moment == "step" and self.reading.axes[r.source] for r in self.reading.reads)
-            at = ((rows.last_x if rows else 0.0) + shift, height + level[name] * style.DY)
+            beside = [n for n in self.after if level[n] == level[name] and n not in sums]
             flat = circuit.vertices[name]
-            vertex = Vertex(name, flat.role, flat.label, flat.tooltip, at, flat.size)
-            if role != "loss" and rows is not None and vertex.size is None and vertex.round:
-                vertex.size = (rows.width / 72, rows.width / 72)
-            if sums and rows is not None:
-                vertex.at = ((rows.first_x + rows.last_x) / 2, at[1])
-                vertex.size, vertex.look = ((rows.last_x - rows.first_x + 40) / 72, _BAR_HEIGHT), {"shape": "box"}
+            vertex = Vertex(name, flat.role, flat.label, flat.tooltip, size=flat.size)
+            if name in sums and rows is not None:
+                y = (
+                    height
+                    + (max(level.values()) + bool(beside)) * style.DY
+                    + sums.index(name) * 0.5 * style.DY
+                )
+                vertex.at = ((rows.first_x + rows.last_x) / 2, y)
+                vertex.size = ((rows.last_x - rows.first_x + 40) / 72, _BAR_HEIGHT)
+                vertex.look = {"shape": "box"}
+            else:
+                shift = (beside.index(name) - (len(beside) - 1) / 2) * 0.7 * style.DX
+                vertex.at = ((rows.last_x if rows else 0.0) + shift, height + level[name] * style.DY)
+                if flat.role != "loss" and rows is not None and vertex.size is None and vertex.round:
+                    vertex.size = (rows.width / 72, rows.width / 72)
             picture.add(vertex)
         for r in self.reading.reads:
             if r.reader in self.after and not r.lag:
                 self._join_after(picture, r)
 
+    def _levels(self) -> dict[str, int]:
+        level = dict.fromkeys(self.after, 0)
+        for _ in self.after:
+            for name in self.after:
+                level[name] = max([0, *(level[n] + 1 for n in self._below(name) if n != name)])
+        return level
+
+    def _sums(self, name: str) -> bool:
+        """Whether a value gathers all steps of a signal."""
+        axes = self.reading.axes
+        return any(r.reader == name and r.moment == "step" and axes[r.source] for r in self.reading.reads)
+
     def _below(self, name: str) -> list[str]:
         targets = set(self.reading.targets)
-        pairs = [(r.reader, r.source) if r.source in targets else (r.source, r.reader) for r in self.reading.reads]
+        pairs = [
+            (r.reader, r.source) if r.source in targets else (r.source, r.reader) for r in self.reading.reads
+        ]
         return [low for low, high in pairs if high == name and low in self.after]
 
     def _join_after(self, picture: Picture, r: Read) -> None:
@@ -235,5 +267,9 @@ def _of_all_steps(names: list[str]) -> str:
 
 
 def _state_height(rows: Rows, reading: Reading) -> float:
-    heights = [rows.step.places[n][1] for n in rows.names if reading.roles.get(n) == "state" and n in rows.step.places]
+    heights = [
+        rows.step.places[n][1]
+        for n in rows.names
+        if reading.roles.get(n) == "state" and n in rows.step.places
+    ]
     return max(heights, default=0.0) if rows.axis == "s" else min(heights, default=0.0)

@@ -132,7 +132,9 @@ def _depths(layers: list[list[str]], reading: Reading) -> dict[str, int]:
             below[high].add(low)
     level: dict[int, int] = {}
     while len(level) < len(layers):
-        ready = [n for n in below if n not in level and below[n] <= set(level)] or [min(set(below) - set(level))]
+        ready = [n for n in below if n not in level and below[n] <= set(level)] or [
+            min(set(below) - set(level))
+        ]
         for n in ready:
             level[n] = 1 + max((level.get(m, 0) for m in below[n]), default=0)
     for n, layer in enumerate(layers):

@@ -57,7 +57,13 @@ EDGE: Look = {
 ROLES: Mapping[str, Look] = {
     "input": {"fillcolor": "#D2D2D2", "color": GREY, "penwidth": "0.8"},
     "state": {"fillcolor": "#CFE5F5", "penwidth": "2.2"},
-    "gate": {"shape": "box", "style": "filled,rounded", "width": "0.46", "height": "0.40", "fillcolor": "#FBE6BF"},
+    "gate": {
+        "shape": "box",
+        "style": "filled,rounded",
+        "width": "0.46",
+        "height": "0.40",
+        "fillcolor": "#FBE6BF",
+    },
     "signal": {},
     "output": {"fillcolor": "#CDEBDF"},
     "loss": {"fillcolor": "#F8D8C8", "peripheries": "2", "width": "0.46", "height": "0.46"},

@@ -8,7 +8,8 @@ import re
 from . import style
 
 _TEXT = re.compile(
-    r'<text [^>]*?text-anchor="(?P<anchor>\w+)" x="(?P<x>[-\d.]+)" y="(?P<y>[-\d.]+)"(?P<look>[^>]*)>(?P<text>[^<]*)</text>\n?'
+    r'<text [^>]*?text-anchor="(?P<anchor>\w+)" x="(?P<x>[-\d.]+)" y="(?P<y>[-\d.]+)"'
+    r"(?P<look>[^>]*)>(?P<text>[^<]*)</text>\n?"
 )
 _RUN = re.compile(r"(?:<text [^>]*>[^<]*</text>\n?)+")
 _SHIFT = {"super": -4.5, "sub": 3.0}
@@ -24,7 +25,9 @@ def clean(svg: str, title: str) -> str:
         count=1,
     )
     svg = re.sub(r"<!--.*?-->\n?", "", svg, flags=re.DOTALL)
-    svg = re.sub(r'(<g id="graph0"[^>]*>\n)<title>[^<]*</title>', rf"\1<title>{html.escape(title)}</title>", svg)
+    svg = re.sub(
+        r'(<g id="graph0"[^>]*>\n)<title>[^<]*</title>', rf"\1<title>{html.escape(title)}</title>", svg
+    )
     return svg.replace('<g id="graph0"', style.DARK + '\n<g id="graph0"', 1)
 
 
@@ -49,7 +52,9 @@ def _one_text(parts: list[re.Match[str]]) -> str:
         shift = re.search(r'baseline-shift="(\w+)"', part["look"])
         wanted = _SHIFT.get(shift[1], 0.0) if shift else 0.0
         slant = ' font-style="italic"' if "italic" in part["look"] else ""
-        spans.append(f'<tspan dy="{wanted - height:.1f}" font-size="{_size(part):.0f}"{slant}>{part["text"]}</tspan>')
+        spans.append(
+            f'<tspan dy="{wanted - height:.1f}" font-size="{_size(part):.0f}"{slant}>{part["text"]}</tspan>'
+        )
         height = wanted
     look = " ".join(re.findall(r'(?:font-family|fill)="[^"]*"', parts[0]["look"]))
     return f'<text text-anchor="middle" x="{centre:.2f}" y="{parts[0]["y"]}" {look}>{"".join(spans)}</text>\n'

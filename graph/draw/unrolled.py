@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from . import beside, labels, routes, style
+from . import beside, curves, labels, routes, style
 from .circuits import Loop, signal_picture, square_id
 from .picture import Edge, Picture, Point, Vertex
 from .reading import Read, Reading
@@ -39,7 +39,9 @@ class Wire:
 class Rows:
     """The signals of one time axis: their columns, their step, and the wires between steps."""
 
-    def __init__(self, axis: str, names: list[str], circuit: Picture, loops: list[Loop], reading: Reading, T: int):
+    def __init__(
+        self, axis: str, names: list[str], circuit: Picture, loops: list[Loop], reading: Reading, T: int
+    ):
         self.axis, self.names, self.circuit, self.reading, self.T = axis, names, circuit, reading, T
         self.numbers = list(range(1, T + 1)) if T <= LONGEST else [1, 2, 3, None, T - 1, T]
         self.width = _circle(names, reading, T)
@@ -81,11 +83,15 @@ class Rows:
     def size(self, role: str, label: str) -> tuple[float, float]:
         ring = 0.06 if role == "loss" else 0.0
         wide = (labels.width(label, style.NODE_SIZE) + 7) / 72
-        return (max(self.width / 72, wide if wide > 0.8 else 0.0) - ring, self.width / 72 - ring)
+        return (max(self.width / 72, wide if wide > 0.66 else 0.0) - ring, self.width / 72 - ring)
 
     # ---- wires through time ----
     def _wires(self, loops: list[Loop]) -> Iterator[Wire]:
-        lags = {square_id(r): r for r in self.reading.reads if r.lag and r.axis == self.axis and r.source in self.names}
+        lags = {
+            square_id(r): r
+            for r in self.reading.reads
+            if r.lag and r.axis == self.axis and r.source in self.names
+        }
         inside = set(self.step.places)
         for square, r in lags.items():
             own = [loop for loop in loops if loop.square == square + "|loop"]
@@ -106,12 +112,21 @@ class Rows:
     def inner_edges(self) -> Iterator[tuple[str, str, str, str]]:
         """Edges within a step: tail, head, kind, label; taps included."""
         for e in self.circuit.edges:
-            if e.kind in ("plain", "skip", "wire") and e.tail in self.step.places and e.head in self.step.places:
+            if (
+                e.kind in ("plain", "skip", "wire")
+                and e.tail in self.step.places
+                and e.head in self.step.places
+            ):
                 yield e.tail, e.head, e.kind, e.label
         for tap in self.step.taps:
             for e in self.circuit.edges:
                 if e.tail == tap and e.head in self.step.places:
-                    yield tap, e.head, "rail" if self.circuit.vertices[e.head].role == "bus" else "time", e.label
+                    yield (
+                        tap,
+                        e.head,
+                        "rail" if self.circuit.vertices[e.head].role == "bus" else "time",
+                        e.label,
+                    )
             state = self.circuit.vertices.get(tap + "|loop")
             if state is not None:
                 yield tap, tap.partition("[")[0], "time", ""
@@ -160,6 +175,7 @@ class Stamp:
 
     def __init__(self, picture: Picture, rows: Rows, statics: Statics) -> None:
         self.picture, self.rows, self.statics = picture, rows, statics
+        self.bends: dict[tuple[str, str, str, float], float] = {}
 
     def draw(self) -> None:
         for column in self.rows.columns:
@@ -208,7 +224,9 @@ class Stamp:
             if self._goes_on(wire) and f"{wire.source}|end" not in self.picture.vertices:
                 label = labels.name(wire.source, "…")
                 place = rows.at(wire.source, self._outside_x(wire, rows.T + 1))
-                end = self.picture.add(Vertex(f"{wire.source}|end", "cut", label, "…", place, rows.size("cut", label)))
+                end = self.picture.add(
+                    Vertex(f"{wire.source}|end", "cut", label, "…", place, rows.size("cut", label))
+                )
                 self._connect(Edge(f"{wire.source}|{rows.T}", end.id, "cut"))
 
     def _goes_on(self, wire: Wire) -> bool:
@@ -248,9 +266,20 @@ class Stamp:
         return [v for v in self.picture.vertices.values() if min(xs) - reach < v.at[0] < max(xs) + reach]
 
     def _connect(self, edge: Edge) -> None:
+        """Route an edge; one that is repeated at every step is bent at all of them as at the first."""
         tail, head = self.picture.vertices[edge.tail], self.picture.vertices[edge.head]
         self.picture.edges.append(edge)
-        routes.connect(edge, tail, head, self._others(edge.tail, edge.head))
+        dots = "dots" in (tail.role, head.role)
+        key = (
+            edge.tail.rpartition("|")[0],
+            edge.head.rpartition("|")[0],
+            edge.kind,
+            round(head.at[0] - tail.at[0], 2),
+        )
+        if key in self.bends and not dots:
+            curves.connect(edge, tail, head, self.bends[key])
+        else:
+            self.bends[key] = routes.connect(edge, tail, head, self._others(edge.tail, edge.head))
 
     def _inner_edges(self, t: int) -> None:
         for tail, head, kind, label in self.rows.inner_edges():
@@ -306,7 +335,7 @@ class Stamp:
 
 
 def add_gradients(picture: Picture) -> None:
-    """Beside each edge that a gradient passes the same one back, bent and dashed; Wᵀ where it goes back in time."""
+    """Beside each edge that a gradient passes the same one back, bent and dashed; Wᵀ back in time."""
     differentiable = ("state", "gate", "signal", "output", "loss", "op", "bus")
     for edge in [e for e in picture.edges if e.kind in ("plain", "time", "rail", "skip")]:
         tail, head = picture.vertices[edge.tail], picture.vertices[edge.head]
