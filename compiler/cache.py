@@ -59,7 +59,14 @@ def cache_folder() -> Path:
     if named:
         return Path(named).expanduser().absolute()
     base = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(base) if os.path.isabs(base) else Path.home() / ".cache") / "bptt"
+    if os.path.isabs(base):
+        return Path(base) / "bptt"
+    try:
+        return Path.home() / ".cache" / "bptt"
+    except RuntimeError:
+        raise CacheError(
+            "no home folder to keep compiled kernels in: name a folder with BPTT_CACHE"
+        ) from None
 
 
 def load_kernels(source: str, signatures: Mapping[str, str]) -> Loaded:

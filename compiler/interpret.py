@@ -8,13 +8,13 @@ overwrite is poisoned again. So what a back end could only get right by luck com
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from ..graph.ops.table import load_entries
 from ..graph.random import mask_bits, mask_value
+from .frames import Frame, aligned, complete_with_over, neutral, pieces
 from .loop import (
     Apply,
     Chunks,
@@ -41,32 +41,6 @@ from .loop import (
 from .memory import POISON, Array, Batch, number_type, slots
 
 
-@dataclass
-class Frame:
-    """A block of rows: the index of each along every axis it has, and the blocks that live on it.
-
-    steps   axis -> [M] slots (1 is the first step);  rows  [M] sorted rows of the batch, None without a batch
-    outer   the frame around an Over, and for each row of this frame the row of that one
-    """
-
-    size: int
-    steps: dict[str, Array]
-    rows: Array | None
-    blocks: dict[str, Array] = field(default_factory=dict)
-    outer: Frame | None = None
-    parent: Array | None = None
-
-    def block(self, name: str) -> Array:
-        frame: Frame = self
-        index: Array | None = None
-        while name not in frame.blocks:
-            if frame.outer is None or frame.parent is None:
-                raise KeyError(f"the block {name} is read before it is computed")
-            index = frame.parent if index is None else frame.parent[index]
-            frame = frame.outer
-        return frame.blocks[name] if index is None else frame.blocks[name][index]
-
-
 class Interpreter:
     """One run of a loop program. ``given``: arrays of params and inputs in storage layout, by name."""
 
@@ -84,7 +58,7 @@ class Interpreter:
                 self.store[v.name] = self.poisoned((*extents, *v.shape), v.dtype)
 
     def extent(self, v: Value, axis: str) -> int:
-        """The length of an axis of its array: along its time every slot has a place, in checkpoints those saved."""
+        """The length of an axis of its array: every slot has a place, in checkpoints those saved."""
         n = self.batch.sizes[axis]
         if axis != v.time:
             return n
@@ -109,7 +83,7 @@ class Interpreter:
         return self.store
 
     def checkpoints(self, chunks: Chunks, lo: int) -> None:
-        """The slots before a chunk that begins at ``lo``: saved, or put back (all others are forgotten then)."""
+        """The slots before a chunk from ``lo``: saved, or put back (all others are forgotten then)."""
         for signal, store in (*chunks.save, *chunks.restore):
             v = self.program.values[signal]
             before = slice(lo - 1, lo - 1 + v.lead)  # slots lo - lead … lo - 1
@@ -422,29 +396,3 @@ def interpret(program: Program, batch: Batch, given: Mapping[str, Array]) -> dic
     """
     with np.errstate(all="ignore"):
         return Interpreter(program, batch, given).run()
-
-
-def pieces(n: int, size: int, order: str) -> list[tuple[int, int]]:
-    """1 … n cut into runs of ``size``, first and last step of each; the last run may be shorter."""
-    runs = [(lo, min(lo + size - 1, n)) for lo in range(1, n + 1, size)]
-    return runs[::-1] if order == "down" else runs
-
-
-def complete_with_over(v: Value, stage: Rows) -> bool:
-    """Whether a sum inside Over ends with it, one a row of the enclosing body, rather than with the stage."""
-    return v.role == "block" or (stage.axis in v.axes and ("b" in v.axes or not stage.batch))
-
-
-def neutral(item: Sum) -> float:
-    """What a sum starts from."""
-    return -np.inf if item.op == "amax" else 0.0
-
-
-def aligned(array: Array, columns: Sequence[int], rank: int) -> Array:
-    """Features moved to their positions in the map's shape, rows first."""
-    order = sorted(range(len(columns)), key=lambda j: columns[j])
-    array = np.transpose(array, (0, *(1 + j for j in order)))
-    sizes = [1] * rank
-    for place, j in enumerate(order):
-        sizes[columns[j]] = array.shape[1 + place]
-    return np.reshape(array, (len(array), *sizes))

@@ -472,6 +472,63 @@ def chunked(dtype: str = "float64", size: int = 2) -> Program:
     return program("chunked", dtype, values, packs, [fills, up, down], ["y", "last", "δU", "g1"])
 
 
+def unbatched(dtype: str = "float64") -> Program:
+    """Rows that are steps and no sequences; sums over the batch at each step; pairs of steps."""
+    N = 3
+    values = [
+        value("x", "input", "tb", N),
+        value("W", "param", "", (N, N)),
+        value("clock", "signal", "t", N, lead=1),
+        value("m", "block", "t", N),
+        value("total", "signal", "t", N),
+        value("high", "signal", "t", N),
+        value("all", "static", "", N),
+        value("near", "signal", "ts", ()),
+        value("reach", "block", "t", ()),
+        value("d", "block", "ts", ()),
+        value("span", "signal", "t", ()),
+        value("noise", "signal", "tb", N),
+    ]
+    loop = (
+        Product(("m",), (Part("WW", n("clock", 1)),)),
+        Map((N,), (("clock", call("tanh", call("add", v("m"), Step("t")))),)),
+        Over(
+            "s",
+            (
+                Map((), (("d", call("abs", call("add", Step("t"), call("neg", Step("s"))))),)),
+                Map((), (("near", call("exp", call("neg", n("d")))),)),
+            ),
+            (Sum("reach", "amax", ("s",), (n("d"),), ("s",)),),
+        ),
+        Map((), (("span", call("mul", n("reach"), Number(2.0))),)),
+    )
+    noise = call("mul", Random(("m", 2), 0.5, ("t",)), Random(("m", 3), 0.25, ()))
+    stages = [
+        Rows("t", "free", 2, (Map((N,), (("noise", noise),)),), batch=True),
+        Rows(
+            "t",
+            "free",
+            2,
+            (),
+            (
+                Sum("total", "reduce", ("b",), (n("x"),), ("b",)),
+                Sum("high", "amax", ("b",), (n("x"),), ("b",)),
+            ),
+        ),
+        Rows(None, "free", 1, (Fill("clock", "t", False, 0, None),), batch=False),
+        Rows(
+            "t",
+            "up",
+            1,
+            loop,
+            (Sum("all", "contract", ("i,i->i", ("t",)), (n("clock"), n("total")), ("t",)),),
+            batch=False,
+        ),
+    ]
+    results = ["clock", "total", "high", "all", "near", "span", "noise"]
+    return program("unbatched", dtype, values, [Pack("WW", (whole("W", N, N),))], stages, results)
+
+
 TSB = ("t", "s", "b")
 
 
@@ -509,7 +566,7 @@ def public(
         array = np.array(arrays[name], copy=True)
         if x.role == "signal":
             array = array[x.lead : x.lead + batch.sizes[x.time or "t"]]
-            for axis in (a for a in x.axes if a != "b"):
+            for axis in (a for a in x.axes if a != "b" and "b" in x.axes):
                 steps = np.arange(1, batch.sizes[axis] + 1)
                 outside = steps[:, None] > batch.lengths[axis]
                 if len(x.axes) == 3:

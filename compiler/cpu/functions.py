@@ -292,28 +292,20 @@ def add_product(order: Array, rows: int, x: Array, w: Array, out: Array) -> None
 def add_outer(order: Array, rows: int, x: Array, y: Array, out: Array) -> None:
     """``out[i, j] += Σ x[row, i] * y[row, j]`` over the first ``rows`` rows in ``order``, in this order."""
     height, width = out.shape
-    quads, tall = rows - rows % 4, height - height % 4
-    for q in range(0, quads, 4):
+    whole = rows - rows % 8
+    for q in range(0, whole, 8):
+        # one row of out at a time: with more of them the compiler does not see that they are apart
         x0, x1, x2, x3 = x[order[q]], x[order[q + 1]], x[order[q + 2]], x[order[q + 3]]
+        x4, x5, x6, x7 = x[order[q + 4]], x[order[q + 5]], x[order[q + 6]], x[order[q + 7]]
         y0, y1, y2, y3 = y[order[q]], y[order[q + 1]], y[order[q + 2]], y[order[q + 3]]
-        for i in range(0, tall, 4):
-            a, b, c, d = out[i], out[i + 1], out[i + 2], out[i + 3]
-            a0, a1, a2, a3 = x0[i], x1[i], x2[i], x3[i]
-            b0, b1, b2, b3 = x0[i + 1], x1[i + 1], x2[i + 1], x3[i + 1]
-            c0, c1, c2, c3 = x0[i + 2], x1[i + 2], x2[i + 2], x3[i + 2]
-            d0, d1, d2, d3 = x0[i + 3], x1[i + 3], x2[i + 3], x3[i + 3]
-            for j in range(width):
-                v0, v1, v2, v3 = y0[j], y1[j], y2[j], y3[j]
-                a[j] = a[j] + a0 * v0 + a1 * v1 + a2 * v2 + a3 * v3
-                b[j] = b[j] + b0 * v0 + b1 * v1 + b2 * v2 + b3 * v3
-                c[j] = c[j] + c0 * v0 + c1 * v1 + c2 * v2 + c3 * v3
-                d[j] = d[j] + d0 * v0 + d1 * v1 + d2 * v2 + d3 * v3
-        for i in range(tall, height):
+        y4, y5, y6, y7 = y[order[q + 4]], y[order[q + 5]], y[order[q + 6]], y[order[q + 7]]
+        for i in range(height):
             a = out[i]
-            a0, a1, a2, a3 = x0[i], x1[i], x2[i], x3[i]
+            a0, a1, a2, a3, a4, a5, a6, a7 = x0[i], x1[i], x2[i], x3[i], x4[i], x5[i], x6[i], x7[i]
             for j in range(width):
-                a[j] = a[j] + a0 * y0[j] + a1 * y1[j] + a2 * y2[j] + a3 * y3[j]
-    for q in range(quads, rows):
+                total = a[j] + a0 * y0[j] + a1 * y1[j] + a2 * y2[j] + a3 * y3[j]
+                a[j] = total + a4 * y4[j] + a5 * y5[j] + a6 * y6[j] + a7 * y7[j]
+    for q in range(whole, rows):
         x0, y0 = x[order[q]], y[order[q]]
         for i in range(height):
             a, a0 = out[i], x0[i]

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ...graph.build import split_spec
-from ..interpret import complete_with_over
+from ..frames import complete_with_over
 from ..listing import fill_line, statement_lines, sum_line
 from ..loop import (
     Chunks,

@@ -11,7 +11,14 @@ from bptt.compiler.check import LoopError, check
 from bptt.compiler.loop import Fill, Keep, Map, Number, Part, Product, Program, Rows, Sum
 from loop_programs import TB, call, n, v, value
 
-ALL = [programs.elman, programs.attention, programs.row_ops, programs.pointwise, programs.chunked]
+ALL = [
+    programs.elman,
+    programs.attention,
+    programs.row_ops,
+    programs.pointwise,
+    programs.chunked,
+    programs.unbatched,
+]
 
 
 @pytest.mark.parametrize("make", ALL)

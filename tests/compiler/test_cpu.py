@@ -24,7 +24,14 @@ RAGGED = Batch.of([7, 5, 5, 3, 3, 1], [2, 4, 1, 3, 3, 2], start=2, seed=2**40 + 
 BATCHES = [RAGGED, Batch.of(5, 3, rows=4), Batch.of(2, 6, rows=9), Batch.of([1], [1])]
 MAKERS = {
     f.__name__: f
-    for f in (programs.elman, programs.attention, programs.chunked, programs.row_ops, programs.pointwise)
+    for f in (
+        programs.elman,
+        programs.attention,
+        programs.chunked,
+        programs.row_ops,
+        programs.pointwise,
+        programs.unbatched,
+    )
 }
 CASES = [(name, "float64") for name in MAKERS] + [("elman", "float32"), ("pointwise", "float32")]
 SLOW = [pytest.param(n, "float32", marks=pytest.mark.slow) for n in ("attention", "chunked", "row_ops")]

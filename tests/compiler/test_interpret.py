@@ -133,3 +133,21 @@ def test_the_number_of_the_first_step() -> None:
     expected = np.where(out["compare_0"], steps, lengths)
     inside = ~np.isnan(out["where_"])
     assert (out["where_"] == expected)[inside].all()
+
+
+def test_rows_that_are_no_sequences() -> None:
+    loops = programs.unbatched()
+    arrays = given(loops, RAGGED)
+    out = run(loops, RAGGED, arrays)
+    clock, total = np.zeros(3), np.zeros((5, 3))
+    for t in range(5):
+        running = RAGGED.lengths["t"] > t
+        total[t] = arrays["x"][t, running].sum(0)
+        clock = np.tanh(arrays["W"] @ clock + t + 1)
+        assert np.allclose(out["clock"][t], clock)
+        assert np.allclose(out["high"][t], arrays["x"][t, running].max(0))
+    assert np.allclose(out["total"], total)
+    assert np.allclose(out["all"], (total * out["clock"]).sum(0))
+    assert np.allclose(out["near"], np.exp(-np.abs(np.subtract.outer(np.arange(5), np.arange(4)))))
+    assert np.allclose(out["span"], [6, 4, 4, 6, 8])
+    assert (out["noise"][0, 0] == out["noise"][0]).all()
