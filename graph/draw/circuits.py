@@ -292,7 +292,7 @@ def add_loop(picture: Picture, loop: Loop) -> None:
 
 def _label_loop(picture: Picture, loop: Loop) -> None:
     """The label stands outside the loop, below its square; above or beside it where an edge passes there."""
-    edge = next(e for e in picture.edges if (e.tail, e.head) == (loop.square, loop.state))
+    edge = next(e for e in picture.edges if (e.tail, e.head, e.kind) == (loop.square, loop.state, "time"))
     if not edge.label:
         return
     (x, y), half = picture.vertices[loop.square].at, picture.vertices[loop.square].half[1]

@@ -63,6 +63,7 @@ def test_every_cell_is_drawn(name: str, way: str, capfd: pytest.CaptureFixture[s
     assert "Warning: node" not in capfd.readouterr().err
     assert {e.tail for e in drawing.picture.edges} <= set(drawing.picture.vertices)
     assert all(e.path for e in drawing.picture.edges if e.kind != "order")
+    assert all(e.label_at for e in drawing.picture.edges if e.label)
 
 
 def boxes(drawing: Drawing) -> Iterator[tuple[str, float, float, float, float]]:
