@@ -17,6 +17,6 @@ __all__ = public(
 )
 
 if TYPE_CHECKING:
-    from .compile import compile as compile
+    from .compile import compile as compile  # noqa: A004 the field's name for it
     from .plan import Plan as Plan
     from .program import Program as Program

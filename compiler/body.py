@@ -172,14 +172,18 @@ class Body:
             return
         total = Sum(self._value(node), node.op, node.attr, args, sort_axes(lost))
         if nested and lost == {"b"}:
-            raise CircuitError(f"a sum over the batch of what has two indices cannot be compiled ({node.op} in {total.dst})")
+            raise CircuitError(
+                f"{self.low.owner.get(node, total.dst)} sums over the batch what has two indices, which cannot be compiled\n"
+                "  mend: sum over s first, or over the batch in an equation with one index"
+            )
         ends_with_stage = self.net.is_sum(node) or (nested and "s" in lost)
         (sums if ends_with_stage else body).append(total)
 
     def _panel(self, ready: Sequence[Node], body: list[Statement]) -> list[Node]:
         """Products of the same vectors: one panel."""
         key = [vector for _, vector, _ in self.products(ready[0])]
-        group = [n for n in ready if [v for _, v, _ in self.products(n)] == key] if self.low.plan.merge else [ready[0]]
+        merged = [n for n in ready if [v for _, v, _ in self.products(n)] == key]
+        group = merged if self.low.plan.merge else [ready[0]]
         parts = []
         for j, vector in enumerate(key):
             rows = [self.products(n)[j] for n in group]

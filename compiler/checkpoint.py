@@ -182,12 +182,18 @@ def _statement(s: Statement, names: dict[str, str]) -> Statement:
     if isinstance(s, Product):
         parts = tuple(replace(p, operand=_load(p.operand, names)) for p in s.parts)
         return Product(tuple(names.get(d, d) for d in s.dsts), parts)
-    if isinstance(s, RowOp | Sum):
-        return replace(s, dst=names.get(s.dst, s.dst), args=tuple(_load(a, names) for a in s.args))
+    if isinstance(s, RowOp):
+        return RowOp(names.get(s.dst, s.dst), s.op, s.attr, tuple(_load(a, names) for a in s.args))
+    if isinstance(s, Sum):
+        return _renamed(s, names)
     if isinstance(s, Over):
-        sums = tuple(replace(x, dst=names.get(x.dst, x.dst), args=tuple(_load(a, names) for a in x.args)) for x in s.sums)
+        sums = tuple(_renamed(x, names) for x in s.sums)
         return replace(s, body=tuple(_statement(x, names) for x in s.body), sums=sums)
     return s
+
+
+def _renamed(s: Sum, names: dict[str, str]) -> Sum:
+    return replace(s, dst=names.get(s.dst, s.dst), args=tuple(_load(a, names) for a in s.args))
 
 
 def _resized(stages: Sequence[Rows], k: int) -> tuple[Rows, ...]:

@@ -14,7 +14,7 @@ from ..graph import build
 from ..graph.carry import carried, final_name, final_values, opened, states
 from ..graph.circuit import Circuit, is_boundary_name
 from ..graph.errors import CircuitError
-from ..graph.expr import Node, make, ref
+from ..graph.expr import Node, count, make, ref
 from ..graph.grad import grad
 from ..graph.simplify import canonical, expected_masks, simplify
 from .boundaries import one_value_a_slot
@@ -146,7 +146,7 @@ class Road:
         value = net.eqs[loss]
         adjoint = grad(net, loss, wrt) if wrt else net
         loss_ref = ref(loss, value)
-        mean = build.div(build.reduce(loss_ref, ["b"]), build.count(["b"])) if value.axes else make("copy", (loss_ref,))
+        mean = build.div(build.reduce(loss_ref, ["b"]), count(["b"])) if value.axes else make("copy", (loss_ref,))
         adjoint = adjoint.with_eqs({**adjoint.eqs, _MEAN: mean})
         return adjoint, {f"grad:{n}": adjoint.grads[n] for n in wrt}
 

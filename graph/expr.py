@@ -42,7 +42,7 @@ class Type(NamedTuple):
 class Node:
     """One operation on other nodes. Equal nodes are the same object: compare with ``is``."""
 
-    __slots__ = ("op", "args", "attr", "axes", "shape", "dtype", "__weakref__")
+    __slots__ = ("__weakref__", "args", "attr", "axes", "dtype", "op", "shape")
 
     op: str
     args: tuple[Node, ...]

@@ -37,4 +37,4 @@ def test_a_sum_over_the_batch_of_two_indices_is_refused() -> None:
         L = mean(mse(z[t], x[t]), over=t)
     """
     with pytest.raises(graph.CircuitError, match="two indices"):
-        compiler.compile(rnn.define(source)(x=3, e=3), target="interpret").loops
+        str(compiler.compile(rnn.define(source)(x=3, e=3), target="interpret").loops)

@@ -6,7 +6,7 @@ import re
 import time
 
 import pytest
-from bptt import rnn
+from bptt import compiler, rnn
 from bptt.compiler.explain import equations_by_stage
 from bptt.compiler.flops import of_stage
 from bptt.compiler.loop import Chunks, Product, Program, Rows, Sum, walk
@@ -146,10 +146,9 @@ def test_flops_of_the_lstm_are_those_of_its_products() -> None:
 
 
 def test_errors_name_the_equations() -> None:
+    net = rnn.define(LSTM)(x=3, h=4, o=5)
     with pytest.raises(CircuitError, match="no equation hh"):
-        from bptt import compiler
-
-        compiler.compile(rnn.define(LSTM)(x=3, h=4, o=5), returns=("hh",))
+        compiler.compile(net, returns=("hh",))
     with pytest.raises(ValueError, match="keep"):
         Plan(place={"h": "somewhere"})
     with pytest.raises(ValueError, match="chunk"):
