@@ -172,8 +172,9 @@ class Body:
             return
         total = Sum(self._value(node), node.op, node.attr, args, sort_axes(lost))
         if nested and lost == {"b"}:
+            equation = self.low.owner.get(node, total.dst)
             raise CircuitError(
-                f"{self.low.owner.get(node, total.dst)} sums over the batch what has two indices, which cannot be compiled\n"
+                f"{equation} sums over the batch what has two indices, which cannot be compiled\n"
                 "  mend: sum over s first, or over the batch in an equation with one index"
             )
         ends_with_stage = self.net.is_sum(node) or (nested and "s" in lost)
