@@ -84,6 +84,7 @@ def _loop(net: Network, nodes: list[Node]) -> _Unit:
         if a.op == "delay" and net.real(a.args[0]) in inside
     }
     names = [net.equation[n] for n in nodes if n in net.equation]
+    order_in_step = _within_step(net, nodes)
     axes, signs = {axis for axis, _ in shifts}, {k > 0 for _, k in shifts}
     cycle = " → ".join(names)
     if len(axes) != 1 or len(signs) != 1:
@@ -97,7 +98,7 @@ def _loop(net: Network, nodes: list[Node]) -> _Unit:
         raise CircuitError(f"the equations {cycle} need a value of all steps to compute one step ({whole[0].op})")
     order = "up" if signs.pop() else "down"
     lags = ", ".join(sorted({f"{axis}{-k:+d}" for _, k in shifts}))
-    return _Unit("loop", axis, order, True, tuple(_within_step(net, nodes)), f"cycle {cycle} through {lags}")
+    return _Unit("loop", axis, order, True, tuple(order_in_step), f"cycle {cycle} through {lags}")
 
 
 def _within_step(net: Network, nodes: list[Node]) -> list[Node]:
