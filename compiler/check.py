@@ -201,6 +201,8 @@ class _Checker(Reading):
                 self.row_op(statement, place)
             elif isinstance(statement, Fill):
                 self.fill(statement, place)
+            elif isinstance(statement, Sum):
+                self.sum_of_step(statement, place)
 
     def over(self, statement: Over, place: Place) -> None:
         if statement.axis not in ("t", "s") or statement.axis in place.axes:
@@ -285,17 +287,29 @@ class _Checker(Reading):
                 )
         self.filled.add((v.name, fill.end, fill.position))
 
+    def sum_of_step(self, item: Sum, place: Place) -> None:
+        """A sum over the sequences of each step, which every row gets."""
+        self.known(item.dst)
+        kind = self.summed(item, place)
+        v = self.values[item.dst]
+        if v.role != "block" or item.over != ("b",) or (*v.axes, "b") != place.axes:
+            self.fail(
+                f"{v.name} over {v.axes} is no sum over the sequences of each step of rows over {place.axes}", v.name
+            )
+        self.define(item.dst, place, kind.shape, kind.dtype)
+
+    def summed(self, item: Sum, place: Place) -> Stand:
+        """What a sum over these rows is."""
+        if item.op not in SUMS:
+            self.fail(f"{item.op} is no sum over rows; these are: {', '.join(SUMS)}")
+        loaded = [self.load(a, place) for a in item.args]
+        return self.type_of(item.op, [Stand(place.axes, a.shape, a.dtype) for a in loaded], item.attr)
+
     def sum(self, item: Sum, place: Place, outer: Place | None = None) -> None:
         """``outer``: the rows around Over, where the sum stands in one."""
         self.where = sum_line(item)
         self.known(item.dst)
-        if item.op not in SUMS:
-            self.fail(f"{item.op} is no sum over rows; these are: {', '.join(SUMS)}")
-        args = []
-        for a in item.args:
-            loaded = self.load(a, place)
-            args.append(Stand(place.axes, loaded.shape, loaded.dtype))
-        kind = self.type_of(item.op, args, item.attr)
+        kind = self.summed(item, place)
         v = self.values[item.dst]
         if not set(v.axes) <= set(place.axes) or set(v.axes) & set(item.over):
             self.fail(f"{v.name} over {v.axes} is no sum over {item.over} of rows over {place.axes}", v.name)

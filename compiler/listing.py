@@ -114,6 +114,8 @@ def statement_lines(program: Program, statement: Statement) -> Iterator[str]:
             yield "    " + sum_line(item)
     elif isinstance(statement, Fill):
         yield fill_line(statement)
+    elif isinstance(statement, Sum):
+        yield sum_line(statement)
 
 
 def sum_line(item: Sum) -> str:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from bptt import compiler, graph, rnn
+from bptt.compiler.check import LoopError, check
+from bptt.compiler.listing import sum_line
+from bptt.compiler.loop import Sum
 
 SOURCE = """
     m[t] = mean(x[t], over=batch)
@@ -38,3 +43,16 @@ def test_a_sum_over_the_batch_of_two_indices_is_refused() -> None:
     """
     with pytest.raises(graph.CircuitError, match="two indices"):
         str(compiler.compile(rnn.define(source)(x=3, e=3), target="interpret").loops)
+
+
+def test_sums_of_a_step_are_listed_and_checked() -> None:
+    loops = compiler.compile(rnn.define(SOURCE)(x=3, h=3, g=3), target="interpret").loops
+    assert check(loops) is loops
+    sums = [(s.dst, sum_line(s)) for rows in loops.rows() for s in rows.body if isinstance(s, Sum)]
+    assert len(sums) >= 3
+    assert all(line in str(loops) for _, line in sums)
+    wrong = dict(loops.values)
+    name = sums[0][0]
+    wrong[name] = replace(wrong[name], axes=("t", "b"))
+    with pytest.raises(LoopError, match="no sum over the sequences of each step"):
+        check(replace(loops, values=wrong))
