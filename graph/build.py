@@ -7,9 +7,11 @@ index axes are expanded; nothing else broadcasts.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from . import expr
 from .expr import Node, const, count, length, make, sort_axes, time_axes
+from .ops.table import TABLE
 
 
 def lift(value: Node | float) -> Node:
@@ -495,12 +497,16 @@ def _joined(a: Node, b: Node) -> tuple[Node, Node]:
 
 def pick(vector: Node, symbol: Node) -> Node:
     """The element of the last feature axis that the symbol names; zero for a symbol below 0."""
+    if is_constant(vector, 0.0):
+        return like(0.0, sort_axes((*vector.axes, *symbol.axes)), symbol.shape)
     return make("pick", _joined(vector, symbol))
 
 
 def put(g: Node | float, symbol: Node, n: int) -> Node:
     """``g`` at the symbol's place among ``n`` zeros: the adjoint of pick."""
     value = lift(g)
+    if is_constant(value, 0.0):
+        return like(0.0, sort_axes((*value.axes, *symbol.axes)), (*symbol.shape, n))
     if value.shape != symbol.shape:
         value = like(value, value.axes, symbol.shape)
     return make("put", _joined(value, symbol), n)
@@ -532,26 +538,33 @@ def minus_onehot(p: Node, symbol: Node) -> Node:
 def rebuild(node: Node, args: Sequence[Node]) -> Node:
     """``node.op`` on other arguments, through the constructors above (so that zeros fold again)."""
     op, attr = node.op, node.attr
-    simple = {"add": add, "mul": mul, "neg": neg, "div": div, "where": where, "number": number,
-              "transpose": transpose}  # fmt: skip
-    if op in simple:
-        return simple[op](*args)
-    if op == "expand":
-        return expand(args[0], attr)
-    if op == "reduce":
-        return reduce(args[0], attr)
-    if op == "delay":
-        return delay(args[0], *attr, args[1:])
-    if op in ("repeat", "slice", "unslice"):
-        return {"repeat": repeat, "slice": slice_, "unslice": unslice}[op](args[0], *attr)
-    if op in ("at", "place"):
-        return {"at": at, "place": place}[op](args[0], *attr)
-    if op == "contract":
-        return contract(args[0], args[1], *attr)
-    if op == "nll":
-        return nll(*args)
-    if op == "sum_feature":
-        return sum_feature(args[0], attr)
-    if op == "power":
-        return power(args[0], attr)
+    if op in _PLAIN:
+        return _PLAIN[op](*args)
+    if op in _WITH_ATTRIBUTE:
+        return _WITH_ATTRIBUTE[op](args, attr)
+    if TABLE[op].kind == "pointwise" and len(args) == 1:
+        return unary(op, args[0])
     return expr.make(op, args, attr)
+
+
+_PLAIN: dict[str, Callable[..., Node]] = {
+    "add": add, "mul": mul, "neg": neg, "div": div, "where": where, "number": number, "transpose": transpose,
+    "nll": nll, "cross_entropy": cross_entropy, "minus_onehot": minus_onehot, "take": take, "pick": pick,
+}  # fmt: skip
+_WITH_ATTRIBUTE: dict[str, Callable[[Sequence[Node], Any], Node]] = {
+    "expand": lambda xs, axes: expand(xs[0], axes),
+    "reduce": lambda xs, over: reduce(xs[0], over),
+    "power": lambda xs, p: power(xs[0], p),
+    "repeat": lambda xs, attr: repeat(xs[0], *attr),
+    "sum_feature": lambda xs, position: sum_feature(xs[0], position),
+    "slice": lambda xs, attr: slice_(xs[0], *attr),
+    "unslice": lambda xs, attr: unslice(xs[0], *attr),
+    "concat": lambda xs, axis: concat(*xs, axis=axis),
+    "delay": lambda xs, attr: delay(xs[0], attr[0], attr[1], xs[1:]),
+    "at": lambda xs, attr: at(xs[0], *attr),
+    "place": lambda xs, attr: place(xs[0], *attr),
+    "first": lambda xs, axis: first(xs[0], xs[1], axis),
+    "contract": lambda xs, attr: contract(xs[0], xs[1], attr[0], attr[1]),
+    "scatter": lambda xs, attr: scatter(xs[0], attr[0], xs[1:], attr[1]),
+    "put": lambda xs, n: put(xs[0], xs[1], n),
+}

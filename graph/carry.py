@@ -1,8 +1,8 @@
 """State carried from window to window: initial values as inputs, final values as outputs.
 
-A signal read at h[t-1] and h[t-2] needs two values before the window, ``h[0]`` and ``h[-1]``; its window hands on
-``h[T]`` and ``h[T-1]``. Delayed inputs are carried too. Where a sequence is shorter than a lag, its final values
-reach back to its initial ones.
+A signal read at h[t-1] and h[t-2] needs two values before the window, ``h[0]`` and ``h[-1]``; its window
+hands on ``h[T]`` and ``h[T-1]``. Delayed inputs are carried too. Where a sequence is shorter than a lag,
+its final values reach back to its initial ones.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from .expr import Node, substitute, topological
 def states(circuit: Circuit) -> dict[str, int]:
     """What has to be carried from one window to the next: delayed signals and inputs, with their longest lag.
 
-    Raises CircuitError, naming the equation, for a circuit that cannot be cut: one that reads the future, or a
-    fixed step (``h[1]``) where a later window does not have it.
+    Raises CircuitError, naming the equation, for a circuit that cannot be cut: one that reads the future,
+    or a fixed step (``h[1]``) where a later window does not have it.
     """
     lags: dict[str, int] = {}
     for name, e in circuit.eqs.items():
@@ -32,9 +32,7 @@ def states(circuit: Circuit) -> dict[str, int]:
                 lags[source] = max(lags.get(source, 0), k)
         for n in _beyond_first(e):
             if n.op == "at" and n.attr[0] == "t" and not n.attr[1]:
-                raise CircuitError(
-                    _uncut(circuit, name, f"it reads the step {n.attr[2]}, which only one window has")
-                )
+                raise CircuitError(_uncut(circuit, name, f"it reads the step {n.attr[2]}, which only one window has"))
     return lags
 
 
@@ -58,7 +56,7 @@ def _beyond_first(root: Node) -> list[Node]:
 
 
 def carried(circuit: Circuit) -> Circuit:
-    """The circuit with its initial values as inputs ``h[0]``, ``h[-1]`` and its final ones as equations ``h[T]``, …
+    """The circuit with its initial values as inputs ``h[0]``, … and its final ones as equations ``h[T]``, …
 
     Raises CircuitError for a circuit that cannot be cut: see ``states``.
     """

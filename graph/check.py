@@ -1,4 +1,4 @@
-"""Whether equations are a circuit: every name is defined, every cycle passes through a delay, one way only."""
+"""Whether equations are a circuit: names are defined, every cycle passes through a delay, one way only."""
 
 from __future__ import annotations
 
@@ -20,9 +20,7 @@ def check(circuit: Circuit) -> None:
     for name in circuit.eqs:
         if name in circuit.param_nodes or name in circuit.input_nodes:
             role = "a parameter" if name in circuit.param_nodes else "an input"
-            raise CircuitError(
-                f"{_place(circuit, name)}: {name} has an equation and is {role}; rename one of them"
-            )
+            raise CircuitError(f"{_place(circuit, name)}: {name} has an equation and is {role}; rename one of them")
     nodes = {name: topological([e]) for name, e in circuit.eqs.items()}
     for name, order in nodes.items():
         for n in order:
@@ -43,9 +41,7 @@ def _resolves(circuit: Circuit, name: str, n: Node) -> None:
     where = _place(circuit, name)
     if root is None:
         near = did_you_mean(n.attr, circuit.eqs)
-        raise CircuitError(
-            f"{where}: {name} reads {n.attr}, which has no equation" + (f"; {near}" if near else "")
-        )
+        raise CircuitError(f"{where}: {name} reads {n.attr}, which has no equation" + (f"; {near}" if near else ""))
     if root.type != n.type:
         raise CircuitError(f"{where}: {name} reads {n.attr} as {tuple(n.type)}, but it is {tuple(root.type)}")
 
@@ -119,8 +115,8 @@ def _check_loop(circuit: Circuit, component: Sequence[str], nodes: Mapping[str, 
             if lost and any(inside.intersection(_reads(a, delayed=True)) for a in n.args):
                 axis = sorted(lost)[0]
                 raise CircuitError(
-                    f"{_place(circuit, name)}: {name} needs a value of all steps of {axis} to compute one of them "
-                    f"(loop: {', '.join(component)})\n    {_equation(circuit, name)}\n"
+                    f"{_place(circuit, name)}: {name} needs a value of all steps of {axis} to compute "
+                    f"one of them (loop: {', '.join(component)})\n    {_equation(circuit, name)}\n"
                     f"  expected: sums over {axis}, the last step and fixed steps are read outside the loop\n"
                     f"  mend: read the step before, or keep a running sum as a signal of its own"
                 )
@@ -144,7 +140,7 @@ Graph = Mapping[str, Iterable[str]]
 
 
 def components(graph: Graph) -> list[list[str]]:
-    """Strongly connected components, each in the graph's order; those that are read come first (Tarjan 1972)."""
+    """Strongly connected components (Tarjan 1972), each in the graph's order; what is read comes first."""
     place = {n: i for i, n in enumerate(graph)}
     index: dict[str, int] = {}
     low: dict[str, int] = {}
@@ -185,12 +181,13 @@ def _closed(open_: dict[str, None], n: str, place: Mapping[str, int]) -> list[st
 
 
 def find_cycle(graph: Graph) -> list[str]:
-    """The names of one cycle, from the first in the graph's order, each reading the next; [] if there is none."""
+    """The names of one cycle, each reading the next; [] if there is none."""
     for component in components(graph):
         if len(component) == 1 and component[0] not in set(graph[component[0]]):
             continue
         inside = set(component)
-        path, n = {}, component[0]
+        path: dict[str, int] = {}
+        n = component[0]
         while n not in path:
             path[n] = len(path)
             n = next(m for m in graph[n] if m in inside)

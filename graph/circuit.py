@@ -40,7 +40,7 @@ class Unfolding:
 class Circuit:
     """Named equations: a network, its adjoint or its unfolding.
 
-    eqs          name -> expression, in the order of the text; boundary values are named "h[0]", "h[-1]", "h[T+1]"
+    eqs          name -> expression, in the order of the text; boundary values are "h[0]", "h[-1]", "h[T+1]"
     name         of the whole
     param_nodes  the parameters, also those that no equation reaches; those of the equations are added
     input_nodes  the inputs likewise
@@ -92,11 +92,7 @@ class Circuit:
     @property
     def states(self) -> dict[str, Shape]:
         """Signals and inputs that are read at earlier steps: what a window hands on to the next."""
-        return {
-            n.args[0].attr: n.shape
-            for n in topological(self.eqs.values())
-            if n.op == "delay" and n.attr[1] > 0
-        }
+        return {n.args[0].attr: n.shape for n in topological(self.eqs.values()) if n.op == "delay" and n.attr[1] > 0}
 
     @property
     def outputs(self) -> dict[str, Shape]:
@@ -146,7 +142,7 @@ class Circuit:
 
 # ---- names ---------------------------------------------------------------------------------------
 def step_name(name: str, at: Mapping[str, int | str]) -> str:
-    """The name of a signal at a step: ``h`` at t = 3 is ``h[3]``, ``w`` is ``w[2, 1]``, ``w[0, s]`` is ``w[0, 1]``."""
+    """The name of a signal at a step: ``h[3]`` of ``h``, ``w[2, 1]`` of ``w``, ``w[0, 1]`` of ``w[0, s]``."""
     base, bracket, inside = name.partition("[")
     if not at:
         return name
@@ -157,7 +153,7 @@ def step_name(name: str, at: Mapping[str, int | str]) -> str:
 
 
 def boundary_name(source: Node, axis: str, k: int, j: int) -> str:
-    """The name of the boundary value ``j`` of a delay by ``k``: ``h[0]``, ``h[-1]``; of an advance ``h[T+1]``."""
+    """The name of the boundary value ``j`` of a delay by ``k``: ``h[0]``, ``h[-1]``, ``h[T+1]``."""
     moment = str(-j) if k > 0 else f"{axis.upper()}+{j + 1}"
     return step_name(source.attr, {a: moment if a == axis else a for a in source.axes if a != "b"})
 
@@ -166,7 +162,7 @@ _OUTSIDE = re.compile(r"0|-\d+|[TS]\+[1-9]\d*")
 
 
 def is_boundary_name(name: str) -> bool:
-    """Whether a name is that of a value before the start or after the end: ``h[0]``, ``h[-1]``, ``h[T+1]``."""
+    """Whether a name is that of a value before the start or after the end: ``h[0]``, ``h[T+1]``."""
     _, bracket, inside = name.partition("[")
     return bool(bracket) and any(_OUTSIDE.fullmatch(item.strip()) for item in inside.rstrip("]").split(","))
 

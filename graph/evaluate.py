@@ -36,13 +36,13 @@ def evaluate(
     start     the number of the first step, in a window of a longer sequence
     seed      of the random masks; training=False takes their mean instead
     returns   the names of the equations; None: all
-    inputs    arrays [T, B, n] (with a second index [S, B, n], or [B, n] without), symbols [T, B] whole numbers
+    inputs    arrays [T, B, n] ([S, B, n] with a second index, [B, n] without), symbols [T, B] whole numbers
 
     Of a circuit, signals come back as [T, B, n] and are zero beyond the lengths; of an unfolded graph, whose
     names are ``h[3]``, as [B, n]. What varies over no sequence comes without B.
 
-    Raises ValueError, naming the array and what was expected, for arrays that do not fit, and CircuitError for
-    equations that have no value (an opaque function, a loop without a delay).
+    Raises ValueError, naming the array and what was expected, for arrays that do not fit, and CircuitError
+    for equations that have no value (an opaque function, a loop without a delay).
     """
     names = list(circuit.eqs) if returns is None else [returns] if isinstance(returns, str) else list(returns)
     wanted = reachable(circuit, names)
@@ -63,18 +63,14 @@ def _together(name: str, root: Node, values: Mapping[str, Array], call: Given) -
         return values[name]
     shape = tuple(call.sizes[a] for a in axes)
     steps = [
-        values[step_name(name, dict(zip(axes, i, strict=True)))]
-        for i in np.ndindex(shape)
-        for i in [_from_one(i)]
+        values[step_name(name, dict(zip(axes, i, strict=True)))] for i in np.ndindex(shape) for i in [_from_one(i)]
     ]
     whole = np.stack(steps).reshape(*shape, *steps[0].shape)
     for k, a in enumerate(axes):
         if a in call.lengths and "b" in root.axes:
             within = np.arange(1, call.sizes[a] + 1)[:, None] <= call.lengths[a]
             kept = within.reshape([*(within.shape[0] if j == k else 1 for j in range(len(axes))), -1])
-            whole = np.where(
-                kept.reshape(kept.shape + (1,) * len(root.shape)), whole, np.zeros((), whole.dtype)
-            )
+            whole = np.where(kept.reshape(kept.shape + (1,) * len(root.shape)), whole, np.zeros((), whole.dtype))
     return whole
 
 

@@ -1,8 +1,8 @@
-"""Reverse mode: a circuit with the equations of its adjoint. Unfolded graphs are differentiated by the same function.
+"""Reverse mode: a circuit, or an unfolded graph, with the equations of its adjoint.
 
-The adjoint of the equation ``h`` is the equation ``δh``; in a derivative of a derivative ``δ2h``, and so on. Parts
-of an adjoint that need a name are ``δhʹ``, ``δhʹʹ``: what is read at another step, and the adjoint of a sum that is
-the argument of the equation's nonlinearity, where it is used more than once.
+The adjoint of the equation ``h`` is the equation ``δh``; in a derivative of a derivative ``δ2h``, and so
+on. Parts of an adjoint that need a name are ``δhʹ``, ``δhʹʹ``: what is read at another step, and the
+adjoint of a sum that is the argument of the equation's nonlinearity, where it is used more than once.
 """
 
 from __future__ import annotations
@@ -27,10 +27,11 @@ def grad(circuit: Circuit, loss: str, wrt: str | Iterable[str] | None = None) ->
     """The circuit with its adjoint: ``result.grads`` maps what is differentiated by to its equation.
 
     loss: one value a sequence, then averaged over the batch, or one for the batch. wrt: parameters, inputs,
-    signals, boundary values ("h[0]"); None: all parameters that are trained. The derivative by what the loss does
-    not reach is zero.
+    signals, boundary values ("h[0]"); None: all parameters that are trained. The derivative by what the
+    loss does not reach is zero.
 
-    Raises CircuitError for a loss with a time or with features, and for a name in ``wrt`` that is none of these.
+    Raises CircuitError for a loss with a time or with features, and for a name in ``wrt`` that is none of
+    these.
     """
     wanted = _wanted(circuit, wrt)
     for name in wanted:
@@ -72,9 +73,7 @@ def _check_loss(circuit: Circuit, loss: str) -> None:
     root = circuit.eqs.get(loss)
     if root is None:
         near = did_you_mean(loss, circuit.eqs)
-        raise CircuitError(
-            f"{circuit.name} has no equation {loss} to differentiate" + (f"; {near}" if near else "")
-        )
+        raise CircuitError(f"{circuit.name} has no equation {loss} to differentiate" + (f"; {near}" if near else ""))
     if root.shape or set(root.axes) - {"b"} or root.dtype != "f":
         axes = ", ".join("batch" if a == "b" else a for a in root.axes) or "nothing"
         raise CircuitError(
@@ -85,7 +84,7 @@ def _check_loss(circuit: Circuit, loss: str) -> None:
 
 
 class _Reverse:
-    """One reverse sweep. Equations are taken from the last to the first, those only that the loss depends on."""
+    """One reverse sweep, from the last equation to the first, over those that the loss depends on."""
 
     def __init__(self, circuit: Circuit, loss: str, wanted: Sequence[str]) -> None:
         self.circuit = circuit
@@ -168,16 +167,10 @@ class _Reverse:
         found = list(entry.vjp(n, self.names.get(n, n), g, *more))
         for axis in guards if entry.jvp != "linear" else ():
             # at step 1 the node may be NaN, and its adjoint is zero: nothing of it may reach a sum over steps
-            if any(
-                a in live and da is not None and axis not in da.axes
-                for a, da in zip(n.args, found, strict=True)
-            ):
+            if any(a in live and da is not None and axis not in da.axes for a, da in zip(n.args, found, strict=True)):
                 alone = expr.make(n.op, [_zero_at_first(a, axis) for a in n.args], n.attr)
                 summed = entry.vjp(alone, _zero_at_first(self.names.get(n, n), axis), g, *more)
-                found = [
-                    s if s is not None and axis not in s.axes else da
-                    for s, da in zip(summed, found, strict=True)
-                ]
+                found = [s if s is not None and axis not in s.axes else da for s, da in zip(summed, found, strict=True)]
             found = [da if da is None else _zero_at_first(da, axis) for da in found]
         return found
 
@@ -238,7 +231,7 @@ class _Reverse:
 
 
 def _is_preactivation(n: Node, root: Node, live: set[Node]) -> bool:
-    """Whether ``n`` is the sum inside the nonlinearity of an equation, with an adjoint that has several uses."""
+    """Whether ``n`` is the sum inside an equation's nonlinearity, with an adjoint used several times."""
     nonlinear = TABLE[root.op].jvp not in ("linear", "multilinear") and len(root.args) == 1
     return nonlinear and n is root.args[0] and _uses(n, live) > 1
 

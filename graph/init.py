@@ -1,7 +1,8 @@
 """Initial values of parameters.
 
 Without a rule, vectors and scalars start at zero and all else is uniform within ±1/√n, n its last size (the
-number of terms of a product W @ h). Rules are numbers, functions ``f(shape, rng)`` of a NumPy generator, or names:
+number of terms of a product W @ h). Rules are numbers, functions ``f(shape, rng)`` of a NumPy generator, or
+names:
 
     zeros, ones, identity
     uniform      within ±1/√n
@@ -36,9 +37,7 @@ def initial_values(circuit: Circuit, seed: int = 0, dtype: Any = "float32") -> d
         rule = circuit.init_rules.get(name, "uniform" if len(node.shape) > 1 else 0.0)
         values = np.asarray(_by_rule(rule, name, node.shape, seed))
         if values.shape not in ((), node.shape):
-            raise CircuitError(
-                f"init: the rule of {name} gives the shape {values.shape}, expected {node.shape}"
-            )
+            raise CircuitError(f"init: the rule of {name} gives the shape {values.shape}, expected {node.shape}")
         found[name] = np.broadcast_to(values, node.shape).astype(dtype)
     return found
 
@@ -48,8 +47,8 @@ def _by_rule(rule: Any, name: str, shape: Shape, seed: int) -> Any:
         if rule not in RULES:
             near = did_you_mean(rule, RULES)
             raise CircuitError(
-                f"init: there is no rule {rule!r} for {name}; expected a number, a function of (shape, rng) or one "
-                f"of {', '.join(RULES)}" + (f"; {near}" if near else "")
+                f"init: there is no rule {rule!r} for {name}; expected a number, a function of (shape, rng) "
+                f"or one of {', '.join(RULES)}" + (f"; {near}" if near else "")
             )
         if rule in MATRIX_RULES and len(shape) != 2:
             raise CircuitError(f"init: the rule {rule!r} is for matrices, {name} has the shape {shape}")
@@ -80,7 +79,7 @@ def _orthogonal(shape: Shape, u: Callable[..., Array]) -> Array:
 RULES: dict[str, Callable[[Shape, Callable[..., Array]], Any]] = {
     "zeros": lambda shape, u: 0.0,
     "ones": lambda shape, u: 1.0,
-    "identity": lambda shape, u: np.eye(*shape),
+    "identity": lambda shape, u: np.eye(shape[0], shape[1]),
     "uniform": lambda shape, u: (2.0 * u() - 1.0) / sqrt(_fan_in(shape)),
     "normal": lambda shape, u: _gauss(u) / sqrt(_fan_in(shape)),
     "orthogonal": _orthogonal,

@@ -88,17 +88,13 @@ def _whole(x: Any) -> bool:
 
 
 # ---- parameters ----------------------------------------------------------------------------------
-def _parameters(
-    circuit: Circuit, params: Mapping[str, Any], used: Mapping[str, Node], dtype: Any
-) -> dict[str, Array]:
+def _parameters(circuit: Circuit, params: Mapping[str, Any], used: Mapping[str, Node], dtype: Any) -> dict[str, Array]:
     checked: dict[str, Array] = {}
     for name, node in circuit.param_nodes.items():
         if name not in params:
             if name in used:
                 raise ValueError(
-                    _missing(
-                        f"the parameter {name} of {circuit.name}", f"an array of shape {node.shape}", params
-                    )
+                    _missing(f"the parameter {name} of {circuit.name}", f"an array of shape {node.shape}", params)
                 )
             continue
         array = _numbers(f"the parameter {name}", params[name], dtype)
@@ -118,9 +114,7 @@ def _numbers(what: str, value: Any, dtype: Any) -> Array:
             raise TypeError(f"{what}: expected numbers, got an array of {array.dtype}")
         return array.astype(np.float64)
     if array.dtype != dtype:
-        raise TypeError(
-            f"{what}: expected an array of {np.dtype(dtype)}, got {array.dtype}; convert it with astype"
-        )
+        raise TypeError(f"{what}: expected an array of {np.dtype(dtype)}, got {array.dtype}; convert it with astype")
     return array
 
 
@@ -149,9 +143,7 @@ def _inputs(
     for name, node in circuit.input_nodes.items():
         if name not in inputs:
             if name in needed and not is_boundary_name(name):
-                raise ValueError(
-                    _missing(f"the input {name} of {circuit.name}", f"an array {form(node)}", inputs)
-                )
+                raise ValueError(_missing(f"the input {name} of {circuit.name}", f"an array {form(node)}", inputs))
             continue
         array = (
             _symbols(name, node, inputs[name])
@@ -175,9 +167,7 @@ def form(node: Node) -> str:
 def _symbols(name: str, node: Node, value: Any) -> Array:
     array = np.asarray(value)
     if array.dtype.kind not in "iu":
-        raise TypeError(
-            f"the input {name}: expected symbols, an array {form(node)}, got an array of {array.dtype}"
-        )
+        raise TypeError(f"the input {name}: expected symbols, an array {form(node)}, got an array of {array.dtype}")
     return array.astype(np.int64, copy=False)
 
 
@@ -191,9 +181,7 @@ def _check_shape(circuit: Circuit, name: str, node: Node, array: Array, sizes: M
             + f", that is the shape {expected}, got {array.shape}"
         )
     if 0 in array.shape[: len(node.axes)]:
-        raise ValueError(
-            f"the input {name}: expected at least one step and one sequence, got the shape {array.shape}"
-        )
+        raise ValueError(f"the input {name}: expected at least one step and one sequence, got the shape {array.shape}")
 
 
 # ---- lengths -------------------------------------------------------------------------------------
@@ -207,9 +195,7 @@ def _lengths(lengths: Any, sizes: dict[str, int], circuit: Circuit) -> dict[str,
     found: dict[str, Array] = {}
     for a, value in each.items():
         if a not in TIME_AXES or a not in (axes | {"t"}):
-            raise ValueError(
-                f"lengths: {circuit.name} has no index {a}; expected {' and '.join(sorted(axes - {'b'}))}"
-            )
+            raise ValueError(f"lengths: {circuit.name} has no index {a}; expected {' and '.join(sorted(axes - {'b'}))}")
         if value is not None:
             found[a] = _length(a, value, sizes)
     for a in TIME_AXES:
@@ -236,15 +222,11 @@ def _length(axis: str, value: Any, sizes: dict[str, int]) -> Array:
     sizes.setdefault(axis, int(array.max(initial=1)))
     n, batch = sizes[axis], sizes.get("b", 1)
     if array.ndim == 1 and len(array) != batch:
-        raise ValueError(
-            f"lengths of {axis}: expected one for each of the {batch} sequences, got {len(array)}"
-        )
+        raise ValueError(f"lengths of {axis}: expected one for each of the {batch} sequences, got {len(array)}")
     wrong = np.flatnonzero((np.atleast_1d(array) < 1) | (np.atleast_1d(array) > n))
     if len(wrong):
         got = int(np.atleast_1d(array)[wrong[0]])
-        raise ValueError(
-            f"lengths of {axis}: expected 1 to {SIZE_NAMES[axis]} = {n}, got {got} for sequence {int(wrong[0])}"
-        )
+        raise ValueError(f"lengths of {axis}: expected 1 to {SIZE_NAMES[axis]} = {n}, got {got} in row {int(wrong[0])}")
     return np.broadcast_to(array.astype(np.int64), (batch,)).copy()
 
 
@@ -254,9 +236,7 @@ def _check_unfolding(circuit: Circuit, call: Given) -> None:
         return
     for a, n in unfolding.sizes.items():
         if call.sizes[a] != n:
-            raise ValueError(
-                f"{circuit.name} was unfolded for {SIZE_NAMES[a]} = {n}, the inputs have {call.sizes[a]}"
-            )
+            raise ValueError(f"{circuit.name} was unfolded for {SIZE_NAMES[a]} = {n}, the inputs have {call.sizes[a]}")
     if call.lengths and not unfolding.ragged:
         raise ValueError(
             f"{circuit.name} was unfolded for sequences that are full; unfold(…, ragged=True) takes lengths"
@@ -266,11 +246,7 @@ def _check_unfolding(circuit: Circuit, call: Given) -> None:
 # ---- symbols -------------------------------------------------------------------------------------
 def _check_symbols(circuit: Circuit, call: Given) -> None:
     """Symbols are in range within the lengths; -1, no symbol, only as a target and before the start."""
-    targets = {
-        n.args[1].attr
-        for n in topological(circuit.eqs.values())
-        if n.op in TARGETS and n.args[1].op == "input"
-    }
+    targets = {n.args[1].attr for n in topological(circuit.eqs.values()) if n.op in TARGETS and n.args[1].op == "input"}
     if circuit.unfolding:
         targets |= {circuit.unfolding.leaves[n][0] for n in targets if n in circuit.unfolding.leaves}
     for name, node in circuit.input_nodes.items():
@@ -290,5 +266,6 @@ def _check_symbols(circuit: Circuit, call: Given) -> None:
             place = tuple(int(i[0]) for i in np.nonzero(wrong))
             none = " (or -1, no target)" if lowest < 0 else ""
             raise ValueError(
-                f"the input {name}: expected symbols from 0 to {values - 1}{none}, got {int(array[place])} at {list(place)}"
+                f"the input {name}: expected symbols from 0 to {values - 1}{none}, "
+                f"got {int(array[place])} at {list(place)}"
             )

@@ -1,8 +1,8 @@
 """Forward mode: a circuit with the equations of its tangent.
 
-The tangent of the equation ``h`` is the equation ``τh``; the direction of a parameter ``W`` is the parameter ``τW``,
-that of an input ``x`` the input ``τx``. With directions v the equation ``τL`` is ⟨∇L, v⟩; the tangents of an adjoint's
-equations are products of the Hessian with v.
+The tangent of the equation ``h`` is the equation ``τh``; the direction of a parameter ``W`` is the
+parameter ``τW``, that of an input ``x`` the input ``τx``. With directions v the equation ``τL`` is ⟨∇L, v⟩;
+the tangents of an adjoint's equations are products of the Hessian with v.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ from .ops.table import TABLE
 
 
 def jvp(circuit: Circuit, wrt: str | Iterable[str] | None = None) -> Circuit:
-    """The circuit with its tangent along directions of ``wrt``: the equation ``τh`` for each ``h`` that depends on it.
+    """The circuit with its tangent: an equation ``τh`` for each ``h`` that depends on ``wrt``.
 
-    wrt: parameters, inputs, and boundary values without an equation ("h[0]"); None: all parameters that are trained.
-    Directions are declared as constants ``τW`` and inputs ``τx``. Where ``τ`` is taken (a second application) the
-    mark is ``τ2``; ``result.order`` has it. What does not depend on ``wrt`` has no tangent equation.
+    wrt: parameters, inputs, and boundary values without an equation ("h[0]"); None: all parameters that are
+    trained. Directions are declared as constants ``τW`` and inputs ``τx``. Where ``τ`` is taken (a second
+    application) the mark is ``τ2``; ``result.order`` has it. What does not depend on ``wrt`` has no tangent
+    equation.
 
     Raises CircuitError for a name in ``wrt`` that is none of these.
     """
@@ -38,7 +39,7 @@ def jvp(circuit: Circuit, wrt: str | Iterable[str] | None = None) -> Circuit:
 
 
 class _Forward:
-    """One forward sweep, equation by equation; references to tangents go by name, so the order does not matter."""
+    """One forward sweep. Tangents refer to each other by name, so the order of equations does not matter."""
 
     def __init__(self, circuit: Circuit, wanted: Sequence[str]) -> None:
         self.circuit = circuit
@@ -62,9 +63,7 @@ class _Forward:
         if leaf.dtype != "f":
             raise CircuitError(f"wrt: {name} is a symbol, by which nothing can be differentiated")
         label = self.mark + name
-        return (
-            expr.param(label, leaf.shape) if leaf.op == "param" else expr.input_(label, leaf.axes, leaf.shape)
-        )
+        return expr.param(label, leaf.shape) if leaf.op == "param" else expr.input_(label, leaf.axes, leaf.shape)
 
     def result(self) -> Circuit:
         """The circuit with its tangent equations."""

@@ -1,7 +1,8 @@
-"""Random numbers by counter: Philox 4x32-10 (Salmon et al., Parallel random numbers: as easy as 1, 2, 3, 2011).
+"""Random numbers by counter: Philox 4x32-10 (Salmon et al., Parallel random numbers, 2011).
 
-A number depends on the seed, the mask it belongs to, the step, the row of the batch as the caller gave it, and
-the unit, and on nothing else: not on sorting, threads or back end. It can be computed again at any time.
+A number depends on the seed, the mask it belongs to, the step, the row of the batch as the caller gave it,
+and the unit, and on nothing else: not on sorting, threads or back end. It can be computed again at any
+time.
 
     key       (low word of the seed, high word of the seed xor crc32 of the mask's name)
     counter   (t, s, row, unit)        t, s from 1 and 0 where there is none, row and unit from 0
@@ -24,9 +25,7 @@ ROUNDS = 10
 WORD = 0xFFFFFFFF
 
 
-def philox(
-    counter: tuple[Array, Array, Array, Array], key: tuple[int, int]
-) -> tuple[Array, Array, Array, Array]:
+def philox(counter: tuple[Array, Array, Array, Array], key: tuple[int, int]) -> tuple[Array, Array, Array, Array]:
     """Four random words a counter; arrays of uint32 that broadcast."""
     c0, c1, c2, c3 = (np.asarray(c, dtype=np.uint64) for c in counter)
     k0, k1 = key
@@ -46,7 +45,7 @@ def philox(
 
 
 def philox_key(seed: int, name: str) -> tuple[int, int]:
-    """The key of what has this name. Raises ValueError for a seed that is no whole number from 0 to 2**64 - 1."""
+    """The key of what has this name. Raises ValueError for a seed that is not within 0 to 2**64 - 1."""
     if not isinstance(seed, int | np.integer) or isinstance(seed, bool) or not 0 <= seed < 2**64:
         raise ValueError(f"seed: expected a whole number from 0 to 2**64 - 1, got {seed!r}")
     return int(seed) & WORD, (int(seed) >> 32) ^ crc32(name.encode())

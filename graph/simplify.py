@@ -21,9 +21,7 @@ from .expr import Node, rebuild, substitute, topological
 from .ops.table import TABLE
 
 
-def simplify(
-    circuit: Circuit, names: Iterable[str] | None = None, opaque: Collection[str] = ()
-) -> Circuit:
+def simplify(circuit: Circuit, names: Iterable[str] | None = None, opaque: Collection[str] = ()) -> Circuit:
     """The circuit rewritten by all rules until none applies.
 
     names: the equations that are wanted; those that they do not need are dropped. None: all are.

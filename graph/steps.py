@@ -41,9 +41,7 @@ class Steps:
         """g at the step ``position`` (or T + position), zero where there is no such step."""
 
         def read(x: Node) -> Node:
-            known = b.is_constant(x, 0.0) or (
-                x.op == "first" and x.attr == axis and not end and position == 1
-            )
+            known = b.is_constant(x, 0.0) or (x.op == "first" and x.attr == axis and not end and position == 1)
             return b.at(x if known else self._named(x), axis, end, position)
 
         return _moved(g, axis, read, keep=False)

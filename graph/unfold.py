@@ -1,8 +1,9 @@
 """Unfolding: t = 1..T substituted into a circuit gives an acyclic graph without time axes.
 
-The equation ``h`` becomes ``h[1]``, …, ``h[T]``; steps are counted from the beginning of the window. In a ragged
-unfolding T is the longest length, ``length`` stays a leaf, and every operator that looks across steps or rows
-selects what is within the lengths. What stands beyond them is undefined and not read by what is within.
+The equation ``h`` becomes ``h[1]``, …, ``h[T]``; steps are counted from the beginning of the window. In a
+ragged unfolding T is the longest length, ``length`` stays a leaf, and every operator that looks across
+steps or rows selects what is within the lengths. What stands beyond them is undefined and not read by what
+is within.
 
 (The gradient of a ragged unfolded graph is that of the equations as they stand, padding included: it is right
 where the padding is finite. The unfolded gradient of a circuit is right whatever the padding holds.)

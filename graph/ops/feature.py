@@ -32,8 +32,8 @@ def _repeat(args: Sequence[Node], attr: Any) -> TypeOf:
 
 def _repeat_meaning(attr: Any, batched: Sequence[bool], x: Array) -> Array:
     position, n = attr
-    wide = np.expand_dims(x, position + batched[0])
-    return np.broadcast_to(wide, [*wide.shape[: position + batched[0]], n, *wide.shape[position + 1 + batched[0] :]])
+    at = position + int(batched[0])
+    return np.broadcast_to(np.expand_dims(x, at), [*x.shape[:at], n, *x.shape[at:]])
 
 
 def _sum_feature(args: Sequence[Node], attr: Any) -> TypeOf:
@@ -85,7 +85,7 @@ def _slice(args: Sequence[Node], attr: Any) -> TypeOf:
 
 def _slice_meaning(attr: Any, batched: Sequence[bool], x: Array) -> Array:
     axis, lo, hi = attr
-    return x[(slice(None),) * (axis + batched[0]) + (slice(lo, hi),)]
+    return np.asarray(x[(slice(None),) * (axis + batched[0]) + (slice(lo, hi),)])
 
 
 def _unslice(args: Sequence[Node], attr: Any) -> TypeOf:
@@ -121,13 +121,13 @@ def _running(reverse: bool, batched: Sequence[bool], x: Array) -> Array:
 
 def _softmax(attr: Any, batched: Sequence[bool], x: Array) -> Array:
     e = np.exp(x - x.max(-1, keepdims=True))
-    return e / e.sum(-1, keepdims=True)
+    return np.asarray(e / e.sum(-1, keepdims=True))
 
 
 def _logsumexp(attr: Any, batched: Sequence[bool], x: Array) -> Array:
     top = x.max(-1, keepdims=True)
     top = np.where(np.isfinite(top), top, 0.0)
-    return (top + np.log(np.exp(x - top).sum(-1, keepdims=True)))[..., 0]
+    return np.asarray((top + np.log(np.exp(x - top).sum(-1, keepdims=True)))[..., 0])
 
 
 def _softmax_vjp(n: Node, out: Node, g: Node) -> list[Node]:
@@ -173,7 +173,7 @@ def _contract_meaning(attr: Any, batched: Sequence[bool], x: Array, y: Array) ->
     sx, sy, out = b.split_spec(spec)
     rows = ["Z" if flag else "" for flag in batched]
     kept = "Z" if any(batched) and not over else ""
-    return np.einsum(f"{rows[0]}{sx},{rows[1]}{sy}->{kept}{out}", x, y, optimize=bool(over))
+    return np.asarray(np.einsum(f"{rows[0]}{sx},{rows[1]}{sy}->{kept}{out}", x, y, optimize=bool(over)))
 
 
 def _contract_vjp(n: Node, out: Node, g: Node) -> list[Node]:
@@ -191,7 +191,7 @@ def _opaque(args: Sequence[Node], attr: Any) -> TypeOf:
 
 
 def _undefined(attr: Any, *_: Any) -> Array:
-    raise CircuitError(f"{attr[0]} is opaque, it has no value: define it, {attr[0]}(…) = …, to compute with it")
+    raise CircuitError(f"{attr[0]} is opaque, it has no value: to compute with it, define {attr[0]}(…) = …")
 
 
 def _no_derivative(n: Node, *_: Any) -> list[Node | None]:
@@ -199,11 +199,13 @@ def _no_derivative(n: Node, *_: Any) -> list[Node | None]:
 
 
 op("repeat", "feature", type=_repeat, meaning=_repeat_meaning,
-   vjp=lambda n, out, g: [b.sum_feature(g, n.attr[0])], jvp="linear", label="{0}", latex="{0}", cheap=True)  # fmt: skip
+   vjp=lambda n, out, g: [b.sum_feature(g, n.attr[0])], jvp="linear", label="{0}", latex="{0}",
+   cheap=True)  # fmt: skip
 op("sum_feature", "feature", type=_sum_feature, meaning=lambda attr, batched, x: x.sum(attr + batched[0]),
    vjp=lambda n, out, g: [b.repeat(g, n.attr, n.args[0].shape[n.attr])], jvp="linear")  # fmt: skip
 op("transpose", "feature", type=_transpose, meaning=_transpose_meaning,
-   vjp=lambda n, out, g: [b.transpose(g)], jvp="linear", label="{0}.T", latex=r"{0}^\top", cheap=True)  # fmt: skip
+   vjp=lambda n, out, g: [b.transpose(g)], jvp="linear", label="{0}.T", latex=r"{0}^\top",
+   cheap=True)  # fmt: skip
 op("concat", "feature", type=_concat, meaning=_concat_meaning, vjp=_concat_vjp, jvp="linear")
 op("slice", "feature", type=_slice, meaning=_slice_meaning,
    vjp=lambda n, out, g: [b.unslice(g, n.attr[0], n.attr[1], n.args[0].shape[n.attr[0]])], jvp="linear",

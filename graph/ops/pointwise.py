@@ -1,7 +1,7 @@
 """Pointwise operations: all operands have one type, and so has the result.
 
-At kinks: relu′(0) = abs′(0) = sqrt′(0) = step′(0) = 0 and step(0) = 0; a tie of maximum or minimum goes to the
-first; ∂(a % b)/∂a = 1, ∂(a % b)/∂b = −floor(a/b).
+At kinks: relu′(0) = abs′(0) = sqrt′(0) = step′(0) = 0 and step(0) = 0; a tie of maximum or minimum goes to
+the first; ∂(a % b)/∂a = 1, ∂(a % b)/∂b = −floor(a/b).
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def _number(args: Sequence[Node], attr: Any) -> tuple[tuple[str, ...], tuple[int
 def _function(
     name: str, meaning: Callable[[Array], Array], derivative: Callable[..., Node] | None, **entry: Any
 ) -> None:
-    """A function of one number. ``derivative(x, out, g)`` is the adjoint of its argument; None: it has none."""
+    """A function of one number. ``derivative(x, out, g)`` is the adjoint of its argument, if it has one."""
     op(
         name,
         "pointwise",
@@ -97,7 +97,8 @@ op("div", "pointwise", type=_same, meaning=lambda attr, batched, x, y: x / y,
    scalar="({0} / {1})", cheap=True)  # fmt: skip
 op("power", "pointwise", type=_same, meaning=lambda p, batched, x: x * x if p == 2 else np.power(x, p),
    vjp=lambda n, out, g: [b.mul(b.mul(n.attr, g), b.power(n.args[0], n.attr - 1))], jvp="pointwise",
-   scalar=lambda p, xs: f"({xs[0]} * {xs[0]})" if p == 2 else f"power({xs[0]}, {p!r})", cheap=True)  # fmt: skip
+   scalar=lambda p, xs: f"({xs[0]} * {xs[0]})" if p == 2 else f"power({xs[0]}, {p!r})",
+   cheap=True)  # fmt: skip
 op("where", "pointwise", type=_chosen, meaning=lambda attr, batched, c, x, y: np.where(c, x, y),
    vjp=lambda n, out, g: [None, b.where(n.args[0], g, b.zeros(g)), b.where(n.args[0], b.zeros(g), g)],
    jvp="pointwise", scalar="({1} if {0} else {2})", label="where({0}, {1}, {2})",
@@ -125,12 +126,14 @@ _function("sign", np.sign, None, cheap=True)
 _function("step", lambda x: np.where(x > 0, 1.0, 0.0) + 0.0 * x, None, cheap=True)
 _function("floor", np.floor, None, latex=r"\lfloor {0} \rfloor", cheap=True)
 _function("softplus", lambda x: np.logaddexp(0.0, x), lambda x, out, g: g * b.unary("sigmoid", x))
-op("copy", "pointwise", type=_same, meaning=lambda attr, batched, x: x, vjp=lambda n, out, g: [g], jvp="linear",
-   scalar="{0}", label="{0}", latex="{0}", cheap=True)  # fmt: skip
+op("copy", "pointwise", type=_same, meaning=lambda attr, batched, x: x, vjp=lambda n, out, g: [g],
+   jvp="linear", scalar="{0}", label="{0}", latex="{0}", cheap=True)  # fmt: skip
 _function("stop_gradient", lambda x: x, None, scalar="{0}", cheap=True)
 
 
-def _two(name: str, meaning: Callable[[Array, Array], Array], partials: Callable[..., list[Node]], **entry: Any) -> None:
+def _two(
+    name: str, meaning: Callable[[Array, Array], Array], partials: Callable[..., list[Node]], **entry: Any
+) -> None:
     """A function of two numbers. ``partials(x, y, out, g)`` are the adjoints of both."""
     op(
         name,
@@ -157,7 +160,11 @@ def _selected(relation: str) -> Callable[..., list[Node]]:
 # np.maximum and np.minimum pass NaN on from either side
 _two("maximum", np.maximum, _selected(">="), latex=r"\max({0}, {1})", cheap=True)
 _two("minimum", np.minimum, _selected("<="), latex=r"\min({0}, {1})", cheap=True)
-_two("logaddexp", np.logaddexp, lambda x, y, out, g: [g * b.unary("sigmoid", x - y), g * b.unary("sigmoid", y - x)])
+_two(
+    "logaddexp",
+    np.logaddexp,
+    lambda x, y, out, g: [g * b.unary("sigmoid", x - y), g * b.unary("sigmoid", y - x)],
+)
 _two(
     "mod",
     np.mod,

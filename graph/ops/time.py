@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from .. import build as b
 from ..expr import sort_axes
 from .table import op
@@ -65,14 +67,15 @@ def _first(args: Sequence[Node], attr: Any) -> TypeOf:
 
 def _total(attr: Any, batched: Sequence[bool], x: Array) -> Array:
     """Over the batch, the one axis that is left when times are unfolded."""
-    return x.sum(0)
+    return np.asarray(x.sum(0))
 
 
 def _delay_vjp(n: Node, out: Node, g: Node, steps: Steps) -> list[Node]:
     """An advance of the adjoint; the values before the start (after the end) are read at single steps."""
     axis, k = n.attr
-    single = [steps.at(g, axis, False, k - j) if k > 0 else steps.at(g, axis, True, j + 1 + k) for j in range(abs(k))]
-    return [steps.shift(g, axis, -k), *single]
+    # the value at -j is read at step k - j, that at T + j at step T + j - |k|
+    places = [(False, k - j) for j in range(k)] or [(True, j + k) for j in range(1, -k + 1)]
+    return [steps.shift(g, axis, -k), *[steps.at(g, axis, *place) for place in places]]
 
 
 def _fit(g: Node, like: Node) -> Node:
@@ -87,8 +90,8 @@ op("reduce", "axes", type=_without, meaning=_total, vjp=lambda n, out, g: [b.exp
 op("amax", "axes", type=_without, meaning=lambda attr, batched, x: x.max(0), vjp=lambda n, out, g: [None])
 op("delay", "time", type=_delay, vjp=_delay_vjp, jvp="linear", cheap=True)
 op("at", "time", type=_at, vjp=lambda n, out, g, steps: [_fit(b.place(g, *n.attr), n.args[0])], jvp="linear")
-op("place", "time", type=_place, vjp=lambda n, out, g, steps: [_fit(steps.at(g, *n.attr), n.args[0])], jvp="linear",
-   cheap=True)  # fmt: skip
+op("place", "time", type=_place, vjp=lambda n, out, g, steps: [_fit(steps.at(g, *n.attr), n.args[0])],
+   jvp="linear", cheap=True)  # fmt: skip
 op("first", "time", type=_first,
    vjp=lambda n, out, g, steps: [_fit(steps.at(g, n.attr, False, 1), n.args[0]), b.first(0.0, g, n.attr)],
    jvp="linear", cheap=True)  # fmt: skip

@@ -1,8 +1,9 @@
 """Random recurrent networks as text of the language, with data for them.
 
-All vectors have three features and all symbols three values, so that anything can be added to anything. Signals
-come in groups; within a group all reads of it point one way in time, and a signal reads itself and later ones
-only at another step, so that every text is a legal circuit. Earlier groups and inputs are read at any shift.
+All vectors have three features and all symbols three values, so that anything can be added to anything.
+Signals come in groups; within a group all reads of it point one way in time, and a signal reads itself and
+later ones only at another step, so that every text is a legal circuit. Earlier groups and inputs are read
+at any shift.
 """
 
 from __future__ import annotations
@@ -12,10 +13,9 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from hypothesis import strategies as st
-
 from bptt import rnn
 from bptt.graph.circuit import Circuit
+from hypothesis import strategies as st
 
 SIZE = 3
 Draw = Any
@@ -87,8 +87,8 @@ class _Writer:
             "tanh({})", "tanh({})", "sigmoid({})", "softmax({})", "relu({})", "tanh({}) * sigmoid({s})",
             "tanh(layer_norm({}))", "where(t % 2 == 0, tanh({}), {s})", "tanh(sqrt(({})**2 + 1) - {s})",
             "maximum(tanh({}), 0.3 * {s})", "tanh({}) / (1 + exp({s}))", "tanh(cumsum({}))", "0.5 * sin({})",
-            "where({s} > 0, tanh({}), 0.2)", "tanh({}) * sum({s})", "tanh(abs({}) - t / 4)", "softplus({}) - 1",
-            "tanh(stop_gradient({s}) + {})", "log(1 + sigmoid({}))", "tanh(({}) * max({s}))",
+            "where({s} > 0, tanh({}), 0.2)", "tanh({}) * sum({s})", "tanh(abs({}) - t / 4)", "softplus({})",
+            "softplus({}) - 1", "tanh(stop_gradient({s}) + {})", "log(1 + sigmoid({}))", "tanh(({}) * max({s}))",
         )  # fmt: skip
         if "stop_gradient" in form:
             self.features.add("stop_gradient")

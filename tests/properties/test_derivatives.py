@@ -6,10 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, note, settings
-from hypothesis import strategies as st
-from properties.random_circuits import Example, examples, lengths_for
-
 from bptt import graph
 from bptt.graph import build
 from bptt.graph.circuit import Circuit
@@ -17,6 +13,9 @@ from bptt.graph.expr import param, ref
 from bptt.graph.grad import grad
 from bptt.graph.jvp import jvp
 from bptt.graph.unfold import unfold
+from hypothesis import given, note, settings
+from hypothesis import strategies as st
+from properties.random_circuits import Example, examples, lengths_for
 
 QUICK = settings(max_examples=200, deadline=None)
 SOME = settings(max_examples=50, deadline=None)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from hypothesis import assume, given, note, settings
-from hypothesis import strategies as st
-from properties.random_circuits import Example, examples, lengths_for
-
 from bptt import graph
 from bptt.graph.circuit import Circuit
 from bptt.graph.grad import grad
+from hypothesis import assume, given, note, settings
+from hypothesis import strategies as st
+from properties.random_circuits import Example, examples, lengths_for
 
 POISON = 10**6
 

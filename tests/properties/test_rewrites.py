@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given, note, settings
-from hypothesis import strategies as st
-from properties.random_circuits import examples
-
 from bptt import graph
 from bptt.graph.grad import grad
 from bptt.graph.simplify import canonical, simplify
+from hypothesis import given, note, settings
+from hypothesis import strategies as st
+from properties.random_circuits import examples
 
 
 @settings(max_examples=80, deadline=None)
