@@ -82,17 +82,30 @@ def alike(found: Any, expected: Any, what: str, rtol: float = ROUNDING, atol: fl
     np.testing.assert_allclose(found, expected, rtol, atol, err_msg=what)
 
 
-def agrees(found: Output, expected: Expected, rtol: float = ROUNDING, atol: float | None = None) -> None:
-    """Loss, signals, gradients and final values are the reference's."""
-    atol = rtol if atol is None else atol
-    alike(found.loss, expected.loss, "loss", rtol, atol)
+def agrees(
+    found: Output,
+    expected: Expected,
+    rtol: float = ROUNDING,
+    atol: float = ROUNDING,
+    relative_to_largest: bool = False,
+) -> None:
+    """Loss, signals, gradients and final values are the reference's.
+
+    relative_to_largest: ``atol`` is counted in the largest number of an array, where that is over 1.
+    """
+
+    def compare(here: Any, there: Any, what: str) -> None:
+        scale = max(1.0, float(np.max(np.abs(there), initial=0))) if relative_to_largest else 1.0
+        alike(here, there, what, rtol, atol * scale)
+
+    compare(found.loss, expected.loss, "loss")
     for kind in ("value", "grad", "final"):
         here: dict[str, Array] = getattr(found, kind)
         there: dict[str, Array] = getattr(expected, kind)
         assert set(here) == set(there), kind
         for name, array in there.items():
             assert here[name].shape == array.shape, f"{kind} {name}: {here[name].shape}, not {array.shape}"
-            alike(here[name], array, f"{kind} {name}", rtol, atol)
+            compare(here[name], array, f"{kind} {name}")
 
 
 def shown(net: Circuit) -> list[str]:

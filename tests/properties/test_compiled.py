@@ -65,6 +65,16 @@ def test_all_plans_agree(data: st.DataObject) -> None:
 
 @SOME
 @given(st.data())
+def test_checkpoints(data: st.DataObject) -> None:
+    """Every k-th state kept and the others computed again: the same values."""
+    example, params, arguments = case(data)
+    k = data.draw(st.integers(1, 4))
+    program = compiled(example, data.draw(PLANS), checkpoint=k)
+    agrees(program(params, **arguments), reference(example.net, params, arguments))
+
+
+@SOME
+@given(st.data())
 def test_equations_kept_or_computed_again(data: st.DataObject) -> None:
     example, params, arguments = case(data)
     names = st.sampled_from([n for n in example.net.eqs if "[" not in n])

@@ -170,7 +170,5 @@ def test_what_cannot_be_cut_names_its_equation_and_line() -> None:
     program = compiler.compile(net, target="interpret", dtype="float64")
     params = net.init(0, "float64")
     x, y = np.zeros((3, 2, 3)), np.zeros((3, 2), int)
-    with pytest.raises(
-        CircuitError, match=r"cannot be cut.*: g \(line \d+\): it reads the future"
-    ):
+    with pytest.raises(CircuitError, match=r"cannot be cut.*: g \(line \d+\): it reads the future"):
         program(params, initial={"h": np.zeros((2, 4))}, x=x, y=y)
