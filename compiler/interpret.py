@@ -155,15 +155,22 @@ class Interpreter:
         elif isinstance(statement, Product):
             self.product(statement, frame)
         elif isinstance(statement, RowOp):
-            arrays, flags = zip(*(self.load(a, frame) for a in statement.args), strict=True)
-            out = load_entries(statement.op).meaning(statement.attr, flags, *arrays)  # type: ignore[misc]
-            self.keep(statement.dst, frame, out if any(flags) else out[None])
+            self.row_op(statement, frame)
         elif isinstance(statement, Over):
             self.over(statement, frame, stage)
         elif isinstance(statement, Sum):
             self.sum_of_step(statement, frame)
         elif isinstance(statement, Fill):
             self.fill(statement, frame)
+
+    def row_op(self, statement: RowOp, frame: Frame) -> None:
+        """An operation of the op table; those that do not take both kinds of operand get one row for each."""
+        loaded = [self.load(a, frame) for a in statement.args]
+        if statement.op not in ("take", "contract") and any(batched for _, batched in loaded):
+            loaded = [(a if batched else np.broadcast_to(a, (frame.size, *a.shape)), True) for a, batched in loaded]
+        arrays, flags = zip(*loaded, strict=True)
+        out = load_entries(statement.op).meaning(statement.attr, flags, *arrays)  # type: ignore[misc]
+        self.keep(statement.dst, frame, out if any(flags) else out[None])
 
     def sum_of_step(self, item: Sum, frame: Frame) -> None:
         """A sum over the sequences of each step; every one of them gets it."""
