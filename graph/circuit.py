@@ -45,6 +45,7 @@ class Circuit:
     param_nodes  the parameters, also those that no equation reaches; those of the equations are added
     input_nodes  the inputs likewise
     symbols      input -> number of its values, for inputs that are symbols
+    positions    input -> the axis whose steps it names, counted from 1
     constants    parameters that are never trained
     init_rules   parameter -> number, name of a rule or function: see ``init``
     notes        equation -> the comment it was given
@@ -59,6 +60,7 @@ class Circuit:
     param_nodes: dict[str, Node] = field(default_factory=dict)
     input_nodes: dict[str, Node] = field(default_factory=dict)
     symbols: dict[str, int] = field(default_factory=dict)
+    positions: dict[str, str] = field(default_factory=dict)
     constants: frozenset[str] = frozenset()
     init_rules: Mapping[str, Rule] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)

@@ -49,6 +49,7 @@ def elaborate(system: System, sizes: Mapping[str, Any], init: InitRules | None =
         param_nodes={n: nodes.leaf(n) for n in system.parameters},
         input_nodes={n: nodes.leaf(n) for n in system.inputs},
         symbols={n: k for n in system.inputs if n in system.symbols and (k := shapes.counts[n].known)},
+        positions={n: a for n, a in system.positions.items() if n in system.inputs},
         constants=frozenset(system.constants),
         init_rules=dict(init or {}),
         notes={n: s.note for n, s in nodes.statements.items() if s.note},

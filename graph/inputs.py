@@ -80,6 +80,7 @@ def given(
     result = Given(checked, arrays, sizes, found)
     _check_unfolding(circuit, result)
     _check_symbols(whole or circuit, result)
+    _check_positions(whole or circuit, result)
     return result
 
 
@@ -244,6 +245,33 @@ def _check_unfolding(circuit: Circuit, call: Given) -> None:
 
 
 # ---- symbols -------------------------------------------------------------------------------------
+def _check_positions(circuit: Circuit, call: Given) -> None:
+    """What names a step of an axis names one that its sequence has."""
+    for name, axis in circuit.positions.items():
+        if name not in call.arrays:
+            continue
+        array, axes = call.arrays[name], circuit.input_nodes[name].axes
+        wrong = ((array < 1) | (array > call.length(axis))) & _within(axes, call)
+        if wrong.any():
+            place = tuple(int(i[0]) for i in np.nonzero(wrong))
+            last = int(np.broadcast_to(call.length(axis), array.shape)[place])
+            raise ValueError(
+                f"the input {name}: expected steps of {axis} from 1 to {last}, the length of the sequence, "
+                f"got {int(array[place])} at {list(place)}"
+            )
+
+
+def _within(axes: Sequence[str], call: Given) -> Array:
+    """Which steps of an input lie within the lengths; it broadcasts against the input."""
+    sizes = [call.sizes["b"] if a == "b" else 1 for a in axes]
+    found = np.ones(sizes, bool)
+    for k, a in enumerate(axes):
+        if a in call.lengths:
+            steps = np.arange(call.sizes[a])[:, None] < call.lengths[a]
+            found = found & steps.reshape([-1 if j == k else n for j, n in enumerate(sizes)])
+    return found
+
+
 def _check_symbols(circuit: Circuit, call: Given) -> None:
     """Symbols are in range within the lengths; -1, no symbol, only as a target and before the start."""
     targets = {n.args[1].attr for n in topological(circuit.eqs.values()) if n.op in TARGETS and n.args[1].op == "input"}
@@ -255,13 +283,7 @@ def _check_symbols(circuit: Circuit, call: Given) -> None:
             continue
         array = call.arrays[name]
         lowest = -1 if name in targets or is_boundary_name(name) else 0
-        wrong = (array < lowest) | (array >= values)
-        for k, a in enumerate(node.axes):
-            if a in call.lengths:
-                within = np.arange(call.sizes[a])[:, None] < call.lengths[a]
-                wrong &= within.reshape(
-                    [-1 if j == k else call.sizes["b"] if x == "b" else 1 for j, x in enumerate(node.axes)]
-                )
+        wrong = ((array < lowest) | (array >= values)) & _within(node.axes, call)
         if wrong.any():
             place = tuple(int(i[0]) for i in np.nonzero(wrong))
             none = " (or -1, no target)" if lowest < 0 else ""

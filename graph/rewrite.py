@@ -89,6 +89,7 @@ class _Rewriting:
                         mend=f"with {base}[s] as a second sequence, write {base}[{inner[i]}]",
                     )
                 positions.append((axis, inner[i]))
+                self.system.positions.update((n.attr, axis) for n in walk(inner[i]) if n.head == "name")
                 inner[i] = Term("name", (), axis, term.where)
                 found = Moment("step", axis, 0)
             if found.kind != "fixed" and found.axis != axis:

@@ -39,6 +39,7 @@ class System:
 
     moments    what the brackets of each term read: one moment an index, in the order of ``axes[name]``
     axes       the indices of each name as they stand in its brackets; () where it has none
+    positions  input -> the axis in whose steps it counts, for ``y`` in ``w[t, y[t]]``
     order      names and labels of the equations, as they stand in the text
     """
 
@@ -53,6 +54,7 @@ class System:
     axes: dict[str, tuple[str, ...]] = field(default_factory=dict)
     moments: dict[Term, tuple[Moment, ...]] = field(default_factory=dict)
     states: dict[str, None] = field(default_factory=dict)
+    positions: dict[str, str] = field(default_factory=dict)
     order: list[str] = field(default_factory=list)
 
     def statements(self) -> list[Statement]:
