@@ -16,6 +16,7 @@ from properties.test_ragged import alone, poisoned
 
 QUICK = settings(max_examples=200, deadline=None)
 SOME = settings(max_examples=40, deadline=None)
+LONG = settings(max_examples=2000, deadline=None)
 FEW = settings(max_examples=20, deadline=None)
 ALL_PLANS = [
     Plan(chunk, bool(fuse), bool(rings), bool(merge))
@@ -43,13 +44,24 @@ def case(data: st.DataObject) -> tuple[Example, dict[str, Any], dict[str, Any]]:
     return example, params, arguments
 
 
-@QUICK
-@given(st.data())
-def test_loss_gradients_and_signals(data: st.DataObject) -> None:
+def check_values(data: st.DataObject) -> None:
     example, params, arguments = case(data)
     returns = data.draw(st.lists(st.sampled_from(shown(example.net)), unique=True, max_size=3))
     program = compiled(example, data.draw(PLANS), returns=returns)
     agrees(program(params, **arguments), reference(example.net, params, arguments, returns=returns))
+
+
+@QUICK
+@given(st.data())
+def test_loss_gradients_and_signals(data: st.DataObject) -> None:
+    check_values(data)
+
+
+@pytest.mark.slow
+@LONG
+@given(st.data())
+def test_loss_gradients_and_signals_of_many(data: st.DataObject) -> None:
+    check_values(data)
 
 
 @FEW
