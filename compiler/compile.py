@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..graph.circuit import Circuit
+from ..graph.circuit import Circuit, reachable
 from ..graph.errors import CircuitError, did_you_mean
+from ..graph.expr import topological
 from .plan import Plan
 from .road import Request, Road
 
@@ -66,6 +67,7 @@ def compile(
             f'{net.name} has no equation "L": say which equation is the loss, loss="…", or which signals to '
             f'return, returns=("{next(iter(net.outputs), "h")}",)'
         )
+    _check_opaque(net, names)
     request = Request(loss, None if wrt is None else tuple(wrt), tuple(returns), dtype, training, checkpoint)
     return Program(Road(net.check(), request, plan or Plan()), target)
 
@@ -78,6 +80,17 @@ def _check_option(name: str, value: str, known: Sequence[str]) -> None:
 def _check_count(name: str, value: int | None) -> None:
     if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
         raise ValueError(f"{name}={value!r}: expected a whole number from 1, or None")
+
+
+def _check_opaque(net: Circuit, names: Sequence[str]) -> None:
+    for name, e in reachable(net, names).eqs.items():
+        for n in topological([e]):
+            if n.op == "opaque":
+                function = n.attr[0]
+                raise CircuitError(
+                    f"{net.name}: {name} applies {function}, which is opaque: it can be drawn, unfolded and printed, "
+                    f"not compiled\n  mend: define it, {function}(…) = …"
+                )
 
 
 def _check_names(net: Circuit, names: Sequence[str]) -> None:

@@ -15,13 +15,26 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 
-def boundary_arrays(net: Circuit, states: Mapping[str, int], initial: Mapping[str, Any]) -> dict[str, Array]:
+def boundary_arrays(
+    net: Circuit, states: Mapping[str, int], initial: Mapping[str, Any], dtype: np.dtype[Any]
+) -> dict[str, Array]:
     """``initial`` as inputs named "h[0]", "h[-1]", …
 
-    initial  state -> [B, *shape], for a state of k lags [k, B, *shape] with the newest last
-    Raises ValueError, naming the state, for one that the network does not carry or of another number of axes.
+    initial  state -> [B, *shape], for a state of k lags [k, B, *shape] with the newest last. States that it does
+             not name start from zero; one whose start the circuit states has to be named.
+    Raises TypeError for what is no mapping and for another kind of numbers; ValueError, naming the state, for one
+    that the network does not carry, of another number of axes, or missing.
     """
+    if not isinstance(initial, Mapping):
+        raise TypeError(f"initial: expected state -> array, as Output.final has it, got {type(initial).__name__}")
     sources = _sources(net)
+    for name, k in states.items():
+        stated = [n for n in (boundary_name(sources[name], "t", k, j) for j in range(k)) if n in net.eqs]
+        if stated and name not in initial:
+            raise ValueError(
+                f"initial: {name} is missing, and {net.name} states {stated[0]} itself\n"
+                f"  expected: every state whose start is stated, as Output.final has it, or no initial at all"
+            )
     found: dict[str, Array] = {}
     for name, value in initial.items():
         if name not in states:
@@ -33,6 +46,9 @@ def boundary_arrays(net: Circuit, states: Mapping[str, int], initial: Mapping[st
             )
         k, source = states[name], sources[name]
         array = np.asarray(value)
+        if array.dtype.kind not in "iu" if source.dtype == "i" else array.dtype != dtype:
+            kind = "whole numbers" if source.dtype == "i" else str(dtype)
+            raise TypeError(f"initial {name}: expected {kind}, got {array.dtype}; mend: .astype(…)")
         rank = len(source.axes) - 1 + len(source.shape) + (k > 1)
         if array.ndim != rank or (k > 1 and len(array) != k):
             sizes = [

@@ -171,7 +171,7 @@ class Program:
         variant = self._variant(initial)
         dtype = np.dtype(self._road.request.dtype)
         if initial is not None:
-            inputs = {**inputs, **boundary_arrays(self._road.net, self._road.states, initial)}
+            inputs = {**inputs, **boundary_arrays(self._road.net, self._road.states, initial, dtype)}
         call = given(variant.circuit, params, inputs, lengths, start, dtype)
         order, batch = _batch(call, start, seed)
         arrays = _storage(variant, call, order, batch)

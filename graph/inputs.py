@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 SIZE_NAMES = {"t": "T", "s": "S", "b": "B"}
+LARGEST_STEP = 2**53
+"""Steps are numbers too, exact up to here in float64."""
 TARGETS = frozenset(("cross_entropy", "nll", "minus_onehot"))
 
 
@@ -63,8 +65,8 @@ def given(
     boundary values ("h[0]") that are not given are zero. Parameters that no equation needs may be missing.
     whole: the network of which ``circuit`` is a part; what is a target there may be -1.
     """
-    if not _whole(start) or start < 1:
-        raise ValueError(f"start: expected the number of the first step, at least 1, got {start!r}")
+    if not _whole(start) or not 1 <= start < LARGEST_STEP:
+        raise ValueError(f"start: expected the number of the first step, from 1 to 2**53, got {start!r}")
     used = {n.attr: n for n in topological(circuit.eqs.values()) if n.op in ("param", "input")}
     checked = _parameters(circuit, params, used, dtype)
     sizes, arrays = _inputs(circuit, inputs, used, dtype)

@@ -175,3 +175,30 @@ def test_an_unfolded_graph_is_compiled_as_the_loop_it_came_from() -> None:
     net = rnn.elman(x=3, h=4, o=5)
     dag = graph.unfold(net, 6)
     assert str(compiler.compile(dag, target="interpret").loops) == str(compiler.compile(net, target="interpret").loops)
+
+
+# ---- what cannot be compiled, and what a window is given --------------------------------------------
+def test_opaque_functions_are_refused_before_anything_runs() -> None:
+    net = rnn.define("h[t] = f(h[t-1], x[t])\nk[t] = 2 * x[t]", opaque=("f",))(x=3, h=3)
+    with pytest.raises(CircuitError, match="f, which is opaque"):
+        compiler.compile(net, loss=None, returns=("h",))
+    compiler.compile(net, loss=None, returns=("k",), target="interpret")  # what does not need it is fine
+
+
+def test_initial_values_are_given_for_every_state_that_states_its_own() -> None:
+    net = rnn.define("h[t] = tanh(h[t-1] + x[t])\nh[0] = k\nc[t] = c[t-1] + h[t]\nL = sum(sum(c[t]), over=t)")(x=2, h=2)
+    program = compiler.compile(net, target="interpret")
+    params, x = net.init(), np.ones((3, 1, 2), "float32")
+    params["k"] = np.array([0.5, -0.5], "float32")
+    zero = np.zeros((1, 2), "float32")
+    own = program(params, x=x)
+    assert program(params, x=x, initial={"h": params["k"][None]}).loss == own.loss
+    assert program(params, x=x, initial={"h": zero, "c": zero}).loss != own.loss
+    with pytest.raises(ValueError, match=r"initial: h is missing, and net states h\[0\]"):
+        program(params, x=x, initial={"c": zero})
+    with pytest.raises(TypeError, match="initial h: expected float32, got float64"):
+        program(params, x=x, initial={"h": np.zeros((1, 2))})
+    with pytest.raises(TypeError, match="expected state -> array"):
+        program(params, x=x, initial=5)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="start"):
+        program(params, x=x, start=2**70)
