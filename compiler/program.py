@@ -149,6 +149,7 @@ class Program:
     def __call__(
         self,
         params: Mapping[str, Any],
+        /,
         lengths: Any = None,
         initial: Mapping[str, Any] | None = None,
         start: int = 1,

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 def evaluate(
     circuit: Circuit,
     params: Mapping[str, Any],
+    /,
     lengths: Any = None,
     start: int = 1,
     seed: int = 0,

@@ -39,7 +39,7 @@ LONGEST_WRITTEN = 100_000
 TIMES = ("t", "s")
 LASTS = {"T": "t", "S": "s"}
 RESERVED = frozenset({"t", "s", "T", "S", "batch"})
-RUN_TIME = frozenset({"lengths", "initial", "start", "seed"})
+RUN_TIME = frozenset({"lengths", "initial", "start", "seed", "returns", "training"})
 
 _SYMBOLS = {"add": "+", "sub": "-", "mul": "*", "div": "/", "mod": "%", "matmul": "@", "pow": "**"}
 _STRENGTH = {"compare": 1, "add": 2, "sub": 2, "mul": 3, "div": 3, "mod": 3, "matmul": 3, "neg": 4, "pow": 5}

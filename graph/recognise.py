@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from . import build, compose
 from .expr import Node, topological
+from .language import Term
 from .terms import axes_term, call, number
 
 if TYPE_CHECKING:
-    from .language import Term
     from .show import Writer
 
 LOSSES = frozenset({"cross_entropy", "nll"})
@@ -111,6 +111,27 @@ def _mean(w: Writer, n: Node) -> Term | None:
     return call("mean", w.term(x), over=axes_term(total.attr)) if same else None
 
 
+def _positioned(w: Writer, n: Node) -> Term | None:
+    """``sum(where(s == y[t], w[t, s], 0), over=s)`` of a symbol that names a step: ``w[t, y[t]]``."""
+    (axis,) = n.attr if len(n.attr) == 1 else ("",)
+    chosen = n.args[0]
+    if chosen.op != "where" or not build.is_constant(chosen.args[2], 0.0):
+        return None
+    condition = bare(chosen.args[0])
+    here, symbol = (bare(a) for a in condition.args) if condition.op == "compare" else (chosen, chosen)
+    symbol = symbol.args[0] if symbol.op == "number" else symbol
+    source = symbol.args[0] if symbol.op == "delay" else symbol
+    named = source.op == "input" and w.circuit.positions.get(source.attr) == axis
+    if condition.attr != "==" or here.op != "time" or here.attr != axis or not named:
+        return None
+    value = w.term(chosen.args[1])
+    steps = [k for k, item in enumerate(value.args) if str(item) == axis]
+    if value.head != "index" or value.args[0].head != "name" or len(steps) != 1:
+        return None
+    items = [w.term(symbol) if k == steps[0] else item for k, item in enumerate(value.args)]
+    return Term("index", tuple(items))
+
+
 def _mean_feature(w: Writer, n: Node) -> Term | None:
     x = n.args[0]
     while x.op == "sum_feature":
@@ -190,6 +211,7 @@ FINDERS: dict[str, tuple[Callable[[Writer, Node], Term | None], ...]] = {
     "div": (_softmax, _mean, _mean_feature, _greatest, _layer_norm),
     "add": (_logsumexp, _log_softmax, _zoned),
     "mul": (_dropped,),
+    "reduce": (_positioned,),
     "logsumexp": (_semiring("logmatmul", build.logsumexp),),
     "max_last": (_semiring("maxmatmul", build.max_last),),
     "where": (_identity,),

@@ -17,7 +17,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from .expr import Node, topological
+from .circuit import is_boundary_name
+from .errors import CircuitError, did_you_mean
+from .expr import Node, substitute, topological
 from .forms import FORMS, labelled
 from .language import Statement, Term
 from .ops.table import TABLE, load_entries
@@ -34,11 +36,19 @@ LARGEST = 100_000
 """An equation of more terms (functions of functions can grow without measure) prints as …"""
 
 
-def text(circuit: Circuit, comments: bool = False) -> str:
-    """The equations of a circuit (an adjoint, an unfolded graph), one a line; they can be parsed again.
+def text(circuit: Circuit, comments: bool = False, of: str | None = None) -> str:
+    """The equations of a circuit (an adjoint, an unfolded graph), one a line.
 
-    ``comments``: with the comments that the equations were given.
+    Those of a circuit and of its adjoint can be parsed again; those of an unfolded graph, h[1] = …, are to be read.
+
+    comments  with the comments that the equations were given
+    of        only this equation, with what it reads written out: s[3] = f(f(f(s[0], x[1]), x[2]), x[3]) for the
+              third step of an unfolded graph
+
+    Raises CircuitError for an ``of`` that has no equation, or that reads itself.
     """
+    if of is not None:
+        circuit = circuit.with_eqs({of: written_out(circuit, of)})
     lines: list[str] = []
     for group in joined(*statements_and_shapes(circuit)):
         value = group[0].value
@@ -48,6 +58,31 @@ def text(circuit: Circuit, comments: bool = False) -> str:
         note = group[0].note if comments else None
         lines.append(f"{line}    # {note}" if note else line)
     return "\n".join(lines)
+
+
+def written_out(circuit: Circuit, name: str) -> Node:
+    """The expression of an equation with the names that it reads replaced by theirs, boundary values apart."""
+    if name not in circuit.eqs:
+        near = did_you_mean(name, circuit.eqs)
+        raise CircuitError(f"{circuit.name} has no equation {name}" + (f"; {near}" if near else ""))
+    done: dict[str, Node] = {}
+    open_: set[str] = set()
+    stack = [name]
+    while stack:
+        top = stack[-1]
+        refs = {n.attr: n for n in topological([circuit.eqs[top]]) if n.op == "ref" and not is_boundary_name(n.attr)}
+        waiting = [r for r in refs if r not in done]
+        if any(r in open_ for r in waiting) and top in open_:
+            raise CircuitError(f"{name} reads itself through {top}: unfold the circuit, then write out one of its steps")
+        open_.add(top)
+        if waiting:
+            stack.extend(waiting)
+        else:
+            stack.pop()
+            open_.discard(top)
+            if top not in done:
+                done[top] = substitute([circuit.eqs[top]], {n: done[r] for r, n in refs.items()})[0]
+    return done[name]
 
 
 def equations(circuit: Circuit) -> dict[str, str]:

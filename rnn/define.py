@@ -45,7 +45,7 @@ class Cell:
         """Names that are defined."""
         return tuple(self.system.definitions)
 
-    def __call__(self, **sizes: Any) -> Circuit:
+    def __call__(self, /, **sizes: Any) -> Circuit:
         """The circuit with these sizes. Raises LanguageError where they clash, stay free or name nothing."""
         return elaborate(self.system, sizes, self.init)
 

@@ -37,3 +37,10 @@ def test_beyond_the_lengths_nothing_is_checked_or_read() -> None:
     y = np.array([[1, 2], [2, 1], [1, 99]])
     found = graph.evaluate(NET, PARAMS, x=X, q=Q, y=y, lengths={"t": [3, 2], "s": [4, 2]})
     assert np.isfinite(found["L"]).all()
+
+
+def test_it_prints_as_it_is_written() -> None:
+    printed = str(NET)
+    assert "log(w[t, y[t]])" in printed
+    again = rnn.define(printed)(x=3, e=4, q=4)
+    assert again.eqs == NET.eqs

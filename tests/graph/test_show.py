@@ -266,3 +266,14 @@ def test_unfolded_graphs_and_tangents_print(name: str) -> None:
     for circuit in (graph.unfold(net, **steps), graph.jvp(net, list(net.params)[:1])):
         assert "…" not in str(circuit)
         assert len(str(circuit).split("\n")) >= len(circuit.eqs) // 4
+
+
+def test_one_step_of_an_unfolded_graph_is_written_out() -> None:
+    net = rnn.define("s[t] = f(s[t-1], x[t])\ny[t] = g(s[t])\ns[0] = s0", opaque=("f", "g"))(s=3, x=2, y=2)
+    dag = graph.unfold(net, 3)
+    assert graph.text(dag, of="s[3]") == "s[3] = f(f(f(s[0], x[1]), x[2]), x[3])"
+    assert graph.text(dag, of="y[1]") == "y[1] = g(f(s[0], x[1]))"
+    with pytest.raises(graph.CircuitError, match="s reads itself"):
+        graph.text(net, of="s")
+    with pytest.raises(graph.CircuitError, match="no equation z"):
+        graph.text(net, of="z")
