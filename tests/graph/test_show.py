@@ -269,7 +269,7 @@ def test_unfolded_graphs_and_tangents_print(name: str) -> None:
 
 
 def test_one_step_of_an_unfolded_graph_is_written_out() -> None:
-    net = rnn.define("s[t] = f(s[t-1], x[t])\ny[t] = g(s[t])\ns[0] = s0", opaque=("f", "g"))(s=3, x=2, y=2)
+    net = define("s[t] = f(s[t-1], x[t])\ny[t] = g(s[t])\ns[0] = s0", opaque=("f", "g"))(s=3, x=2, y=2)
     dag = graph.unfold(net, 3)
     assert graph.text(dag, of="s[3]") == "s[3] = f(f(f(s[0], x[1]), x[2]), x[3])"
     assert graph.text(dag, of="y[1]") == "y[1] = g(f(s[0], x[1]))"
