@@ -75,19 +75,25 @@ def load_kernels(source: str, signatures: Mapping[str, str]) -> Loaded:
     signatures  kernel name -> Numba signature, such as "void(int64, float32[:, ::1])"
 
     Raises CacheError when the cache folder belongs to, or can be written by, another user. Where no folder
-    can be made at all, kernels are compiled into a temporary one, with a warning.
+    can be made, or it has no room, kernels are compiled into a temporary one, with a warning.
     """
     key = fingerprint(source, signatures)
     try:
-        folder = private_folder(cache_folder())
+        return _from_folder(private_folder(cache_folder()), key, source, signatures)
     except CacheError:
         raise
-    except OSError as error:
+    except OSError as error:  # no such folder, not ours to write, no space left
         warnings.warn(
-            f"kernels are compiled anew in each process: {error}. Set BPTT_CACHE to a folder.", stacklevel=2
+            f"kernels cannot be kept and are compiled anew in each process: {error}\n"
+            f"  mend: make room in {cache_folder()}, or name another folder with BPTT_CACHE",
+            stacklevel=2,
         )
         with tempfile.TemporaryDirectory(prefix="bptt-") as temporary:
             return _build(Path(temporary), key, source, signatures)
+
+
+def _from_folder(folder: Path, key: str, source: str, signatures: Mapping[str, str]) -> Loaded:
+    """The entry of a private folder, built there if it is not there, whole."""
     entry = folder / key
     if entry.exists():
         if is_whole(entry, source, key):

@@ -67,10 +67,12 @@ def _stage(program: Program, rows: Rows, names: list[str], equations: Mapping[st
     return lines
 
 
-def explain(program: Program, equations: Mapping[str, str], plan: Plan) -> str:
+def explain(program: Program, equations: Mapping[str, str], plan: Plan, written: Mapping[str, str]) -> str:
     """The stages with their equations (each exactly once), why they are loops, what was merged, fused and kept.
 
-    equations  name -> its text, of circuit and adjoint
+    equations  name -> its text, of circuit and adjoint as they were scheduled
+    written    name -> its text, of the circuit as the user wrote it: what became part of others, or is not asked for,
+               is listed at the end
     """
     passes, rest = equations_by_stage(program, equations)
     lines = [f"{program.name} in {program.dtype}", ""]
@@ -88,7 +90,9 @@ def explain(program: Program, equations: Mapping[str, str], plan: Plan) -> str:
             known.update(passes[number])
             number += 1
         lines.append("")
-    if rest:
-        lines += ["given, or another name for a value above:", *(f"    {equations[n]}" for n in rest), ""]
+    others = [n for n in written if n not in equations]
+    if rest or others:
+        lines.append("given, another name for a value above, rewritten into others, or not needed for what is asked:")
+        lines += [f"    {equations[n]}" for n in rest] + [f"    {written[n]}" for n in others] + [""]
     lines += ["plan", *(f"    {line}" for line in str(plan).splitlines())]
     return "\n".join(lines)

@@ -130,7 +130,7 @@ class Program:
         compiled = self._variant(None).compiled
         finals = {name for key, name in compiled.loops.results.items() if key.startswith("final:")}
         known = {n: line for n, line in equations(compiled.circuit).items() if n not in finals}
-        return explain(compiled.loops, known, self.plan)
+        return explain(compiled.loops, known, self.plan, equations(self._road.net))
 
     def __repr__(self) -> str:
         return f"<program {self._road.net.name}: {self._road.request.dtype} on {self._target}>"
