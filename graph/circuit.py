@@ -190,4 +190,5 @@ def reachable(circuit: Circuit, names: Iterable[str]) -> Circuit:
             raise CircuitError(f"{circuit.name} has no equation {name}; it has {', '.join(circuit.eqs)}")
         wanted.add(name)
         stack.extend(references([circuit.eqs[name]]))
-    return circuit.with_eqs({n: e for n, e in circuit.eqs.items() if n in wanted})
+    grads = {by: name for by, name in circuit.grads.items() if name in wanted}
+    return circuit.with_eqs({n: e for n, e in circuit.eqs.items() if n in wanted}, grads=grads)
