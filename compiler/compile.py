@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ..graph.circuit import Circuit, reachable
 from ..graph.errors import CircuitError, did_you_mean
 from ..graph.expr import topological
+from ..graph.grad import differentiable
 from .plan import Plan
 from .road import Request, Road
 
@@ -21,8 +22,8 @@ TARGETS = ("cpu", "interpret")
 def compile(
     net: Circuit,
     loss: str | None = "L",
-    wrt: Sequence[str] | None = None,
-    returns: Sequence[str] = (),
+    wrt: str | Sequence[str] | None = None,
+    returns: str | Sequence[str] = (),
     target: str = "cpu",
     dtype: str = "float32",
     training: bool = True,
@@ -50,26 +51,45 @@ def compile(
     arguments of the call: no new ones compile anything.
 
     Raises CircuitError for a circuit that is not legal and names that it does not have, ValueError for options
-    that do not exist.
+    that do not exist, TypeError for what is no circuit or no plan.
     """
     from .program import Program
 
+    _check_types(net, plan)
     _check_option("target", target, TARGETS)
     _check_option("dtype", dtype, DTYPES)
     _check_count("threads", threads)
     _check_count("checkpoint", checkpoint)
     if loss == "L" and "L" not in net.eqs:
         loss = None
-    names = [*([loss] if loss is not None else []), *returns]
-    _check_names(net, names)
+    returned = _names(returns)
+    names = [*([loss] if loss is not None else []), *returned]
+    whole = net.unfolding.circuit if net.unfolding else net
+    _check_names(whole, names)
     if not names:
         raise CircuitError(
             f'{net.name} has no equation "L": say which equation is the loss, loss="…", or which signals to '
             f'return, returns=("{next(iter(net.outputs), "h")}",)'
         )
-    _check_opaque(net, names)
-    request = Request(loss, None if wrt is None else tuple(wrt), tuple(returns), dtype, training, checkpoint)
+    _check_opaque(whole, names)
+    if loss is not None:
+        differentiable(whole, loss, wrt)  # raises for what cannot be differentiated, or by
+    request = Request(loss, None if wrt is None else _names(wrt), returned, dtype, training, checkpoint)
     return Program(Road(net.check(), request, plan or Plan()), target)
+
+
+def _names(given: str | Sequence[str]) -> tuple[str, ...]:
+    """Names, each once; a text is one name."""
+    return (given,) if isinstance(given, str) else tuple(dict.fromkeys(given))
+
+
+def _check_types(net: object, plan: object) -> None:
+    if not isinstance(net, Circuit):
+        raise TypeError(
+            f"compile takes a circuit, whose sizes are known, not {net!r}; a cell becomes one by net = cell(x=…, h=…)"
+        )
+    if plan is not None and not isinstance(plan, Plan):
+        raise TypeError(f"plan: expected a Plan, such as Plan(chunk=4), got {plan!r}")
 
 
 def _check_option(name: str, value: str, known: Sequence[str]) -> None:

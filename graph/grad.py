@@ -33,14 +33,38 @@ def grad(circuit: Circuit, loss: str, wrt: str | Iterable[str] | None = None) ->
     Raises CircuitError for a loss with a time or with features, and for a name in ``wrt`` that is none of
     these.
     """
+    circuit, wanted = differentiable(circuit, loss, wrt)
+    return _Reverse(circuit, loss, wanted).result()
+
+
+def differentiable(
+    circuit: Circuit, loss: str, wrt: str | Iterable[str] | None = None
+) -> tuple[Circuit, list[str]]:
+    """What ``grad`` differentiates, and by which names: boundary values without an equation become inputs.
+
+    Raises CircuitError as ``grad`` does.
+    """
     wanted = _wanted(circuit, wrt)
     for name in wanted:
         if is_boundary_name(name) and name not in circuit.names():
             from .carry import opened
 
             circuit = opened(circuit, name)
+        if _like(circuit, name).dtype != "f":
+            raise CircuitError(f"wrt: {name} is a symbol, by which nothing can be differentiated")
     _check_loss(circuit, loss)
-    return _Reverse(circuit, loss, wanted).result()
+    return circuit, wanted
+
+
+def _like(circuit: Circuit, name: str) -> Node:
+    """The equation, parameter or input of this name."""
+    if name in circuit.eqs:
+        return circuit.eqs[name]
+    unfolding = circuit.unfolding
+    if unfolding and name in unfolding.leaves:
+        n = circuit.input_nodes[unfolding.leaves[name][0]]
+        return expr.input_(name, [a for a in n.axes if a == "b"], n.shape, n.dtype)
+    return circuit.param_nodes.get(name) or circuit.input_nodes[name]
 
 
 def _wanted(circuit: Circuit, wrt: str | Iterable[str] | None) -> list[str]:
@@ -197,22 +221,11 @@ class _Reverse:
                 found[self.mark + name] = self._total(name, self.eqs[name])
             found |= self.parts.get(name, {})
         for name in self.wanted:
-            like = self.eqs.get(name) or self._leaf(name)
-            if like.dtype != "f":
-                raise CircuitError(f"wrt: {name} is a symbol, by which nothing can be differentiated")
             if name not in self.eqs:
-                found[self.mark + name] = self._total(name, like)
+                found[self.mark + name] = self._total(name, _like(self.circuit, name))
         self._refer(found)
         grads = {name: self.mark + name for name in self.wanted}
         return self.circuit.with_eqs({**self.circuit.eqs, **found}, grads=grads, order=self.mark)
-
-    def _leaf(self, name: str) -> Node:
-        """The parameter or input of this name."""
-        unfolding = self.circuit.unfolding
-        if unfolding and name in unfolding.leaves:
-            n = self.circuit.input_nodes[unfolding.leaves[name][0]]
-            return expr.input_(name, [a for a in n.axes if a == "b"], n.shape, n.dtype)
-        return self.circuit.param_nodes.get(name) or self.circuit.input_nodes[name]
 
     def _total(self, name: str, like: Node) -> Node:
         """The sum of the contributions to an adjoint, in the order of the equations that they come from."""

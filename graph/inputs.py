@@ -92,6 +92,8 @@ def _whole(x: Any) -> bool:
 
 # ---- parameters ----------------------------------------------------------------------------------
 def _parameters(circuit: Circuit, params: Mapping[str, Any], used: Mapping[str, Node], dtype: Any) -> dict[str, Array]:
+    if not isinstance(params, Mapping):
+        raise TypeError(f"params: expected name -> array, as net.init() gives, got {type(params).__name__}")
     checked: dict[str, Array] = {}
     for name, node in circuit.param_nodes.items():
         if name not in params:
@@ -139,7 +141,8 @@ def _inputs(
     arrays: dict[str, Array] = {}
     for name in inputs:
         if name not in circuit.input_nodes:
-            raise ValueError(_unknown(f"{circuit.name} has no input {name}", name, circuit.input_nodes))
+            known = {n: x for n, x in circuit.input_nodes.items() if not is_boundary_name(n)}
+            raise ValueError(_unknown(f"{circuit.name} has no input {name}", name, known))
     needed = set(used)
     if circuit.unfolding:
         needed |= {circuit.unfolding.leaves[n][0] for n in used if n in circuit.unfolding.leaves}
@@ -171,6 +174,8 @@ def _symbols(name: str, node: Node, value: Any) -> Array:
     array = np.asarray(value)
     if array.dtype.kind not in "iu":
         raise TypeError(f"the input {name}: expected symbols, an array {form(node)}, got an array of {array.dtype}")
+    if array.dtype == np.uint64:  # what int64 does not hold is out of any range, and must not become negative
+        array = np.minimum(array, np.uint64(np.iinfo(np.int64).max))
     return array.astype(np.int64, copy=False)
 
 

@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def kernels(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The cache folder of compiled kernels: empty at first, kept for one run."""
+    folder = tmp_path_factory.mktemp("kernels")
+    folder.chmod(0o700)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BPTT_CACHE", str(folder))
+        yield folder
 
 
 @pytest.fixture

@@ -39,7 +39,7 @@ for name in sys.argv[2:]:
 
 
 @dataclass
-class Kernels:
+class Compiled:
     """The dozen, compiled; what the other process compiled of its half."""
 
     programs: dict[str, Program]
@@ -47,7 +47,7 @@ class Kernels:
 
 
 @pytest.fixture(scope="session")
-def kernels(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernels]:
+def dozen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Compiled]:
     """All programs compiled once, in an empty cache: half of them here, half in another process."""
     folder = tmp_path_factory.mktemp("dozen")
     folder.chmod(0o700)
@@ -61,21 +61,21 @@ def kernels(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernels]:
                     DOZEN[name].run(programs[name], 2, 1)
             printed, errors = other.communicate()
         assert other.returncode == 0, errors
-        yield Kernels(programs, dict(zip(ELSEWHERE, map(int, printed.split()), strict=True)))
+        yield Compiled(programs, dict(zip(ELSEWHERE, map(int, printed.split()), strict=True)))
 
 
 @pytest.mark.parametrize("name", DOZEN)
-def test_compiled_is_evaluated(kernels: Kernels, name: str) -> None:
+def test_compiled_is_evaluated(dozen: Compiled, name: str) -> None:
     """Full and ragged, of several sizes; storage is poisoned first, padding too."""
-    entry, program = DOZEN[name], kernels.programs[name]
+    entry, program = DOZEN[name], dozen.programs[name]
     entry.run(program, 6, 3)
     entry.run(program, 7, 4, ragged=True)
     entry.run(program, 1, 1)
 
 
-def test_other_lengths_and_batches_compile_nothing(kernels: Kernels) -> None:
+def test_other_lengths_and_batches_compile_nothing(dozen: Compiled) -> None:
     for name, entry in DOZEN.items():
-        program = kernels.programs[name]
+        program = dozen.programs[name]
         entry.run(program, 2, 1)
         before, source = program.compilations, program.source
         for T, B in ((3, 2), (17, 5)):
@@ -85,20 +85,20 @@ def test_other_lengths_and_batches_compile_nothing(kernels: Kernels) -> None:
         assert program.source is source or program.source == source
 
 
-def test_what_another_process_compiled_is_not_compiled_here(kernels: Kernels) -> None:
-    for name, program in kernels.programs.items():
+def test_what_another_process_compiled_is_not_compiled_here(dozen: Compiled) -> None:
+    for name, program in dozen.programs.items():
         DOZEN[name].run(program, 2, 1)
         if name in ELSEWHERE:
-            assert kernels.elsewhere[name] > 0, name
+            assert dozen.elsewhere[name] > 0, name
             assert program.compilations == 0, name
         else:
             assert program.compilations > 0, name
 
 
-def test_the_dozen_has_everything(kernels: Kernels) -> None:
+def test_the_dozen_has_everything(dozen: Compiled) -> None:
     """Every kind of stage, statement, sum, row operation and expression; repeat and transpose cost nothing."""
     found: set[str] = set()
-    for program in kernels.programs.values():
+    for program in dozen.programs.values():
         found |= kinds(program.loops)
     row_ops = {f"row {op}" for op in ROW_OPS} - {"row repeat", "row transpose"}
     pointwise = {f"apply {n}" for n, e in TABLE.items() if e.kind == "pointwise"}
