@@ -121,6 +121,18 @@ def test_a_file_in_its_place_is_an_error_and_no_place_a_warning(folder: Path, tm
             assert load_kernels(SOURCE, SIGNATURES).compiled == 1
 
 
+def test_a_full_disk_is_a_warning_and_leaves_nothing_behind(folder: Path) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("bptt.compiler.cache._list_files", full)
+        with pytest.warns(UserWarning, match="No space left on device"), pytest.raises(OSError, match="No space"):
+            load_kernels(SOURCE, SIGNATURES)  # the temporary folder is full as well
+    assert list(folder.iterdir()) == []
+    assert load_kernels(SOURCE, SIGNATURES).compiled == 1
+
+
 def test_several_processes_fill_it_at_once(folder: Path) -> None:
     code = (
         "import numpy as np; from bptt.compiler.cache import load_kernels\n"
