@@ -35,6 +35,10 @@ def arguments(seed: int = 0, dtype: str = "float64") -> dict[str, Any]:
     }
 
 
+def call(program: Any, params: Any, **given: Any) -> Output:
+    return program(params, **given)
+
+
 @pytest.fixture(scope="module")
 def program() -> Any:
     return compiler.compile(net(), wrt=None, returns=("h",), target="interpret", dtype="float64")
@@ -42,7 +46,7 @@ def program() -> Any:
 
 def test_a_ragged_batch_in_any_order(program: Any) -> None:
     given = arguments()
-    out = program(**given, lengths=LENGTHS)
+    out = call(program, **given, lengths=LENGTHS)
     expected = graph.evaluate(
         graph.grad(net(), "L"), given["params"], x=given["x"], y=given["y"], lengths=LENGTHS
     )
@@ -62,18 +66,18 @@ def test_a_ragged_batch_in_any_order(program: Any) -> None:
 
 def test_padding_is_never_read(program: Any) -> None:
     given = arguments()
-    clean = program(**given, lengths=LENGTHS)
+    clean = call(program, **given, lengths=LENGTHS)
     for r, n in enumerate(LENGTHS):
         given["x"][n:, r] = np.nan
         given["y"][n:, r] = -99
-    dirty = program(**given, lengths=LENGTHS)
+    dirty = call(program, **given, lengths=LENGTHS)
     assert clean.loss == dirty.loss
     assert all(np.array_equal(clean.grad[n], dirty.grad[n]) for n in clean.grad)
 
 
 def test_lengths_shorter_than_the_array(program: Any) -> None:
     given = arguments()
-    out = program(**given, lengths=[3, 2, 2, 1])
+    out = call(program, **given, lengths=[3, 2, 2, 1])
     short = program(given["params"], x=given["x"][:3], y=given["y"][:3], lengths=[3, 2, 2, 1])
     assert out.loss == short.loss
     assert out.value["h"].shape == (T, B, 5)
@@ -83,7 +87,7 @@ def test_lengths_shorter_than_the_array(program: Any) -> None:
 
 def test_windows_are_one_long_run(program: Any) -> None:
     given = arguments()
-    whole = program(**given)
+    whole = call(program, **given)
     first = program(given["params"], x=given["x"][:4], y=given["y"][:4])
     assert first.final["h"].shape == (2, B, 5)
     second = program(given["params"], x=given["x"][4:], y=given["y"][4:], initial=first.final, start=5)
@@ -94,9 +98,9 @@ def test_windows_are_one_long_run(program: Any) -> None:
 
 def test_results_belong_to_the_caller(program: Any) -> None:
     given = arguments()
-    first = program(**given)
+    first = call(program, **given)
     kept = {n: a.copy() for n, a in first.grad.items()}
-    program(**arguments(seed=1))
+    call(program, **arguments(seed=1))
     assert all(np.array_equal(first.grad[n], kept[n]) for n in kept)
 
 
@@ -130,7 +134,7 @@ def test_wrong_arguments_are_named(program: Any, name: str) -> None:
     change, kind, text = WRONG[name]
     given = {k: v for k, v in {**arguments(), **change}.items() if v is not None}
     with pytest.raises(kind, match=text):
-        program(**given)
+        call(program, **given)
 
 
 def test_what_reads_the_future_has_no_initial_state() -> None:
@@ -138,9 +142,9 @@ def test_what_reads_the_future_has_no_initial_state() -> None:
     both = rnn.define(text, name="ahead")(x=(), h=())
     out = compiler.compile(both, target="interpret", dtype="float64")
     given = {"params": both.init(dtype="float64"), "x": np.ones((3, 2))}
-    assert out(**given).final == {}
+    assert call(out, **given).final == {}
     with pytest.raises(CircuitError, match=r"a\[t\+1\]"):
-        out(**given, initial={"h": np.zeros(2)})
+        call(out, **given, initial={"h": np.zeros(2)})
 
 
 def test_the_interpreter_shows_its_loop_program(program: Any) -> None:
@@ -152,7 +156,7 @@ def test_the_interpreter_shows_its_loop_program(program: Any) -> None:
 def test_compiled_and_interpreted_agree_and_a_second_process_compiles_nothing(program: Any) -> None:
     given = arguments()
     compiled = compiler.compile(net(), returns=("h",), dtype="float64")
-    out, expected = compiled(**given, lengths=LENGTHS), program(**given, lengths=LENGTHS)
+    out, expected = call(compiled, **given, lengths=LENGTHS), call(program, **given, lengths=LENGTHS)
     assert out.loss == pytest.approx(expected.loss, abs=1e-13)
     for name, array in expected.grad.items():
         assert np.allclose(out.grad[name], array, atol=1e-13), name
@@ -160,7 +164,7 @@ def test_compiled_and_interpreted_agree_and_a_second_process_compiles_nothing(pr
     compiled(given["params"], x=given["x"][:2, :1], y=given["y"][:2, :1])
     assert compiled.compilations == count
     again = compiler.compile(net(), returns=("h",), dtype="float64")
-    assert again(**given, lengths=LENGTHS).loss == out.loss
+    assert call(again, **given, lengths=LENGTHS).loss == out.loss
     assert again.compilations == 0
     code = f"""
 import numpy as np
