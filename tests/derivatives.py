@@ -25,7 +25,9 @@ def numbers(shape: Sequence[int], seed: int, positive: bool = False) -> Any:
     return size if positive else size * rng.choice([-1.0, 1.0], tuple(shape))
 
 
-def loss_of(make: Callable[..., Node], shapes: Sequence[Sequence[int]], positive: bool = False) -> tuple[Circuit, Arrays]:
+def loss_of(
+    make: Callable[..., Node], shapes: Sequence[Sequence[int]], positive: bool = False
+) -> tuple[Circuit, Arrays]:
     """L = Σ over steps of weights · f(p₁ x₁[t], p₂ x₂[t], …), with values for all that it reads."""
     values: Arrays = {}
     args = []

@@ -42,7 +42,12 @@ def test_the_recurrence_by_hand() -> None:
     found = graph.evaluate(net(), params, **inputs)
     h = np.zeros((B, 4))
     for t in range(T):
-        h = np.tanh(h @ params["W"].T + inputs["x"][t] @ params["U"].T + params["E"][inputs["u"][t]] + inputs["v"] @ params["R"].T)
+        h = np.tanh(
+            h @ params["W"].T
+            + inputs["x"][t] @ params["U"].T
+            + params["E"][inputs["u"][t]]
+            + inputs["v"] @ params["R"].T
+        )
         np.testing.assert_allclose(found["h"][t], h, rtol=1e-13)
     assert found["o"].shape == (T, B, 5)
     assert found["L"].shape == (B,)
@@ -163,7 +168,9 @@ def test_shapes() -> None:
     assert "the parameter W: expected the shape (4, 4), got (4, 3)" in fails(ValueError, W=np.zeros((4, 3)))
     assert "the input x: expected an array [T, B, 3], got the shape (5, 3)" in fails(ValueError, x=np.zeros((5, 3)))
     says = fails(ValueError, x=np.zeros((5, 3, 7)))
-    assert "the input x of net: expected [T, B, 3] with T = 5, B = 3, that is the shape (5, 3, 3), got (5, 3, 7)" in says
+    assert (
+        "the input x of net: expected [T, B, 3] with T = 5, B = 3, that is the shape (5, 3, 3), got (5, 3, 7)" in says
+    )
     says = fails(ValueError, v=np.zeros((2, 2)))
     assert "the input v of net: expected [B, 2] with B = 3, that is the shape (3, 2), got (2, 2)" in says
     empty = {"x": np.zeros((0, 3, 3)), "u": np.zeros((0, 3), int), "y": np.zeros((0, 3), int)}

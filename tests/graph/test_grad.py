@@ -42,7 +42,9 @@ def data(net: Circuit, T: int = 4, B: int = 2) -> tuple[dict[str, Any], dict[str
     inputs: dict[str, Any] = {}
     for i, (n, node) in enumerate(net.input_nodes.items()):
         shape = tuple(sizes[a] for a in node.axes)
-        inputs[n] = rng.integers(0, net.symbols[n], shape) if node.dtype == "i" else numbers((*shape, *node.shape), 50 + i)
+        inputs[n] = (
+            rng.integers(0, net.symbols[n], shape) if node.dtype == "i" else numbers((*shape, *node.shape), 50 + i)
+        )
     return params, inputs
 
 
@@ -162,7 +164,9 @@ def test_initial_values(stated: bool) -> None:
         step[1, i] = 1e-5
         before = np.arctanh(np.tanh(inputs["v"]) + step) if stated else step
         after = np.arctanh(np.tanh(inputs["v"]) - step) if stated else -step
-        up, down = (graph.evaluate(opened, params, returns="L", **inputs | {key: v})["L"].mean() for v in (before, after))
+        up, down = (
+            graph.evaluate(opened, params, returns="L", **inputs | {key: v})["L"].mean() for v in (before, after)
+        )
         np.testing.assert_allclose(found[1, i], (up - down) / 2e-5, rtol=1e-6, atol=1e-9)
 
 
@@ -245,12 +249,17 @@ def test_nan_of_a_dead_branch_reaches_nothing(case: str, ragged: bool) -> None:
     more = {"lengths": np.array([4, 2])} if ragged else {}
     adjoint = grad_of_g(net)
     dag = unfold(net, 4, ragged=ragged)
-    for first, second in ((grad(net, "L"), grad(dag, "L")), (grad(adjoint, "G"), grad(unfold(adjoint, 4, ragged=ragged), "G"))):
+    for first, second in (
+        (grad(net, "L"), grad(dag, "L")),
+        (grad(adjoint, "G"), grad(unfold(adjoint, 4, ragged=ragged), "G")),
+    ):
         found = graph.evaluate(first, params, returns=first.grads.values(), **inputs, **more)
         expected = graph.evaluate(second, params, returns=second.grads.values(), **inputs, **more)
         for n in net.params:
             assert np.isfinite(found[first.grads[n]]).all(), n
-            np.testing.assert_allclose(found[first.grads[n]], expected[second.grads[n]], rtol=1e-9, atol=1e-12, err_msg=n)
+            np.testing.assert_allclose(
+                found[first.grads[n]], expected[second.grads[n]], rtol=1e-9, atol=1e-12, err_msg=n
+            )
     # the equations run for all steps and then choose, as a compiled program does: nothing may be NaN but in the dead branch
     whole = evaluated_everywhere(grad(adjoint, "G"), params, inputs)
     for n in net.params:
@@ -283,7 +292,9 @@ def test_forward_mode_through_a_first_step() -> None:
 def test_an_unfolded_graph_with_many_steps_is_iterative() -> None:
     x = input_("x", ("t", "b"))
     s = ref("s", x)
-    net = Circuit({"s": b.unary("tanh", b.add(b.mul(param("w", ()), b.delay(s, "t", 1, [0.0])), x)), "L": b.at(s, "t", True, 0)})
+    net = Circuit(
+        {"s": b.unary("tanh", b.add(b.mul(param("w", ()), b.delay(s, "t", 1, [0.0])), x)), "L": b.at(s, "t", True, 0)}
+    )
     dag = grad(unfold(net, 2000), "L")
     found = graph.evaluate(dag, {"w": 0.5}, returns="δw", x=np.ones((2000, 1)))
     assert np.isfinite(found["δw"]).all()
