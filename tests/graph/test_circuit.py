@@ -19,6 +19,14 @@ ELMAN = """
 """
 
 
+ATTENTION = """
+    e[s] = tanh(e[s-1] + u[s])
+    d[0] = e[S]
+    w[t, s] = softmax(dot(d[t-1], e[s]), over=s)
+    d[t] = sum(w[t, s] * e[s], over=s) + x[t]
+"""
+
+
 def elman() -> Circuit:
     return rnn.define(ELMAN, name="elman", constants=("v",))(x=3, h=4, o=5)
 
@@ -95,8 +103,7 @@ def test_what_is_legal() -> None:
     for text in (
         "h[t] = tanh(h[t-1] + x[t])\ng[t] = tanh(g[t+1] + h[t] + h[t+1] + h[t-2])\nm = mean(g[t], over=t) + h[T]",
         "m = mean(x[t], over=t)\nh[t] = tanh(m + h[t-1])",
-        "e[s] = tanh(e[s-1] + u[s])\nd[0] = e[S]\nw[t, s] = softmax(dot(d[t-1], e[s]), over=s)\n"
-        "d[t] = sum(w[t, s] * e[s], over=s) + x[t]",
+        ATTENTION,
     ):
         sizes = {"x": 3} | ({"u": 3} if "u[s]" in text else {})
         rnn.define(text)(**sizes).check()
@@ -172,7 +179,7 @@ def test_rules(rule: str) -> None:
 
 
 def test_rules_that_do_not_fit() -> None:
-    with pytest.raises(CircuitError, match="no rule 'orthogonl' for V.*did you mean orthogonal"):
+    with pytest.raises(CircuitError, match=r"no rule 'orthogonl' for V.*did you mean orthogonal"):
         rnn.define("o[t] = V @ x[t]", init={"V": "orthogonl"})(x=4, o=5).init()
     with pytest.raises(CircuitError, match=r"is for matrices, b has the shape \(4,\)"):
         rnn.define("o[t] = b + x[t]", init={"b": "identity"})(x=4).init()

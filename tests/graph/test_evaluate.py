@@ -72,7 +72,7 @@ def test_an_unfolded_graph() -> None:
 
 
 def test_results_are_arrays_of_their_own() -> None:
-    params, inputs = data()
+    _, inputs = data()
     found = graph.evaluate(rnn.define("c[t] = x[t]")(x=3), {}, x=inputs["x"])
     found["c"][:] = 0
     assert inputs["x"].all()

@@ -1,4 +1,4 @@
-"""Operations along feature axes: values against NumPy's own, derivatives to second order, what the constructors fold."""
+"""Operations along feature axes: values against NumPy's, derivatives to second order, what the constructors fold."""
 
 from __future__ import annotations
 

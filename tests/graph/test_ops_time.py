@@ -120,8 +120,12 @@ RECURRENT: dict[str, dict[str, Node]] = {
     },
     "place": {"s": b.mul(X, b.place(param("pa", ()), "t", True, -1))},
     "place at a fixed step": {"s": b.mul(X, b.place(param("pa", ()), "t", False, 2))},
-    "first": {"s": b.first(param("pb", ()), b.unary("sin", b.add(X, b.mul(param("pa", ()), b.delay(S, "t", 1, [0.0])))))},
-    "sums over the batch": {"s": b.mul(X, b.expand(b.power(b.reduce(b.mul(param("pa", ()), X), ["b"]), 2), ["t", "b"]))},
+    "first": {
+        "s": b.first(param("pb", ()), b.unary("sin", b.add(X, b.mul(param("pa", ()), b.delay(S, "t", 1, [0.0])))))
+    },
+    "sums over the batch": {
+        "s": b.mul(X, b.expand(b.power(b.reduce(b.mul(param("pa", ()), X), ["b"]), 2), ["t", "b"]))
+    },
 }  # fmt: skip
 
 

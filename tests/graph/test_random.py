@@ -32,8 +32,8 @@ def test_counters_broadcast() -> None:
 
 def test_every_part_of_the_place_matters() -> None:
     place: dict[str, Any] = {"seed": 1, "key": ("h", 1), "t": 2, "s": 3, "rows": 4, "units": 5}
-    changes = [{}, {"seed": 2}, {"seed": 1 + 2**32}, {"key": ("h", 2)}, {"key": ("g", 1)}, {"t": 3}, {"s": 2}, {"rows": 5},
-               {"units": 4}]  # fmt: skip
+    changes = [{}, {"seed": 2}, {"seed": 1 + 2**32}, {"key": ("h", 2)}, {"key": ("g", 1)}, {"t": 3}, {"s": 2},
+               {"rows": 5}, {"units": 4}]  # fmt: skip
     assert len({int(mask_bits(**place | c)) for c in changes}) == len(changes)
 
 
