@@ -19,8 +19,9 @@ from .expr import Node, substitute, topological
 def states(circuit: Circuit) -> dict[str, int]:
     """What has to be carried from one window to the next: delayed signals and inputs, with their longest lag.
 
-    Raises CircuitError, naming the equation, for a circuit that cannot be cut: one that reads the future,
-    or a fixed step (``h[1]``) where a later window does not have it.
+    Raises CircuitError, naming the equation, for a circuit that cannot be cut: one whose signals read the
+    future or a value of all steps (a sum over t, the last step, T), and one that reads a fixed step (``h[1]``)
+    where a later window does not have it.
     """
     lags: dict[str, int] = {}
     for name, e in circuit.eqs.items():
@@ -33,6 +34,8 @@ def states(circuit: Circuit) -> dict[str, int]:
         for n in _beyond_first(e):
             if n.op == "at" and n.attr[0] == "t" and not n.attr[1]:
                 raise CircuitError(_uncut(circuit, name, f"it reads the step {n.attr[2]}, which only one window has"))
+    for name, value in _signals_of_whole_values(circuit):
+        raise CircuitError(_uncut(circuit, name, f"at each step it reads {value}, for which all steps are needed"))
     return lags
 
 
@@ -40,6 +43,38 @@ def _uncut(circuit: Circuit, name: str, why: str) -> str:
     line = circuit.lines.get(name)
     where = f" (line {line})" if line else ""
     return f"{circuit.name} cannot be cut into windows: {name}{where}: {why}"
+
+
+def _signals_of_whole_values(circuit: Circuit) -> list[tuple[str, str]]:
+    """Equations with a value of all steps of t in what they compute at each: its name, or what it is."""
+    whole: dict[Node, str] = {}
+    named: dict[str, str] = {}
+    orders = {name: topological([e]) for name, e in circuit.eqs.items()}
+    while True:
+        for name, order in orders.items():
+            for n in order:
+                if "t" not in n.axes and n not in whole:
+                    found = named.get(n.attr) if n.op == "ref" else _whole_value(n)
+                    found = found or next((whole[a] for a in n.args if a in whole), None)
+                    if found is not None:
+                        whole[n] = found
+        fresh = {name: name for name, e in circuit.eqs.items() if e in whole and name not in named}
+        if not fresh:
+            break
+        named |= fresh
+    return [
+        (name, whole[a]) for name, order in orders.items() for n in order if "t" in n.axes for a in n.args if a in whole
+    ]
+
+
+def _whole_value(n: Node) -> str | None:
+    """What a node is that is known only when all steps of t are; None where it is none of these."""
+    if (n.op == "length" and n.attr == "t") or (n.op == "count" and "t" in n.attr):
+        return "T"
+    if n.op == "at" and n.attr[:2] == ("t", True):
+        return "the last step"
+    lost = n.op in ("reduce", "contract", "scatter", "amax") and any("t" in a.axes for a in n.args)
+    return "a sum over t" if lost else None
 
 
 def _beyond_first(root: Node) -> list[Node]:
@@ -96,7 +131,10 @@ def boundary_inputs(circuit: Circuit, names: Iterable[str] | None = None) -> Cir
         for n in topological(circuit.eqs.values()):
             if n.op == "delay" and n.attr[0] == "t" and n.attr[1] > 0:
                 found += [boundary_name(n.args[0], "t", n.attr[1], j) for j in range(n.attr[1])]
-    return circuit.with_eqs({n: e for n, e in _with_inputs(circuit, set(found)).items() if n not in found})
+    eqs = {n: e for n, e in _with_inputs(circuit, set(found)).items() if n not in found}
+    # a symbol before the start has the values of the symbol
+    symbols = {n: circuit.symbols[base] for n in found if (base := n.partition("[")[0]) in circuit.symbols}
+    return circuit.with_eqs(eqs, symbols=circuit.symbols | symbols)
 
 
 def opened(circuit: Circuit, boundary: str) -> Circuit:

@@ -56,7 +56,7 @@ def test_constants_are_not_differentiated_by() -> None:
 
 
 def test_one_name_is_one_name() -> None:
-    program = compiler.compile(lstm(), wrt="W_f", returns="h", target="interpret")
+    program = compiler.compile(lstm(), "L", wrt="W_f", returns="h", target="interpret")
     out = program(lstm().init(), **inputs())
     assert set(out.grad) == {"W_f"}
     assert set(out.value) == {"L", "h"}
@@ -172,3 +172,12 @@ def test_an_unfolded_graph_compiles_to_its_loop() -> None:
     of_graph = compiler.compile(graph.unfold(net, T), target="interpret")
     assert str(of_graph.loops) == str(of_loop.loops)
     assert of_graph(net.init(), **given).loss == of_loop(net.init(), **given).loss
+
+
+def test_symbols_before_the_start_are_checked_too() -> None:
+    net = rnn.define("x[0] = 2\nh[t] = tanh(W @ h[t-1] + E[x[t-1]])\nL = sum(h[T])")(h=3, x=4)
+    program = compiler.compile(net, target="interpret")
+    h, x = np.zeros((B, 3), np.float32), np.zeros((T, B), int)
+    program(net.init(), x=x, initial={"h": h, "x": np.array([3, 0])})
+    with pytest.raises(ValueError, match=r"x\[0\]: expected symbols from 0 to 3.*, got 4 at \[1\]"):
+        program(net.init(), x=x, initial={"h": h, "x": np.array([0, 4])})

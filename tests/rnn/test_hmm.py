@@ -34,7 +34,7 @@ def posteriors(observed: Any) -> np.ndarray[Any, Any]:
 
 def compiled(name: str, **options: Any) -> compiler.Program:
     net = getattr(rnn, name)(**SIZES)
-    return compiler.compile(net, target="interpret", dtype="float64", **options)
+    return compiler.compile(net, "L", target="interpret", dtype="float64", **options)
 
 
 @pytest.mark.parametrize("name", ["hmm", "hmm_log"])
