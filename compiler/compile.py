@@ -19,9 +19,16 @@ DTYPES = ("float32", "float64")
 TARGETS = ("cpu", "interpret")
 
 
+class _Unsaid(str):
+    """The loss where none is said: "L", if that is what is asked for."""
+
+
+_LOSS = _Unsaid("L")
+
+
 def compile(
     net: Circuit,
-    loss: str | None = "L",
+    loss: str | None = _LOSS,
     wrt: str | Sequence[str] | None = None,
     returns: str | Sequence[str] = (),
     target: str = "cpu",
@@ -34,7 +41,8 @@ def compile(
     """Compile a circuit into a program that computes its loss, gradients and signals.
 
     loss      the equation to differentiate: one value a sequence (then averaged over the batch) or one for the
-              batch. None, or a circuit without an equation "L": inference
+              batch. None: inference. Unsaid: "L", or inference where only ``returns`` are asked for or the circuit
+              has no "L"
     wrt       what to differentiate by: parameters, inputs, signals, boundary values ("h[0]"). None: all
               parameters that are not constants; (): no gradients
     returns   signals whose values are returned, [T, B, n]
@@ -60,9 +68,9 @@ def compile(
     _check_option("dtype", dtype, DTYPES)
     _check_count("threads", threads)
     _check_count("checkpoint", checkpoint)
-    if loss == "L" and "L" not in net.eqs:
-        loss = None
     returned = _names(returns)
+    if isinstance(loss, _Unsaid):
+        loss = None if "L" not in net.eqs or (returned and wrt is None) else "L"
     names = [*([loss] if loss is not None else []), *returned]
     whole = net.unfolding.circuit if net.unfolding else net
     _check_names(whole, names)

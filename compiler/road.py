@@ -41,6 +41,11 @@ class Request:
     training: bool
     checkpoint: int | None = None
 
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """The equations that are wanted, gradients apart."""
+        return (*([self.loss] if self.loss else []), *self.returns)
+
 
 @dataclass(frozen=True)
 class Compiled:
@@ -119,7 +124,7 @@ class Road:
         request = self.request
         lags = self._final_lags(net)
         finals = {f"final:{n}:{j}": final_name(n, j) for n, k in lags for j in range(k)}
-        wanted = [*([request.loss] if request.loss else []), *request.returns, *finals.values()]
+        wanted = [*request.asked, *finals.values()]
         sought = [n for n in request.wrt or () if n in net.eqs]
         net = simplify(net, wanted, opaque=sought)
         eqs, parts = split_parameters(net.eqs)
@@ -137,8 +142,8 @@ class Road:
         """What is carried, in the order of the graph: it must not depend on names or on the order of the text."""
         if not self.can_be_cut:
             return []
-        place = _places(net, [*([self.request.loss] if self.request.loss else []), *self.request.returns])
-        return sorted(self.states.items(), key=lambda item: place.get(item[0], len(place)))
+        place = _places(net, self.request.asked)
+        return sorted((item for item in self.states.items() if item[0] in place), key=lambda item: place[item[0]])
 
     def _differentiated(self, net: Circuit, loss: str, parts: Parts) -> tuple[Circuit, dict[str, str]]:
         """Circuit and adjoint with the mean loss, and result name -> equation of each gradient."""

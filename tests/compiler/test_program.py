@@ -41,7 +41,7 @@ def call(program: Any, params: Any, **given: Any) -> Output:
 
 @pytest.fixture(scope="module")
 def program() -> Any:
-    return compiler.compile(net(), wrt=None, returns=("h",), target="interpret", dtype="float64")
+    return compiler.compile(net(), "L", wrt=None, returns=("h",), target="interpret", dtype="float64")
 
 
 def test_a_ragged_batch_in_any_order(program: Any) -> None:
@@ -155,7 +155,7 @@ def test_the_interpreter_shows_its_loop_program(program: Any) -> None:
 
 def test_compiled_and_interpreted_agree_and_a_second_process_compiles_nothing(program: Any) -> None:
     given = arguments()
-    compiled = compiler.compile(net(), returns=("h",), dtype="float64")
+    compiled = compiler.compile(net(), "L", returns=("h",), dtype="float64")
     out, expected = call(compiled, **given, lengths=LENGTHS), call(program, **given, lengths=LENGTHS)
     assert out.loss == pytest.approx(expected.loss, abs=1e-13)
     for name, array in expected.grad.items():
@@ -163,14 +163,14 @@ def test_compiled_and_interpreted_agree_and_a_second_process_compiles_nothing(pr
     count = compiled.compilations
     compiled(given["params"], x=given["x"][:2, :1], y=given["y"][:2, :1])
     assert compiled.compilations == count
-    again = compiler.compile(net(), returns=("h",), dtype="float64")
+    again = compiler.compile(net(), "L", returns=("h",), dtype="float64")
     assert call(again, **given, lengths=LENGTHS).loss == out.loss
     assert again.compilations == 0
     code = f"""
 import numpy as np
 from bptt import compiler, rnn
 net = rnn.define({CELL!r}, name="two lags")(x=3, h=5, o=4)
-program = compiler.compile(net, returns=("h",), dtype="float64")
+program = compiler.compile(net, "L", returns=("h",), dtype="float64")
 out = program(net.init(dtype="float64"), x=np.zeros((3, 2, 3)), y=np.zeros((3, 2), int))
 print(program.compilations, compiler.cache.compilations())
 """
