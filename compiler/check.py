@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ..graph.expr import sort_axes
 from ..graph.ops.table import load_entries
@@ -280,7 +281,9 @@ class _Checker(Reading):
         if (v.name, fill.end, fill.position) in self.filled:
             self.fail(f"the slot {fill.position} of {v.name} is filled twice", v.name)
         if fill.source is not None:
-            source = self.load(fill.source, place)
+            # along a second axis there is a boundary value for every step
+            axes = sort_axes({*place.axes, *v.axes} - {fill.axis})
+            source = self.load(fill.source, replace(place, axes=axes))
             if (source.shape, source.dtype) != (v.shape, v.dtype):
                 self.fail(
                     f"{v.name} is {v.shape} {v.dtype}, the value is {source.shape} {source.dtype}", v.name

@@ -164,7 +164,8 @@ def spill(program: Program) -> Program:
                 defined.update((name, i) for name in stores(statement))
         crossing = [n for n in spilled if n in values and values[n].role == "block" and "s" in values[n].axes]
         for name in crossing:
-            axes = sort_axes({*values[name].axes, "b"} if rows.batch else values[name].axes)
+            # along the stage's axis too, of which one step is stored: what varies over s alone is worked out anew
+            axes = sort_axes({*values[name].axes, rows.axis or "t", *("b" if rows.batch else "")})
             values[name] = replace(values[name], role="signal", axes=axes, keep=Keep("ring", 1))
         stages.append(replace(rows, chunk=1) if crossing else rows)
     return replace(program, values=values, stages=tuple(stages))

@@ -216,16 +216,15 @@ class Interpreter:
         slot: Array | int = fill.position
         if fill.end:
             slot = self.lengths(fill.axis, frame) + fill.position
-        source: Array = np.zeros((frame.size, *v.shape))
-        if fill.source is not None:
-            source = self.load(fill.source, frame)[0]
-        source = np.broadcast_to(source, (frame.size, *v.shape))
-        # along an axis that the rows do not have, all steps have the same boundary value
+        # along an axis that the rows do not have, every step has a boundary value
         others = [a for a in v.axes if a not in ("b", fill.axis) and a not in frame.steps]
         for step in range(1, self.batch.sizes[others[0]] + 1) if others else (0,):
             steps = frame.steps | {a: np.full(frame.size, step) for a in others}
+            source: Array = np.zeros(())
+            if fill.source is not None:
+                source = self.load(fill.source, Frame(frame.size, steps, frame.rows, blocks=frame.blocks))[0]
             at = Frame(frame.size, steps | {fill.axis: np.broadcast_to(slot, frame.size)}, frame.rows)
-            self.write(v, at, source)
+            self.write(v, at, np.broadcast_to(source, (frame.size, *v.shape)))
 
     def sum(self, item: Sum, frame: Frame) -> None:
         v = self.program.values[item.dst]

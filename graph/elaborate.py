@@ -17,6 +17,7 @@ from . import expr
 from .calls import Call
 from .compose import scaled_columns, scaled_rows, truth
 from .errors import LanguageError, errors_at
+from .first_steps import resolved
 from .functions import FUNCTIONS
 from .indices import Moment
 from .language import LASTS, TIMES, Statement, Term, walk
@@ -87,7 +88,7 @@ class Nodes:
             self.statements[d.name] = d.statement
         for bounds in system.boundaries.values():
             self.statements |= {b.label: b.statement for b in bounds}
-        return {n: found[n] for n in order}
+        return resolved({n: found[n] for n in order})
 
     def _signal(self, d: Definition) -> Node:
         node = self._checked(d.name, d.statement, d.axes)

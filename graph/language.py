@@ -280,11 +280,6 @@ def walk(term: Term) -> Iterator[Term]:
         stack.extend(reversed(top.args))
 
 
-def located(term: Term, where: Position) -> Term:
-    """The term at another place."""
-    return with_changes(term, where=where)
-
-
 # ---- how a term is written -----------------------------------------------------------------------
 def written(term: Term, strength: int = 0) -> str:
     """The term as text that can be parsed again; what is far too deep or too long ends in …"""
