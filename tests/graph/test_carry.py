@@ -33,12 +33,17 @@ def test_what_is_carried() -> None:
         ("o[t] = x[t]\nh[t] = o[t+2]", "h (line 2): it reads the future, o[t+2]"),
         ("o[t] = tanh(x[t])\nk = sum(o[1])", "k (line 2): it reads the step 1, which only one window has"),
         ("h[t] = h[t-1] + x[t]\nh[1] = x[2]", None),
+        ("m = mean(x[t], over=t)\nL = sum(m)\nh[t] = h[t-1] + x[t]", None),
+        ("h[t] = h[t-1] + x[t] - mean(x[t], over=t)", "h (line 1): at each step it reads a sum over t"),
+        ("h[t] = g[t] * k\ng[t] = x[t]\nk = 2 * m\nm = x[T]", "h (line 1): at each step it reads k, for which all"),
+        ("h[t] = x[t] * (t / T)", "h (line 1): at each step it reads T"),
+        ("h[0] = x[T]\nh[t] = h[t-1] + x[t]", "h (line 2): at each step it reads h[0]"),
     ],
 )
 def test_what_cannot_be_cut(text: str, says: str | None) -> None:
     net = rnn.define(text)(x=3)
     if says is None:
-        assert states(net) == {"h": 1}
+        assert states(net) == {"h": 1}, text
         return
     with pytest.raises(CircuitError) as caught:
         states(net)
