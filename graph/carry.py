@@ -51,7 +51,7 @@ def _signals_of_whole_values(circuit: Circuit) -> list[tuple[str, str]]:
     named: dict[str, str] = {}
     orders = {name: topological([e]) for name, e in circuit.eqs.items()}
     while True:
-        for name, order in orders.items():
+        for order in orders.values():
             for n in order:
                 if "t" not in n.axes and n not in whole:
                     found = named.get(n.attr) if n.op == "ref" else _whole_value(n)

@@ -25,7 +25,6 @@ import linecache
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from dataclasses import replace as with_changes
 from typing import Any
 
 from .errors import NOWHERE, LanguageError, Position

@@ -73,7 +73,7 @@ def written_out(circuit: Circuit, name: str) -> Node:
         refs = {n.attr: n for n in topological([circuit.eqs[top]]) if n.op == "ref" and not is_boundary_name(n.attr)}
         waiting = [r for r in refs if r not in done]
         if any(r in open_ for r in waiting) and top in open_:
-            raise CircuitError(f"{name} reads itself through {top}: unfold the circuit, then write out one of its steps")
+            raise CircuitError(f"{name} reads itself through {top}: unfold the circuit and write out one of its steps")
         open_.add(top)
         if waiting:
             stack.extend(waiting)
