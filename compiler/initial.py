@@ -21,7 +21,8 @@ def boundary_arrays(
     """``initial`` as inputs named "h[0]", "h[-1]", …
 
     initial  state -> [B, *shape], for a state of k lags [k, B, *shape] with the newest last. States that it does
-             not name start from zero; one whose start the circuit states has to be named.
+             not name start from zero; one whose start the circuit states has to be named. States of the network
+             that this program does not need are left alone.
     Raises TypeError for what is no mapping and for another kind of numbers; ValueError, naming the state, for one
     that the network does not carry, of another number of axes, or missing.
     """
@@ -37,6 +38,8 @@ def boundary_arrays(
             )
     found: dict[str, Array] = {}
     for name, value in initial.items():
+        if name not in states and name in sources:
+            continue  # another program of this network needs it
         if name not in states:
             near = did_you_mean(name, states)
             known = ", ".join(states) or "nothing"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from ..graph.carry import boundary_inputs
-from ..graph.circuit import Circuit, reachable
+from ..graph.circuit import Circuit
 from ..graph.inputs import Given, given
 from ..graph.random import philox_key
 from .check import checked
@@ -83,14 +83,14 @@ TARGETS: dict[str, Callable[[LoopProgram], Target]] = {"cpu": _cpu, "interpret":
 class _Variant:
     """One loop program of a road, ready to run."""
 
-    def __init__(self, compiled: Compiled, net: Circuit, asked: Sequence[str], target: str) -> None:
+    def __init__(self, compiled: Compiled, road: Road, target: str) -> None:
         self.compiled = compiled
         self.loops = checked(compiled.loops)
         self.target = TARGETS[target](self.loops)
-        # what a call is checked against: the user's circuit, with the boundary values that are inputs here
-        self.whole = boundary_inputs(net, compiled.initial) if compiled.initial else net
-        # only what is asked for has to be given
-        self.circuit = reachable(self.whole, [n for n in asked if n in self.whole.eqs])
+        # what a call is checked against: the part of the user's circuit that is computed, and all of it, with
+        # the boundary values that are inputs here
+        nets = road.net, road.whole
+        self.circuit, self.whole = (boundary_inputs(n, compiled.initial) if compiled.initial else n for n in nets)
 
 
 class Program:
@@ -144,12 +144,7 @@ class Program:
             _ = road.states  # an error that names the equation where there can be none
         takes = road.can_be_cut and (initial is not None or not road.has_own_initial_values)
         if takes not in self._variants:
-            self._variants[takes] = _Variant(
-                road.given if takes else road.own,
-                road.net,
-                (*road.request.asked, *(road.request.wrt or ())),
-                self._target,
-            )
+            self._variants[takes] = _Variant(road.given if takes else road.own, road, self._target)
         return self._variants[takes]
 
     # ---- a call ----------------------------------------------------------------------------------
@@ -179,7 +174,7 @@ class Program:
         variant = self._variant(initial)
         dtype = np.dtype(self._road.request.dtype)
         if initial is not None:
-            inputs = {**inputs, **boundary_arrays(self._road.net, self._road.states, initial, dtype)}
+            inputs = {**inputs, **boundary_arrays(self._road.whole, self._road.states, initial, dtype)}
         call = given(variant.circuit, params, inputs, lengths, start, dtype, variant.whole)
         order, batch = _batch(call, start, seed)
         arrays = _storage(variant, call, order, batch)

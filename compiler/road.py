@@ -12,9 +12,9 @@ from functools import cached_property
 
 from ..graph import build
 from ..graph.carry import carried, final_name, final_values, opened, states
-from ..graph.circuit import Circuit, is_boundary_name
+from ..graph.circuit import Circuit, is_boundary_name, reachable
 from ..graph.errors import CircuitError
-from ..graph.expr import Node, count, make, ref
+from ..graph.expr import Node, count, make, ref, topological
 from ..graph.grad import grad
 from ..graph.simplify import canonical, expected_masks, simplify
 from .boundaries import one_value_a_slot
@@ -71,7 +71,9 @@ class Road:
 
     def __init__(self, net: Circuit, request: Request, plan: Plan) -> None:
         # each node of an unfolded graph knows the equation and the step it comes from: the loop is there already
-        self.net = net.unfolding.circuit if net.unfolding else net
+        self.whole = net.unfolding.circuit if net.unfolding else net
+        # what is given, computed and carried is what is asked for needs
+        self.net = reachable(self.whole, _needed(self.whole, request))
         self.request, self.plan = request, plan
 
     @cached_property
@@ -143,7 +145,7 @@ class Road:
         if not self.can_be_cut:
             return []
         place = _places(net, self.request.asked)
-        return sorted((item for item in self.states.items() if item[0] in place), key=lambda item: place[item[0]])
+        return sorted(self.states.items(), key=lambda item: place.get(item[0], len(place)))
 
     def _differentiated(self, net: Circuit, loss: str, parts: Parts) -> tuple[Circuit, dict[str, str]]:
         """Circuit and adjoint with the mean loss, and result name -> equation of each gradient."""
@@ -183,6 +185,17 @@ class Road:
 
 
 _MEAN = "mean loss"
+
+
+def _needed(net: Circuit, request: Request) -> list[str]:
+    """The equations that are asked for; for a boundary value without an equation those that read it."""
+    found = [n for n in (*request.asked, *(request.wrt or ())) if n in net.eqs]
+    for name in request.wrt or ():
+        if is_boundary_name(name) and name not in net.eqs:
+            signal = name.partition("[")[0]
+            delays = {n: [d for d in topological([e]) if d.op == "delay"] for n, e in net.eqs.items()}
+            found += [n for n, read in delays.items() if any(d.args[0].attr == signal for d in read)]
+    return found
 
 
 def _places(net: Circuit, names: Sequence[str]) -> dict[str, int]:

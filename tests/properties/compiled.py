@@ -11,7 +11,7 @@ from bptt import graph
 from bptt.compiler import Plan
 from bptt.compiler.program import Output
 from bptt.graph.carry import states
-from bptt.graph.circuit import Circuit
+from bptt.graph.circuit import Circuit, reachable
 from bptt.graph.errors import CircuitError
 from bptt.rnn.cells import CELLS
 from hypothesis import strategies as st
@@ -49,15 +49,18 @@ def reference(
     found = graph.evaluate(adjoint, params, returns=names, **arguments)
     value = {n: found[n] for n in [loss, *returns]}
     grad = {n: found[name] for n, name in adjoint.grads.items()}
-    return Expected(float(np.mean(found[loss])), value, grad, finals(net, params, arguments))
+    return Expected(float(np.mean(found[loss])), value, grad, finals(net, [loss, *returns], params, arguments))
 
 
-def finals(net: Circuit, params: Mapping[str, Array], arguments: Mapping[str, Any]) -> dict[str, Array]:
-    """What each sequence hands on: its last steps, reaching back to its initial values where it is short."""
+def finals(
+    net: Circuit, asked: Sequence[str], params: Mapping[str, Array], arguments: Mapping[str, Any]
+) -> dict[str, Array]:
+    """What each sequence hands on of what is asked: its last steps, or its initial values where it is short."""
     try:
-        lags = states(net)
+        states(net)
     except CircuitError:
         return {}
+    lags = states(reachable(net, asked))
     if not lags:
         return {}
     before = {n: [f"{n}[{-j}]" for j in range(k)] for n, k in lags.items()}

@@ -26,7 +26,7 @@ ALL_PLANS = [
 
 
 def compiled(example: Example, plan: Plan | None = None, **options: Any) -> compiler.Program:
-    return compiler.compile(example.net, target="interpret", dtype="float64", plan=plan, **options)
+    return compiler.compile(example.net, "L", target="interpret", dtype="float64", plan=plan, **options)
 
 
 def case(data: st.DataObject) -> tuple[Example, dict[str, Any], dict[str, Any]]:
