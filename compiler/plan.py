@@ -25,8 +25,11 @@ class Plan:
     place: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.chunk, int) or self.chunk < 1:
+        if not isinstance(self.chunk, int) or isinstance(self.chunk, bool) or self.chunk < 1:
             raise ValueError(f"a plan's chunk is a whole number of steps from 1, not {self.chunk!r}")
+        for name in ("fuse", "rings", "merge"):
+            if not isinstance(getattr(self, name), bool):
+                raise ValueError(f"a plan's {name} is True or False, not {getattr(self, name)!r}")
         wrong = {k: v for k, v in self.place.items() if v not in ("keep", "recompute")}
         if wrong:
             raise ValueError(f'a plan places an equation by "keep" or "recompute", not {wrong}')

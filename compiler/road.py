@@ -176,6 +176,9 @@ class Road:
             network = regroup_sums(network)
         passes = schedule(network)
         every = self.request.checkpoint
+        unknown = set(plan.place) - {*eqs, *self.net.eqs}
+        if unknown:
+            raise ValueError(f"the plan places {', '.join(sorted(unknown))}, of which {net.name} has no equation")
         keep = place(network, passes, plan.place, sparing=every is not None)
         loops = lower(network, passes, keep, plan, net.name, self.request.dtype)
         loops = replace(loops, results={key: loops.results[n] for key, n in results.items()})

@@ -213,6 +213,10 @@ def _before_expanding(f: Callable[..., Node], xs: Sequence[Node]) -> Node | None
     return expand(f(*[expand(x.args[0], axes) if x.op == "expand" else x for x in xs]), xs[0].axes)
 
 
+LONGEST_SUM = 1000
+"""Terms of a sum that are gathered into one node."""
+
+
 def add(*xs: Node | float) -> Node:
     """The n-ary sum; constants are gathered at its end."""
     aligned = align(*[number(lift(x)) for x in xs])
@@ -221,7 +225,8 @@ def add(*xs: Node | float) -> Node:
         return inner
     terms: list[Node] = []
     for x in aligned:
-        terms += x.args if x.op == "add" else [x]
+        # a long sum stays one term: functions of functions that double it would exhaust memory
+        terms += x.args if x.op == "add" and len(terms) + len(x.args) <= LONGEST_SUM else [x]
     first = terms[0]
     total = sum(v for x in terms if (v := constant_value(x)) is not None)
     terms = [x for x in terms if constant_value(x) is None]

@@ -45,6 +45,8 @@ def evaluate(
     Raises ValueError, naming the array and what was expected, for arrays that do not fit, and CircuitError
     for equations that have no value (an opaque function, a loop without a delay).
     """
+    if not isinstance(circuit, Circuit):
+        raise TypeError(f"evaluate takes a circuit, not {circuit!r}; a cell becomes one by net = cell(x=…, h=…)")
     names = list(circuit.eqs) if returns is None else [returns] if isinstance(returns, str) else list(returns)
     wanted = reachable(circuit, names)
     if not training:

@@ -32,6 +32,8 @@ Shape = tuple[int, ...]
 
 def initial_values(circuit: Circuit, seed: int = 0, dtype: Any = "float32") -> dict[str, Array]:
     """An array for each parameter. One parameter's values do not depend on which others there are."""
+    if np.dtype(dtype) not in (np.dtype("float32"), np.dtype("float64")):
+        raise CircuitError(f"init: parameters are float32 or float64, not {np.dtype(dtype)}")
     found = {}
     for name, node in circuit.param_nodes.items():
         rule = circuit.init_rules.get(name, "uniform" if len(node.shape) > 1 else 0.0)

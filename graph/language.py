@@ -155,6 +155,11 @@ class Term:
         return Term("compare", (self, as_term(other)), ">=")
 
 
+def shortened(text: str, longest: int = 60) -> str:
+    """The beginning of a text that is too long for a message."""
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
 def as_term(value: object) -> Term:
     """A Python value as a term. Raises LanguageError for what is no number, name or expression."""
     if isinstance(value, Term):
@@ -162,7 +167,7 @@ def as_term(value: object) -> Term:
     number = hasattr(value, "__float__") and not isinstance(value, bool)
     if not number or len(getattr(value, "shape", "")):
         raise LanguageError(
-            f"{value!r} cannot stand in an equation",
+            f"{type(value).__name__} {shortened(repr(value))} cannot stand in an equation",
             expected="a number or an expression of names",
             got=type(value).__name__,
             mend="give an array a name, declare it with constants=(…) and pass it with the parameters",

@@ -52,8 +52,8 @@ def unfold(circuit: Circuit, T: int, S: int | None = None, ragged: bool = False,
 
 
 def _steps(name: str, n: int) -> int:
-    if n < 1:
-        raise CircuitError(f"unfold: {name} is a number of steps, at least 1, not {n}")
+    if not hasattr(n, "__index__") or isinstance(n, bool) or n < 1:
+        raise CircuitError(f"unfold: {name} is a whole number of steps, at least 1, not {n!r}")
     return n
 
 

@@ -119,6 +119,18 @@ def test_plans_change_the_layout_and_not_the_values() -> None:
     assert len({str(compiler.compile(net, target="interpret", plan=p).loops) for p in plans}) == len(plans)
 
 
+@pytest.mark.parametrize("choice", [{"chunk": 0}, {"chunk": True}, {"fuse": "no"}, {"place": {"h": "lose"}}])
+def test_a_plan_has_no_other_choices(choice: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="a plan"):
+        Plan(**choice)  # type: ignore[arg-type]
+
+
+def test_a_plan_names_equations() -> None:
+    program = compiler.compile(rnn.elman(x=2, h=3, o=2), target="interpret", plan=Plan(place={"hh": "keep"}))
+    with pytest.raises(ValueError, match="places hh, of which elman has no equation"):
+        str(program.loops)
+
+
 # ---- chunks --------------------------------------------------------------------------------------
 def test_rings_keep_what_a_loop_looks_back_to() -> None:
     net = rnn.define("h[t] = tanh(W @ h[t-1] + R @ h[t-3])\no[t] = sum(h[t])")(h=3)

@@ -461,3 +461,9 @@ def test_terms_are_written_as_text() -> None:
         deep = deep + deep
     assert depth(deep) == 10_001
     assert str(deep).endswith("…")
+
+
+def test_functions_that_double_a_sum_stay_small() -> None:
+    doublings = "\n".join(["f0(a) = a + a", *(f"f{k}(a) = f{k - 1}(f{k - 1}(a))" for k in range(1, 6))])
+    net = define(doublings + "\nh[t] = f5(x[t])")(x=2)
+    assert evaluate(net, {}, x=np.ones((1, 1, 2)))["h"][0, 0, 0] == 2.0**32

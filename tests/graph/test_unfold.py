@@ -119,3 +119,16 @@ def test_unfolding_and_differentiating_commute(name: str, ragged: bool) -> None:
     expected = graph.evaluate(other, params, returns=shared, **inputs, **more)
     for n in shared:
         np.testing.assert_allclose(found[n], expected[n], rtol=1e-9, atol=1e-11, err_msg=n)
+
+
+@pytest.mark.parametrize("T", [0, 2.5, "a", True])
+def test_steps_are_a_whole_number(T: Any) -> None:
+    with pytest.raises(CircuitError, match="T is a whole number of steps"):
+        unfold(elman(), T)
+
+
+def test_what_is_no_circuit_has_no_value_and_whole_numbers_are_no_parameters() -> None:
+    with pytest.raises(TypeError, match="evaluate takes a circuit"):
+        graph.evaluate("x", {})  # type: ignore[arg-type]
+    with pytest.raises(CircuitError, match="float32 or float64, not int32"):
+        elman().init(dtype="int32")
