@@ -62,7 +62,7 @@ def test_unfolding_is_the_same_for_the_same_circuit() -> None:
 @pytest.mark.parametrize(
     ("call", "says"),
     [
-        (lambda: unfold(elman(), 0), "T is a number of steps, at least 1, not 0"),
+        (lambda: unfold(elman(), 0), "T is a whole number of steps, at least 1, not 0"),
         (lambda: unfold(unfold(elman(), 2), 2), "unfolded already"),
         (lambda: unfold(elman(), 2, start=0), "steps are counted from 1"),
         (lambda: unfold(rnn.define("k = sum(e[s], over=s)")(e=2), 2), "has a second index, s"),
