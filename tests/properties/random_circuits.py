@@ -43,9 +43,7 @@ class Example:
         for name, node in self.net.input_nodes.items():
             shape = tuple(sizes[a] for a in node.axes)
             low = -1 if name == "y" else 0
-            symbols = (
-                rng.integers(low, self.net.symbols.get(name, SIZE), shape) if node.dtype == "i" else None
-            )
+            symbols = rng.integers(low, self.net.symbols.get(name, SIZE), shape) if node.dtype == "i" else None
             inputs[name] = rng.normal(size=shape + node.shape) if symbols is None else symbols
         return params, inputs
 
@@ -96,11 +94,16 @@ class _Writer:
 
     def symbol_term(self) -> str:
         self.features.add("table")
-        form = self.chosen(
-            "{E}[u[t]]", "{E}[u[t-1]]", "{E}[:, u[t]]", "{E}[u[t-2], u[t]]", "{E} @ onehot(u[t])"
-        )
+        form = self.chosen("{E}[u[t]]", "{E}[u[t-1]]", "{E}[:, u[t]]", "{E}[u[t-2], u[t]]", "{E} @ onehot(u[t])")
         kind = "Q" if ", u[t]]" in form and ":" not in form else "E"
         return str(form).format(E=self.parameter(kind))
+
+    def whole_value(self, others: list[str]) -> str:
+        """A value of all steps, of an input or an earlier group."""
+        name, source = self.parameter("q"), self.chosen("x", *others)
+        value = self.chosen("mean({0}[t], over=t)", "{0}[T]", "{0}[T-1]", "sum(tanh({0}[t]) * x[t], over=t) / T")
+        self.lines.append(f"{name} = tanh({self.term(value.format(source))})")
+        return name
 
     # ---- lines ----
     def group(self, names: list[str], others: list[str], way: int) -> None:
@@ -117,6 +120,8 @@ class _Writer:
             terms = [self.term(r) for r in dict.fromkeys(reads)]
             if self.maybe("table"):
                 terms.append(self.symbol_term())
+            if self.maybe("whole value", 10):
+                terms.append(self.whole_value(others))
             terms.append(self.parameter("b"))
             self.equation(name, reads, terms, way)
 
@@ -126,18 +131,14 @@ class _Writer:
             packed = self.parameter("z")
             values = ", ".join(f"{packed}{k}[t]" for k in "pq")
             matrix = self.parameter("M")
-            self.lines.append(
-                f"{values} = split({matrix} @ concat({spare}, x[t]) + {self.parameter('d')}, 2)"
-            )
+            self.lines.append(f"{values} = split({matrix} @ concat({spare}, x[t]) + {self.parameter('d')}, 2)")
             terms.append(f"{packed}p[t] * tanh({packed}q[t])")
         body = self.wrapped(" + ".join(terms), spare)
         if self.maybe("dropout", 6):
             body = self.chosen("dropout({}, 0.3)", "dropout({}, 0.25, over=t)").format(body)
         self.lines.append(f"{name}[t] = {body}")
         if self.maybe("first", 8):
-            self.lines.append(
-                f"{name}[1] = {self.chosen('tanh({})', '{}').format(self.parameter('i'))} + x[1]"
-            )
+            self.lines.append(f"{name}[1] = {self.chosen('tanh({})', '{}').format(self.parameter('i'))} + x[1]")
         outside = ("0", "-1") if way < 0 else ("T+1", "T+2")
         if any(r.startswith(f"{name}[t{'-' if way < 0 else '+'}") for r in reads):
             for place, kind in zip(outside, ("i", "j"), strict=True):
@@ -209,9 +210,7 @@ def _sized(lines: list[str]) -> list[str]:
     text = "\n".join(lines)
     found = ["x"] if "x[t" in text else []
     found += [n for n in "uvy" if f"{n}[t" in text or f"{n}[s" in text]
-    return found + [
-        line.split("[")[0] for line in lines if line.split(" = ")[0].endswith(("s[t]", "a[t]", "e[s]"))
-    ]
+    return found + [line.split("[")[0] for line in lines if line.split(" = ")[0].endswith(("s[t]", "a[t]", "e[s]"))]
 
 
 def lengths_for(draw: Draw, T: int, S: int, B: int, two: bool) -> dict[str, Any]:
