@@ -199,6 +199,11 @@ def _is_given(net: Network, node: Node) -> bool:
     return node.op in LEAVES
 
 
+def _is_behind(source: Node, order: str) -> bool:
+    """Whether a loop that runs in this order has been at the step that is read."""
+    return source.op != "delay" or (source.attr[1] >= 0) == (order == "up")
+
+
 def _capture_in_loops(net: Network, stages: list[Stage]) -> list[Stage]:
     """Values at one step of a loop's signal (h[T]) are taken within the loop: it need not keep the others."""
     home = {n: i for i, stage in enumerate(stages) if stage.kind == "loop" for n in stage.nodes}
@@ -209,7 +214,8 @@ def _capture_in_loops(net: Network, stages: list[Stage]) -> list[Stage]:
                 source = net.args(n)[0]
                 i = home.get(net.real(source.args[0]) if source.op == "delay" else source)
                 bounds = net.args(source)[1:] if source.op == "delay" else []
-                if i is not None and stages[i].axis == n.attr[0] and all(_is_given(net, b) for b in bounds):
+                fits = i is not None and stages[i].axis == n.attr[0] and _is_behind(source, stages[i].order)
+                if i is not None and fits and all(_is_given(net, b) for b in bounds):
                     moved.setdefault(i, []).append(n)
     gone = {n for nodes in moved.values() for n in nodes}
     result = []

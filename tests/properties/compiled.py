@@ -49,7 +49,8 @@ def reference(
     found = graph.evaluate(adjoint, params, returns=names, **arguments)
     value = {n: found[n] for n in [loss, *returns]}
     grad = {n: found[name] for n, name in adjoint.grads.items()}
-    return Expected(float(np.mean(found[loss])), value, grad, finals(net, [loss, *returns], params, arguments))
+    final = finals(net, [loss, *returns, *(wrt or ())], params, arguments)
+    return Expected(float(np.mean(found[loss])), value, grad, final)
 
 
 def finals(
@@ -57,10 +58,9 @@ def finals(
 ) -> dict[str, Array]:
     """What each sequence hands on of what is asked: its last steps, or its initial values where it is short."""
     try:
-        states(net)
+        lags = states(reachable(net, [n for n in asked if n in net.eqs]))
     except CircuitError:
         return {}
-    lags = states(reachable(net, asked))
     if not lags:
         return {}
     before = {n: [f"{n}[{-j}]" for j in range(k)] for n, k in lags.items()}

@@ -206,3 +206,18 @@ def test_gradients_by_what_is_zero_or_unread() -> None:
     assert found.grad["a"].any()
     assert found.grad["h[0]"].any()
     assert not found.grad["k"].any()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "g[t] = tanh(W @ g[t+1] + x[t])\nL = sum(g[T-1]) + g[T-2] @ g[T] + g[1] @ g[T-1]",  # the loop runs down
+        "g[t] = tanh(W @ g[t-1] + x[t])\nL = sum(g[T-1]) + g[T-2] @ g[T] + g[1] @ g[T-1]",
+        "g[0] = 2\ng[t] = tanh(W * g[t-1] + x[t])\nL = g[T]",  # a number before the start
+    ],
+)
+@pytest.mark.parametrize("T", [1, 2, 5])
+def test_steps_near_the_ends(text: str, T: int) -> None:
+    example = Example(text, sizes={"g": () if "2\n" in text else 3})
+    params, inputs = example.data(T, 2)
+    agrees(compiled(example)(params, **inputs), reference(example.net, params, inputs))
