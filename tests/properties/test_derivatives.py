@@ -20,7 +20,7 @@ from properties.random_circuits import Example, examples, lengths_for
 
 QUICK = settings(max_examples=200, deadline=None)
 SOME = settings(max_examples=50, deadline=None)
-LONG = settings(max_examples=2000, deadline=None)
+LONG = settings(max_examples=1000, deadline=None)
 STEP = 1e-5
 
 
@@ -126,10 +126,7 @@ def test_forward_mode(data: st.DataObject) -> None:
     close(np.mean(t), sum(np.sum(v[n] * g[adjoint.grads[n]]) for n in params))
 
 
-@SOME
-@given(st.data())
-def test_second_order(data: st.DataObject) -> None:
-    """Reverse over reverse = forward over reverse = central difference of the gradient."""
+def check_second_order(data: st.DataObject) -> None:
     example, params, inputs = case(data)
     net = example.net
     v = directions(params)
@@ -155,3 +152,17 @@ def test_second_order(data: st.DataObject) -> None:
         close(found[hessian.grads[n]], np.broadcast_to(tangent, params[n].shape), what=n)
     if "stop_gradient" not in example.features:
         close(np.concatenate([np.ravel(found[hessian.grads[n]]) for n in adjoint.grads]), slope(gradient), 1e-5)
+
+
+@SOME
+@given(st.data())
+def test_second_order(data: st.DataObject) -> None:
+    """Reverse over reverse = forward over reverse = central difference of the gradient."""
+    check_second_order(data)
+
+
+@pytest.mark.slow
+@LONG
+@given(st.data())
+def test_second_order_of_many(data: st.DataObject) -> None:
+    check_second_order(data)
