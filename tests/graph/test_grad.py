@@ -96,11 +96,15 @@ def test_the_same_text_gives_the_same_equations() -> None:
     assert first[0] == first[1]
 
 
-def grad_of_g(net: Circuit) -> Circuit:
-    """An adjoint with G = the sum of the squares of its gradients."""
-    adjoint = grad(net, "L")
+def grad_of(net: Circuit, loss: str, name: str) -> Circuit:
+    """The adjoint with an equation ``name``: the sum of the squares of its gradients."""
+    adjoint = grad(net, loss)
     terms = [b.dot(ref(n, adjoint.eqs[n]), ref(n, adjoint.eqs[n])) for n in adjoint.grads.values()]
-    return adjoint.with_eqs({**adjoint.eqs, "G": b.add(*terms)})
+    return adjoint.with_eqs({**adjoint.eqs, name: b.add(*terms)})
+
+
+def grad_of_g(net: Circuit) -> Circuit:
+    return grad_of(net, "L", "G")
 
 
 # ---- names and orders ------------------------------------------------------------------------------
@@ -114,6 +118,23 @@ def test_a_second_derivative_does_not_overwrite_the_first() -> None:
     assert third.order == "δ3"
     taken = rnn.define("δh[t] = tanh(w * x[t])\nL = sum(δh[T])")(x=3)
     assert grad(taken, "L").grads == {"w": "δ2w"}
+
+
+def test_the_third_derivative() -> None:
+    """Reverse mode three times over: ∂G/∂θ of G = ‖∇H‖², H = ‖∇L‖² against differences."""
+    net = rnn.define("h[0] = a\nh[t] = sin(W @ h[t-1] + x[t])\nL = sum(h[T])")(x=2)
+    params, inputs = data(net, 3)
+    second = grad_of(grad_of(net, "L", "G"), "G", "H")
+    third = grad(second, "H", list(net.params)).check()
+    found = graph.evaluate(third, params, **inputs)
+    for n, value in params.items():
+        for i in np.ndindex(value.shape):
+            step = np.zeros(value.shape)
+            step[i] = 1e-5
+            up, down = (
+                graph.evaluate(second, params | {n: value + e}, returns="H", **inputs)["H"] for e in (step, -step)
+            )
+            np.testing.assert_allclose(found[third.grads[n]][i], (up - down) / 2e-5, rtol=1e-6, atol=1e-7)
 
 
 def test_factors_of_one_product_have_adjoints_of_their_own() -> None:
@@ -136,6 +157,7 @@ def check_against_unfolded(net: Circuit, wrt: Any = None, T: int = 4, lengths: A
 
 def test_inputs_and_signals() -> None:
     check_against_unfolded(elman(), ["x", "h", "W"])
+    check_against_unfolded(elman(), ["p", "o", "V"])
     adjoint = grad(elman(), "L", ("x", "p", "h"))
     assert adjoint.grads == {"x": "δx", "p": "δp", "h": "δh"}
 
