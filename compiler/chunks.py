@@ -21,12 +21,6 @@ def writes(rows: Rows) -> set[str]:
     return {name for item in walk(rows.body, rows.sums) if not isinstance(item, Fill) for name in stores(item)}
 
 
-def _touches(rows: Rows) -> set[str]:
-    """All that a stage reads or writes, boundary values included."""
-    items = list(walk(rows.body, rows.sums))
-    return {load.value for item in items for load in loads(item)} | {name for item in items for name in stores(item)}
-
-
 def _follows(rows: Rows, group: Sequence[Rows], values: dict[str, Value]) -> bool:
     """Whether a stage can run on a chunk as soon as the group has run on it."""
     orders = {g.order for g in (*group, rows)} - {"free"}

@@ -6,7 +6,7 @@ wanted equations, so it does not depend on the order in which equations were wri
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from ..graph.expr import Node
 from ..graph.ops.table import TABLE, load_entries
@@ -121,7 +121,7 @@ def is_pointwise(node: Node) -> bool:
     return node.op in ("place", "first") or entry_kind(node) == "pointwise"
 
 
-def postorder(roots: Iterable[Node], below: object) -> Iterator[Node]:
+def postorder(roots: Iterable[Node], below: Callable[[Node], Iterable[Node]]) -> Iterator[Node]:
     """Nodes reachable from the roots, each after what it is above, cycles cut where they close."""
     seen: set[Node] = set()
     stack: list[tuple[Node, Iterator[Node] | None]] = [(r, None) for r in reversed(list(roots))]
@@ -131,7 +131,7 @@ def postorder(roots: Iterable[Node], below: object) -> Iterator[Node]:
             if node in seen:
                 continue
             seen.add(node)
-            rest = iter(below(node))  # type: ignore[operator]
+            rest = iter(below(node))
         for a in rest:
             if a not in seen:
                 stack.append((node, rest))

@@ -157,8 +157,7 @@ class Unifier:
             for other, reason, forward in top.links:
                 if other.dims is not None:
                     self.same(top, other, reason)
-                elif forward:
-                    assert top.dims is not None  # it was just given
+                elif forward and top.dims is not None:  # it was just given
                     other.dims, other.because = self.copies(top.dims, reason), reason
                     stack.append(other)
 
