@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from bptt.rnn import cli, train
-from bptt.rnn.cli import main
+from bptt.rnn import train
+from bptt.rnn.cli import main, runs
 
 TINY = [
     "--hidden=4",
@@ -136,7 +136,7 @@ def test_ctrl_c_before_the_first_update_ends_without_a_traceback(
 def test_every_setting_has_a_help_text() -> None:
     from dataclasses import fields
 
-    assert list(cli.TRAIN_HELP) == [field.name for field in fields(train.Settings)]
+    assert list(runs.TRAIN_HELP) == [field.name for field in fields(train.Settings)]
 
 
 def test_cells_lists_each_with_a_line_and_a_source(capsys: Captured) -> None:
