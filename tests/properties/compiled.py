@@ -58,7 +58,8 @@ def finals(
 ) -> dict[str, Array]:
     """What each sequence hands on of what is asked: its last steps, or its initial values where it is short."""
     try:
-        lags = states(reachable(net, [n for n in asked if n in net.eqs]))
+        signals = [name.partition("[")[0] for name in asked]  # of a boundary value, fs[0], its signal
+        lags = states(reachable(net, [n for n in signals if n in net.eqs]))
     except CircuitError:
         return {}
     if not lags:
