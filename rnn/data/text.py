@@ -15,15 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-Symbols = NDArray[np.int64]
+from .batches import DataError, Symbols
 
 UNSEEN = "\N{REPLACEMENT CHARACTER}"
-
-
-class DataError(ValueError):
-    """A text that cannot be read or is too short for what was asked."""
 
 
 def read_text(path: str | Path) -> str:

@@ -1,0 +1,82 @@
+"""What a task depends on besides its data."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from ..data import DataError
+
+UNITS = ("character", "word", "byte")
+TASKS = ("language_model", "tagger", "classifier", "forecaster")
+
+
+@dataclass(frozen=True)
+class TaskSettings:
+    """How data are read, cut into batches, and which sizes the default network has.
+
+    task        language_model, tagger, classifier or forecaster; "" decides by the data
+    vector      size of the vector of a symbol
+    hidden      size of the state
+    batch       rows, or sequences, side by side in a batch
+    window      steps a row in each update (k1), where rows are longer than a batch
+    reach       steps that the gradient goes back (k2), at least ``window``; 0: as many as ``window``
+    separator   what ends a document, e.g. "\\n\\n": states start anew after it; "" reads one endless text
+    unit        what a text is cut into: character, word or byte
+    most        the most symbols a vocabulary holds, the most frequent ones; 0: no limit
+    share       share of the data that is trained on, where ``validation`` names no other
+    validation  a file of data for validation, "" where it is the rest of the one trained on
+    text        the column of the sentences: its name or its number from 1; "" the one beside the label
+    label       the column of the labels; "" the first, or the one called label
+    columns     the columns of a series, separated by commas; "" all
+    target      the columns that are forecast; "" those of ``columns``
+    memory      the most bytes of a text that are read into memory; larger ones are memory-mapped
+    seed        of the order in which sequences are read
+    """
+
+    task: str = ""
+    vector: int = 48
+    hidden: int = 128
+    batch: int = 16
+    window: int = 64
+    reach: int = 0
+    separator: str = ""
+    unit: str = "character"
+    most: int = 0
+    share: float = 0.9
+    validation: str = ""
+    text: str = ""
+    label: str = ""
+    columns: str = ""
+    target: str = ""
+    memory: int = 64 << 20
+    seed: int = 0
+
+    def check(self) -> None:
+        """Raise DataError for a setting that makes no sense, with its name, what was expected and what came."""
+        for name in ("vector", "hidden", "batch", "window", "memory"):
+            self._whole(name, 1)
+        for name in ("reach", "most", "seed"):
+            self._whole(name, 0)
+        if 0 < self.reach < self.window:
+            raise DataError(
+                f"setting reach: expected at least the window, {self.window} steps, got {self.reach};"
+                " give a larger reach, a smaller window, or 0 for a reach of one window"
+            )
+        share: Any = self.share
+        if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 < share < math.inf or share >= 1:
+            raise DataError(f"setting share: expected a number between 0 and 1, got {share!r}")
+        for name in ("separator", "validation", "text", "label", "columns", "target"):
+            value = getattr(self, name)
+            if not isinstance(value, str):
+                raise DataError(f"setting {name}: expected a text, got {value!r}")
+        for name, choices in (("unit", UNITS), ("task", ("", *TASKS))):
+            if getattr(self, name) not in choices:
+                known = ", ".join(filter(None, choices))
+                raise DataError(f"setting {name}: expected one of {known}; got {getattr(self, name)!r}")
+
+    def _whole(self, name: str, least: int) -> None:
+        value = getattr(self, name)
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise DataError(f"setting {name}: expected a whole number of at least {least}, got {value!r}")
