@@ -128,7 +128,7 @@ def test_a_state_of_another_kind_is_refused() -> None:
         (lambda: Adam(0.0), "learning rate"),
         (lambda: Adam(math.nan), "learning rate"),
         (lambda: Adam(0.1, (0.9, 1.0)), "betas"),
-        (lambda: Adam(0.1, epsilon=0.0), "epsilon"),
+        (lambda: Adam(0.1, eps=0.0), "eps"),
         (lambda: SGD(0.1, 1.0), "momentum"),
         (lambda: clip({}, 0.0), "limit"),
         (lambda: rate_at(0, 10, 0.1, "steps"), "constant, linear, cosine"),
