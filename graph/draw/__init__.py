@@ -15,6 +15,8 @@ from .render import Drawing
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from numpy.typing import ArrayLike
+
     from ..circuit import Circuit
 
 __all__ = ["Drawing", "draw_circuit", "draw_unrolled"]
@@ -34,18 +36,41 @@ def draw_circuit(net: Circuit, operations: bool = False) -> Drawing:
     return Drawing((draw_operations if operations else draw_signals)(read(net)), net.name)
 
 
-def draw_unrolled(net: Circuit, steps: int | Mapping[str, int] = 4, grad: bool = False) -> Drawing:
-    """An unrolled network; of more than eight steps the first three and the last two are drawn.
+def draw_unrolled(
+    net: Circuit,
+    steps: int | Mapping[str, int] = 4,
+    grad: bool = False,
+    *,
+    operations: bool = False,
+    ellipsis: bool = True,
+    norms: Mapping[str, ArrayLike] | None = None,
+) -> Drawing:
+    """An unrolled network.
 
-    steps    how many, for each time axis ({"t": 4, "s": 3}) or for all
-    grad     with the gradient: every edge reversed, dashed; Wᵀ where it goes back in time
+    steps       how many, for each time axis ({"t": 4, "s": 3}) or for all
+    grad        with the gradient: every edge reversed, dashed; Wᵀ where it goes back in time
+    operations  every operation of each step, instead of one node a signal
+    ellipsis    of more than eight steps draw the first three and the last two only; False: all
+    norms       {"h": one value in 0..1 a step}: how large the gradient of this signal is, painted as width
+                and opacity on the edges through time that enter the step
 
-    Raises ValueError for less than one step or an axis that is none, RuntimeError when there is no Graphviz.
+    Raises ValueError for less than one step, an axis that is none, norms of a signal that is not delayed or
+    that are not one a step and in 0..1; RuntimeError when there is no Graphviz.
     """
+    from . import beside, gradients
     from .reading import read
+    from .rows import Shown
     from .unrolled import draw_steps
 
-    return Drawing(draw_steps(read(net), _numbers(steps), grad), net.name)
+    reading, shown = read(net), Shown(_numbers(steps), ellipsis)
+    picture = draw_steps(reading, shown)
+    if grad:
+        gradients.add_gradients(picture, reading)
+    if norms is not None:
+        delayed = {r.source: shown.steps[r.axis] for r in reading.reads if r.lag}
+        gradients.paint(picture, norms, delayed)
+    beside.settle(picture)
+    return Drawing(picture, net.name)
 
 
 def _numbers(steps: int | Mapping[str, int]) -> dict[str, int]:

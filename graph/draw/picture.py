@@ -52,6 +52,7 @@ class Edge:
     """An edge of a picture. ``path`` is a Graphviz spline, ``hints`` are for the placing by dot only.
 
     ``against``: dot, for which edges point upwards, is to place the head below the tail.
+    ``through``: the delayed signal, its lag and the step at which it is read, of an edge through time.
     """
 
     tail: str
@@ -63,6 +64,7 @@ class Edge:
     against: bool = False
     hints: dict[str, str] = field(default_factory=dict)
     look: dict[str, str] = field(default_factory=dict)
+    through: tuple[str, int, int] | None = None
 
 
 @dataclass
@@ -146,7 +148,8 @@ def _of_vertex(vertex: Vertex, placed: bool) -> dict[str, str]:
 
 
 def _of_edge(edge: Edge, number: int) -> dict[str, str]:
-    values = {**style.KINDS[edge.kind], **edge.look, "class": edge.kind, "id": f"e_{number}"}
+    values = {**style.KINDS[edge.kind], **edge.look, "id": f"e_{number}"}
+    values["class"] = " ".join(filter(None, (edge.kind, edge.look.get("class"))))
     if edge.path:
         values["pos"] = edge.path
     if edge.label:

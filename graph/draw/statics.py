@@ -167,7 +167,7 @@ class Statics:
         for name in self.starts:
             of = [b for b, reads in self.reading.boundaries.items() if any(r.source == name for r in reads)]
             above = (
-                _boundary_vertex(of[0])
+                self._boundary_vertex(of[0])
                 if of
                 else next(r.reader for r in self.reading.reads if r.source == name)
             )
@@ -243,7 +243,7 @@ class Statics:
                         self._join(picture, Edge(f"{r.source}|{t}", r.reader, "plain"), "head")
 
     def _boundary(self, picture: Picture, name: str, reads: list[Read]) -> None:
-        vertex = picture.vertices.get(_boundary_vertex(name))
+        vertex = picture.vertices.get(self._boundary_vertex(name))
         if vertex is None:
             return
         for r in reads:
@@ -253,11 +253,14 @@ class Statics:
                 label = labels.on_edge(r.parameter) if r.parameter else ""
                 self._join(picture, Edge(source, vertex.id, "plain", label), bar)
 
-
-def _boundary_vertex(name: str) -> str:
-    """The vertex of a boundary value: "h[0]" stands as h|0 (after the end: h|T+1 by its number)."""
-    base, _, inside = name.partition("[")
-    return f"{base}|{inside.rstrip(']').split(',')[0].strip()}"
+    def _boundary_vertex(self, name: str) -> str:
+        """The vertex of a boundary value: "h[0]" stands as h|0, "h[T+1]" of four steps as h|5."""
+        base, _, inside = name.partition("[")
+        place = inside.rstrip("]").split(",")[0].strip()
+        for axis, rows in self.rows.items():
+            if place.startswith(axis.upper()):
+                place = str(rows.T + int(place[1:] or "0"))
+        return f"{base}|{place}"
 
 
 def _of_all_steps(names: list[str]) -> str:

@@ -143,32 +143,60 @@ def tip(kind: str) -> float:
     return 0.0 if look["arrowhead"] == "none" else ARROW * float(look["arrowsize"])
 
 
+#: Gradient norms on the edges through time: colour, and how pen and opacity (0 to 255) follow a value in 0..1.
+NORM = "#005A9C"
+
+
+def norm_look(value: float) -> dict[str, str]:
+    """The look of an edge that carries a gradient whose norm, relative to the largest, is ``value``."""
+    return {
+        "class": "norm",
+        "penwidth": f"{0.6 + 5.4 * value:.2f}",
+        "color": f"{NORM}{round(64 + 191 * value):02X}",
+    }
+
+
+#: What the root of every SVG is called, so that its rules hold for no other picture of the same page.
+SVG_CLASS = "bptt"
+
 # Browsers apply class lists everywhere; :not() and filters on straight lines fail in some renderers.
-DARK = """<style>
-@media (prefers-color-scheme: dark) {
- svg { background: #16181c }
- g.graph > polygon { fill: none }
- text { fill: #e8e8e8 }
- .plain path, .time path, .wire path, .rail path, .skip path { stroke: #c8c8c8 }
- .plain polygon, .time polygon, .skip polygon { fill: #c8c8c8; stroke: #c8c8c8 }
- .node ellipse, .node path, .node polygon { stroke: #c8c8c8 }
- .signal ellipse, .signal polygon, .op ellipse, .advance polygon { fill: #16181c }
- .input ellipse, .input polygon { fill: #3d4046 }
- .state ellipse, .state polygon { fill: #12466b }
- .gate path, .function path { fill: #5c4508 }
- .output ellipse, .output polygon { fill: #0b4a37 }
- .loss ellipse, .loss polygon { fill: #6b2a0a }
- .loss ellipse + ellipse { fill: none }
- .product polygon { fill: #4a3357 }
- .panel path { fill: #202329; stroke: #555555 }
- .delay polygon, .bus ellipse { fill: #f0f0f0; stroke: #f0f0f0 }
- .delay text { fill: #000000 }
- .advance polygon { stroke: #f0f0f0 }
- .cut ellipse { stroke: #8a8a8a }
- .cut text { fill: #8a8a8a }
- .grad path { stroke: #ff9a5c }
- .grad polygon { fill: #ff9a5c; stroke: #ff9a5c }
- .grad text { fill: #ff9a5c }
+_DARK: Mapping[str, str] = {
+    "g.graph > polygon": "fill: none",
+    "text": "fill: #e8e8e8",
+    ".plain path, .time path, .wire path, .rail path, .skip path": "stroke: #c8c8c8",
+    ".plain polygon, .time polygon, .skip polygon": "fill: #c8c8c8; stroke: #c8c8c8",
+    ".node ellipse, .node path, .node polygon": "stroke: #c8c8c8",
+    ".signal ellipse, .signal polygon, .op ellipse, .advance polygon": "fill: #16181c",
+    ".input ellipse, .input polygon": "fill: #3d4046",
+    ".state ellipse, .state polygon": "fill: #12466b",
+    ".gate path, .function path": "fill: #5c4508",
+    ".output ellipse, .output polygon": "fill: #0b4a37",
+    ".loss ellipse, .loss polygon": "fill: #6b2a0a",
+    ".loss ellipse + ellipse": "fill: none",
+    ".product polygon": "fill: #4a3357",
+    ".panel path": "fill: #202329; stroke: #555555",
+    ".delay polygon, .bus ellipse": "fill: #f0f0f0; stroke: #f0f0f0",
+    ".delay text": "fill: #000000",
+    ".advance polygon": "stroke: #f0f0f0",
+    ".cut ellipse": "stroke: #8a8a8a",
+    ".cut text": "fill: #8a8a8a",
+    ".grad path": "stroke: #ff9a5c",
+    ".grad polygon": "fill: #ff9a5c; stroke: #ff9a5c",
+    ".grad text": "fill: #ff9a5c",
+    ".norm path": "stroke: #7cc4ff",
+    ".norm polygon": "fill: #7cc4ff; stroke: #7cc4ff",
 }
-.node:hover ellipse, .node:hover path, .node:hover polygon, .edge:hover path { stroke-width: 3 }
-</style>"""
+_HOVER = ".node:hover ellipse, .node:hover path, .node:hover polygon, .edge:hover path"
+
+
+def css() -> str:
+    """The rules of an SVG: dark mode, hover, and a height that follows the width where a page makes it narrower."""
+    root = f"svg.{SVG_CLASS}"
+
+    def rule(selectors: str, what: str) -> str:
+        return ", ".join(f".{SVG_CLASS} {s}" for s in selectors.split(", ")) + " { " + what + " }"
+
+    dark = [f"{root} {{ background: #16181c }}", *(rule(s, what) for s, what in _DARK.items())]
+    lines = ["@media (prefers-color-scheme: dark) {", *(" " + line for line in dark), "}"]
+    lines += [f"@media screen {{ {root} {{ height: auto }} }}", rule(_HOVER, "stroke-width: 3")]
+    return "\n".join(["<style>", *lines, "</style>"])

@@ -16,19 +16,15 @@ _SHIFT = {"super": -4.5, "sub": 3.0}
 
 
 def clean(svg: str, title: str) -> str:
-    """The SVG of Graphviz with its labels merged, responsive, with a title, hover and dark mode."""
+    """The SVG of Graphviz with its labels merged, no wider than its page, with a title, hover and dark mode."""
     svg = _RUN.sub(_merge, svg)
-    svg = re.sub(
-        r'<svg width="([\d.]+)pt" height="[\d.]+pt"',
-        r'<svg style="width:100%;max-width:\1pt;height:auto" role="img"',
-        svg,
-        count=1,
-    )
+    root = f'<svg class="{style.SVG_CLASS}" role="img" style="max-width:100%"'
+    svg = re.sub(r"<svg(?= width=)", root, svg, count=1)
     svg = re.sub(r"<!--.*?-->\n?", "", svg, flags=re.DOTALL)
     svg = re.sub(
         r'(<g id="graph0"[^>]*>\n)<title>[^<]*</title>', rf"\1<title>{html.escape(title)}</title>", svg
     )
-    return svg.replace('<g id="graph0"', style.DARK + '\n<g id="graph0"', 1)
+    return svg.replace('<g id="graph0"', style.css() + '\n<g id="graph0"', 1)
 
 
 def _merge(run: re.Match[str]) -> str:

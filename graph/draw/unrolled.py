@@ -2,159 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 
-from . import beside, curves, labels, routes, style
-from .circuits import Loop, signal_picture, square_id
-from .picture import Edge, Picture, Point, Vertex
-from .reading import Read, Reading
+from . import curves, labels, routes, style
+from .circuits import signal_picture
+from .picture import Edge, Picture, Vertex
+from .reading import Reading
+from .rows import Column, Rows, Shown, Wire
 from .statics import Statics
-from .steps import Step, lay_out
-
-LONGEST = 8
-SIGNAL_ROLES = ("input", "state", "gate", "signal", "output", "loss", "op")
 
 
-@dataclass
-class Column:
-    """A step as it is drawn: its number (None: left out, an ellipsis) and where it stands."""
-
-    number: int | None
-    x: float
-
-
-@dataclass
-class Wire:
-    """A delayed read: from a signal to a signal, bus or tap ``lag`` steps later."""
-
-    source: str
-    head: str
-    lag: int
-    kind: str
-    label: str
-    bounded: bool
-
-
-class Rows:
-    """The signals of one time axis: their columns, their step, and the wires between steps."""
-
-    def __init__(
-        self, axis: str, names: list[str], circuit: Picture, loops: list[Loop], reading: Reading, T: int
-    ):
-        self.axis, self.names, self.circuit, self.reading, self.T = axis, names, circuit, reading, T
-        self.numbers = list(range(1, T + 1)) if T <= LONGEST else [1, 2, 3, None, T - 1, T]
-        self.width = _circle(names, reading, T)
-        self.step: Step = lay_out(names, circuit, reading, self.width)
-        self.names = [*names, *(n for n in self.step.places if n not in names)]
-        self.wires = list(self._wires(loops))
-        self.x, self.y = 0.0, 0.0
-
-    # ---- places ----
-    @property
-    def columns(self) -> list[Column]:
-        return [Column(t, self.x + c * self.step.pitch) for c, t in enumerate(self.numbers, 1)]
-
-    @property
-    def first_x(self) -> float:
-        return self.x + self.step.pitch
-
-    @property
-    def last_x(self) -> float:
-        return self.x + len(self.numbers) * self.step.pitch
-
-    def at(self, name: str, x: float) -> Point:
-        px, py = self.step.places.get(name) or self.step.taps[name]
-        return x + px, self.y + py
-
-    def vertex(self, name: str, t: int | str, x: float) -> Vertex:
-        """A signal at a step."""
-        flat = self.circuit.vertices[name]
-        inner = name in self.step.within and flat.role in ("gate", "signal", "op")
-        label = flat.label if inner or flat.role in ("op", "bus") else labels.name(name, self.stamp(name, t))
-        size = flat.size if inner or flat.role in ("gate", "op", "bus") else self.size(flat.role, label)
-        tooltip = f"{name}[{t}]" if flat.role != "bus" else flat.tooltip
-        return Vertex(f"{name}|{t}", flat.role, label, tooltip, self.at(name, x), size)
-
-    def stamp(self, name: str, t: int | str) -> str:
-        other = [a for a in self.reading.axes.get(name, ()) if a != self.axis]
-        return ", ".join([str(t), *other])
-
-    def size(self, role: str, label: str) -> tuple[float, float]:
-        ring = 0.06 if role == "loss" else 0.0
-        wide = (labels.width(label, style.NODE_SIZE) + 7) / 72
-        return (max(self.width / 72, wide if wide > 0.66 else 0.0) - ring, self.width / 72 - ring)
-
-    # ---- wires through time ----
-    def _wires(self, loops: list[Loop]) -> Iterator[Wire]:
-        lags = {
-            square_id(r): r
-            for r in self.reading.reads
-            if r.lag and r.axis == self.axis and r.source in self.names
-        }
-        inside = set(self.step.places)
-        for square, r in lags.items():
-            own = [loop for loop in loops if loop.square == square + "|loop"]
-            heads = [(e.head, e.label) for e in self.circuit.edges if e.tail == square and e.head in inside]
-            heads += [(loop.state, loop.label) for loop in own]
-            if square in self.step.taps:
-                yield Wire(r.source, square, r.lag, "rail", "", r.only != "later")
-                continue
-            for head, label in heads:
-                yield Wire(r.source, head, r.lag, self._kind(r, head), label, r.only != "later")
-
-    def _kind(self, r: Read, head: str) -> str:
-        if self.circuit.vertices[head].role == "bus":
-            return "rail"
-        fed_back = self.reading.roles[r.source] == "output" or r.source in self.reading.targets
-        return "skip" if fed_back else "time"
-
-    def inner_edges(self) -> Iterator[tuple[str, str, str, str]]:
-        """Edges within a step: tail, head, kind, label; taps included."""
-        for e in self.circuit.edges:
-            if (
-                e.kind in ("plain", "skip", "wire")
-                and e.tail in self.step.places
-                and e.head in self.step.places
-            ):
-                yield e.tail, e.head, e.kind, e.label
-        for tap in self.step.taps:
-            for e in self.circuit.edges:
-                if e.tail == tap and e.head in self.step.places:
-                    yield (
-                        tap,
-                        e.head,
-                        "rail" if self.circuit.vertices[e.head].role == "bus" else "time",
-                        e.label,
-                    )
-            state = self.circuit.vertices.get(tap + "|loop")
-            if state is not None:
-                yield tap, tap.partition("[")[0], "time", ""
-
-
-def _circle(names: list[str], reading: Reading, T: int) -> float:
-    """The diameter in points of the circles, wide enough for the usual name at the last step."""
-    widths = sorted(labels.width(labels.name(n, T)) + 7 for n in names) or [0.0]
-    return max(0.52 * 72, min(widths[-1], 0.66 * 72))
-
-
-def draw_steps(reading: Reading, steps: Mapping[str, int], grad: bool = False) -> Picture:
-    """The picture of an unrolled network, placed."""
+def draw_steps(reading: Reading, shown: Shown) -> Picture:
+    """The picture of an unrolled network, placed; labels of edges still stand where the edges put them."""
     circuit, loops = signal_picture(reading)
     picture = Picture(reading.circuit.name)
     rows: dict[str, Rows] = {}
     for axis in ("s", "t"):
         names = [n for n in reading.roles if _axis_of(n, reading) == axis]
         if names:
-            rows[axis] = Rows(axis, names, circuit, loops, reading, steps[axis])
+            rows[axis] = Rows(axis, names, circuit, loops, reading, shown)
     statics = Statics(reading, rows)
     statics.set_apart()
     for r in rows.values():
         Stamp(picture, r, statics).draw()
     statics.draw(picture, circuit)
-    if grad:
-        add_gradients(picture)
-    beside.settle(picture)
     return picture
 
 
@@ -284,6 +155,8 @@ class Stamp:
     def _inner_edges(self, t: int) -> None:
         for tail, head, kind, label in self.rows.inner_edges():
             edge = Edge(f"{tail}|{t}", f"{head}|{t}", kind, label)
+            if tail in self.rows.taken:
+                edge.through = (*self.rows.taken[tail], t)
             if tail in self.rows.step.taps and self.rows.circuit.vertices[head].role == "bus":
                 routes.down_to_bus(edge, *(self.picture.vertices[n] for n in (edge.tail, edge.head)))
                 self.picture.edges.append(edge)
@@ -316,9 +189,13 @@ class Stamp:
             if not 1 <= come_from <= self.rows.T:
                 if f"{wire.source}|{come_from}" in self.picture.vertices:
                     kind = "cut" if style.tip(wire.kind) else "cutwire"
-                    self._connect(Edge(f"{wire.source}|{come_from}", f"{wire.head}|{t}", kind))
+                    self._through(wire, f"{wire.source}|{come_from}", t, kind)
             elif come_from in numbers:
-                self._connect(Edge(f"{wire.source}|{come_from}", f"{wire.head}|{t}", wire.kind, wire.label))
+                self._through(wire, f"{wire.source}|{come_from}", t, wire.kind, wire.label)
+
+    def _through(self, wire: Wire, tail: str, t: int, kind: str, label: str = "") -> None:
+        """An edge through time that arrives at step ``t``."""
+        self._connect(Edge(tail, f"{wire.head}|{t}", kind, label, through=(wire.source, wire.lag, t)))
 
     def _through_ellipsis(self, wire: Wire, numbers: list[int | None]) -> None:
         dots = f"{wire.source}|…"
@@ -329,19 +206,11 @@ class Stamp:
                 before, after = after, before
             heights = self.rows.step.places | self.rows.step.taps
             same = heights[wire.source][1] == heights[wire.head][1]
+            if before is None or after is None:
+                return
             if same or wire.kind == "rail":
-                self._connect(Edge(f"{wire.source}|{before}", dots, "time" if same else "rail", wire.label))
-            self._connect(Edge(dots, f"{wire.head}|{after}", wire.kind, wire.label))
-
-
-def add_gradients(picture: Picture) -> None:
-    """Beside each edge that a gradient passes the same one back, bent and dashed; Wᵀ back in time."""
-    differentiable = ("state", "gate", "signal", "output", "loss", "op", "bus")
-    for edge in [e for e in picture.edges if e.kind in ("plain", "time", "rail", "skip")]:
-        tail, head = picture.vertices[edge.tail], picture.vertices[edge.head]
-        if tail.role not in differentiable or head.role not in differentiable:
-            continue
-        label = labels.transposed(edge.label) if edge.label and edge.kind == "time" else ""
-        back = Edge(edge.head, edge.tail, "grad", label)
-        routes.bend(back, head, tail, picture.vertices.values())
-        picture.edges.append(back)
+                kind, into = "time" if same else "rail", before + wire.lag
+                edge = Edge(f"{wire.source}|{before}", dots, kind, wire.label)
+                edge.through = (wire.source, wire.lag, into)
+                self._connect(edge)
+            self._through(wire, dots, after, wire.kind, wire.label)

@@ -1,0 +1,151 @@
+"""The rows of an unrolled network: what one step holds, where its repetitions stand, which wires join them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from . import labels, style
+from .circuits import Loop, square_id
+from .picture import Picture, Point, Vertex
+from .reading import Read, Reading
+from .steps import Step, lay_out
+
+LONGEST = 8
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What is drawn of an unrolled network.
+
+    steps     how many, for each time axis
+    ellipsis  whether of more than eight steps only the first three and the last two are drawn
+    """
+
+    steps: Mapping[str, int]
+    ellipsis: bool = True
+
+
+@dataclass
+class Column:
+    """A step as it is drawn: its number (None: left out, an ellipsis) and where it stands."""
+
+    number: int | None
+    x: float
+
+
+@dataclass
+class Wire:
+    """A delayed read: from a signal to a signal, bus or tap ``lag`` steps later."""
+
+    source: str
+    head: str
+    lag: int
+    kind: str
+    label: str
+    bounded: bool
+
+
+class Rows:
+    """The signals of one time axis: their columns, their step, and the wires between steps."""
+
+    def __init__(
+        self, axis: str, names: list[str], circuit: Picture, loops: list[Loop], reading: Reading, shown: Shown
+    ):
+        T = shown.steps[axis]
+        self.axis, self.names, self.circuit, self.reading, self.T = axis, names, circuit, reading, T
+        self.numbers = [1, 2, 3, None, T - 1, T] if shown.ellipsis and T > LONGEST else list(range(1, T + 1))
+        self.width = _circle(names, reading, T)
+        self.step: Step = lay_out(names, circuit, reading, self.width)
+        self.names = [*names, *(n for n in self.step.places if n not in names)]
+        self.wires = list(self._wires(loops))
+        #: tap -> the delayed signal that comes in there, and its lag
+        self.taken = {w.head: (w.source, w.lag) for w in self.wires if w.head in self.step.taps}
+        self.x, self.y = 0.0, 0.0
+
+    # ---- places ----
+    @property
+    def columns(self) -> list[Column]:
+        return [Column(t, self.x + c * self.step.pitch) for c, t in enumerate(self.numbers, 1)]
+
+    @property
+    def first_x(self) -> float:
+        return self.x + self.step.pitch
+
+    @property
+    def last_x(self) -> float:
+        return self.x + len(self.numbers) * self.step.pitch
+
+    def at(self, name: str, x: float) -> Point:
+        px, py = self.step.places.get(name) or self.step.taps[name]
+        return x + px, self.y + py
+
+    def vertex(self, name: str, t: int | str, x: float) -> Vertex:
+        """A signal at a step."""
+        flat = self.circuit.vertices[name]
+        inner = name in self.step.within and flat.role in ("gate", "signal", "op")
+        label = flat.label if inner or flat.role in ("op", "bus") else labels.name(name, self.stamp(name, t))
+        size = flat.size if inner or flat.role in ("gate", "op", "bus") else self.size(flat.role, label)
+        tooltip = f"{name}[{t}]" if flat.role != "bus" else flat.tooltip
+        return Vertex(f"{name}|{t}", flat.role, label, tooltip, self.at(name, x), size)
+
+    def stamp(self, name: str, t: int | str) -> str:
+        other = [a for a in self.reading.axes.get(name, ()) if a != self.axis]
+        return ", ".join([str(t), *other])
+
+    def size(self, role: str, label: str) -> tuple[float, float]:
+        ring = 0.06 if role == "loss" else 0.0
+        wide = (labels.width(label, style.NODE_SIZE) + 7) / 72
+        return (max(self.width / 72, wide if wide > 0.66 else 0.0) - ring, self.width / 72 - ring)
+
+    # ---- wires through time ----
+    def _wires(self, loops: list[Loop]) -> Iterator[Wire]:
+        lags = {
+            square_id(r): r
+            for r in self.reading.reads
+            if r.lag and r.axis == self.axis and r.source in self.names
+        }
+        inside = set(self.step.places)
+        for square, r in lags.items():
+            own = [loop for loop in loops if loop.square == square + "|loop"]
+            heads = [(e.head, e.label) for e in self.circuit.edges if e.tail == square and e.head in inside]
+            heads += [(loop.state, loop.label) for loop in own]
+            if square in self.step.taps:
+                yield Wire(r.source, square, r.lag, "rail", "", r.only != "later")
+                continue
+            for head, label in heads:
+                yield Wire(r.source, head, r.lag, self._kind(r, head), label, r.only != "later")
+
+    def _kind(self, r: Read, head: str) -> str:
+        if self.circuit.vertices[head].role == "bus":
+            return "rail"
+        fed_back = self.reading.roles[r.source] == "output" or r.source in self.reading.targets
+        return "skip" if fed_back else "time"
+
+    def inner_edges(self) -> Iterator[tuple[str, str, str, str]]:
+        """Edges within a step: tail, head, kind, label; taps included."""
+        for e in self.circuit.edges:
+            if (
+                e.kind in ("plain", "skip", "wire")
+                and e.tail in self.step.places
+                and e.head in self.step.places
+            ):
+                yield e.tail, e.head, e.kind, e.label
+        for tap in self.step.taps:
+            for e in self.circuit.edges:
+                if e.tail == tap and e.head in self.step.places:
+                    yield (
+                        tap,
+                        e.head,
+                        "rail" if self.circuit.vertices[e.head].role == "bus" else "time",
+                        e.label,
+                    )
+            state = self.circuit.vertices.get(tap + "|loop")
+            if state is not None:
+                yield tap, tap.partition("[")[0], "time", ""
+
+
+def _circle(names: list[str], reading: Reading, T: int) -> float:
+    """The diameter in points of the circles, wide enough for the usual name at the last step."""
+    widths = sorted(labels.width(labels.name(n, T)) + 7 for n in names) or [0.0]
+    return max(0.52 * 72, min(widths[-1], 0.66 * 72))

@@ -1,0 +1,58 @@
+"""Circuits and drawings for the tests of pictures; a drawing is made once and shared."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+
+from bptt import graph, rnn
+from bptt.graph.circuit import Circuit
+from bptt.graph.draw import Drawing, curves
+from bptt.graph.draw.picture import Edge
+from bptt.rnn.cells import CELLS
+
+#: Every way to draw a circuit, by name.
+WAYS: Mapping[str, Callable[[Circuit], Drawing]] = {
+    "circuit": lambda c: graph.draw_circuit(c),
+    "operations": lambda c: graph.draw_circuit(c, operations=True),
+    "unrolled": lambda c: graph.draw_unrolled(c, steps=3),
+    "long": lambda c: graph.draw_unrolled(c, steps=100),
+    "gradient": lambda c: graph.draw_unrolled(c, steps=3, grad=True),
+}
+
+
+@cache
+def net(name: str) -> Circuit:
+    recipe = CELLS[name]
+    return recipe.cell(name)(**recipe.sizes)
+
+
+@cache
+def drawn(name: str, way: str) -> Drawing:
+    """The drawing of a cell; not to be changed."""
+    return WAYS[way](net(name))
+
+
+def defined(text: str, **sizes: int) -> Circuit:
+    return rnn.define(text)(**sizes)
+
+
+def roles(drawing: Drawing) -> Counter[str]:
+    return Counter(v.role for v in drawing.picture.vertices.values())
+
+
+def edges(drawing: Drawing, kind: str = "") -> set[tuple[str, str]]:
+    return {(e.tail, e.head) for e in drawing.picture.edges if kind in ("", e.kind) and e.kind != "order"}
+
+
+def ends(edge: Edge) -> tuple[tuple[float, float], tuple[float, float]]:
+    points = curves.points_of(edge.path)
+    return points[0], points[-1]
+
+
+def boxes(drawing: Drawing) -> Iterator[tuple[str, float, float, float, float]]:
+    for v in drawing.picture.vertices.values():
+        if v.role not in ("panel", "bus", "text"):
+            (x, y), (w, h) = v.at, v.half
+            yield v.id, x - w, y - h, x + w, y + h

@@ -1,0 +1,116 @@
+"""Circuits: roles, loops, buses, feedback, operations."""
+
+from __future__ import annotations
+
+import pytest
+from bptt import graph
+from bptt.graph.draw import curves, labels
+from bptt.graph.draw.reading import read
+from drawings import boxes, defined, edges, ends, net, roles
+
+
+def test_roles() -> None:
+    found = read(net("lstm"))
+    assert found.of("gate") == ["f", "i", "q"]
+    assert found.of("state") == ["c", "h"]
+    assert (found.of("input"), found.of("output"), found.of("loss")) == (["x", "y"], ["o"], ["L"])
+    assert found.targets == ("y",)
+
+
+def test_a_sigmoid_state_is_no_gate() -> None:
+    assert read(defined("h[t] = sigmoid(W @ h[t-1] + U @ x[t])", x=2, h=3)).roles["h"] == "state"
+
+
+def test_an_output_that_feeds_back_is_an_output() -> None:
+    assert read(net("jordan")).roles["p"] == "output"
+
+
+def test_a_pre_activation_is_part_of_its_state() -> None:
+    found = read(net("elman"))
+    assert found.folded == {"a": "h"}
+    assert "a: before the nonlinearity" in found.note("h")
+
+
+def test_parameters_of_parameters_are_parameters() -> None:
+    assert set(read(net("hmm")).roles) == {"x", "u", "z", "a", "L"}
+
+
+def test_a_state_that_reads_itself_has_two_arcs_and_a_black_square() -> None:
+    drawing = graph.draw_circuit(net("diagonal"))
+    square = "h[t-1]|loop"
+    assert drawing.picture.vertices[square].role == "delay"
+    assert {("h", square), (square, "h")} <= edges(drawing)
+    out = next(e for e in drawing.picture.edges if (e.tail, e.head, e.kind) == ("h", square, "rail"))
+    (x, y), half = drawing.picture.vertices[square].at, drawing.picture.vertices[square].half[1]
+    assert ends(out)[1] == pytest.approx((x, y + half), abs=0.01)
+    assert drawing.picture.vertices[square].at[0] > drawing.picture.vertices["h"].at[0]
+
+
+def test_the_weight_of_a_loop_is_its_label() -> None:
+    arrow = next(e for e in graph.draw_circuit(net("irnn")).picture.edges if e.tail == "h[t-1]|loop")
+    assert labels.plain(arrow.label).strip() == "W"
+    assert arrow.label_at is not None
+
+
+def test_a_lag_of_two_is_a_square_with_its_number_on_the_other_side() -> None:
+    vertices = graph.draw_circuit(net("two_lags")).picture.vertices
+    assert vertices["h[t-2]|loop"].label == "2"
+    assert vertices["h[t-2]|loop"].at[0] < vertices["h"].at[0] < vertices["h[t-1]|loop"].at[0]
+
+
+def test_an_advance_is_a_hollow_square() -> None:
+    vertices = graph.draw_circuit(net("bidirectional")).picture.vertices
+    assert vertices["g[t+1]|loop"].role == "advance"
+    assert vertices["g"].at[1] == vertices["h"].at[1]
+
+
+def test_gates_share_a_bus_and_the_state_feeds_back_beside_the_input() -> None:
+    drawing = graph.draw_circuit(net("lstm"))
+    assert roles(drawing)["bus"] == 1
+    assert {("x", "bus|1"), ("h[t-1]", "bus|1"), ("bus|1", "f"), ("bus|1", "g")} <= edges(drawing)
+    assert ("x", "f") not in edges(drawing)
+    places = {n: v.at for n, v in drawing.picture.vertices.items()}
+    assert places["h[t-1]"][1] == places["x"][1] < places["f"][1] == places["q"][1] < places["c"][1]
+    assert ("h", "h[t-1]") in edges(drawing, "rail")
+
+
+def test_a_target_points_down_into_the_loss() -> None:
+    drawing = graph.draw_circuit(net("elman"))
+    edge = next(e for e in drawing.picture.edges if (e.tail, e.head) == ("y", "L"))
+    start, end = ends(edge)
+    assert start[1] > end[1]
+    assert edge.path.startswith("e,")
+
+
+def test_a_residual_is_dashed_and_passes_on_the_west() -> None:
+    drawing = graph.draw_circuit(net("stacked"))
+    assert edges(drawing, "skip") == {("h1", "h")}
+    assert (drawing.picture.vertices["h"].role, drawing.picture.vertices["h"].label) == ("op", "+")
+
+
+def test_a_delayed_input_is_drawn_upwards() -> None:
+    places = {n: v.at[1] for n, v in graph.draw_circuit(net("window")).picture.vertices.items()}
+    assert places["x"] < places["x[t-3]"] < places["e"]
+
+
+def test_two_sequences_show_their_index() -> None:
+    vertices = graph.draw_circuit(net("attention")).picture.vertices
+    assert [labels.plain(vertices[n].label) for n in ("e", "d", "w")] == ["e(s)", "d(t)", "w(t, s)"]
+
+
+def test_feedback_touches_no_node() -> None:
+    for name in ("lstm", "gru", "jordan", "attention"):
+        drawing = graph.draw_circuit(net(name))
+        for e in drawing.picture.edges:
+            if e.hints.get("around"):
+                others = [b[1:] for b in boxes(drawing) if b[0] not in (e.tail, e.head)]
+                assert not curves.touches(curves.points_of(e.path), others, 0.0), (name, e.tail)
+
+
+def test_operations_group_affine_maps() -> None:
+    drawing = graph.draw_circuit(net("lstm"), operations=True)
+    names = {labels.plain(v.label) for v in drawing.picture.vertices.values() if v.id.startswith("name|")}
+    assert names == {"f", "i", "q", "g"}
+    assert roles(drawing)["product"] == 9
+    squares = [n for n, v in drawing.picture.vertices.items() if v.role == "delay"]
+    assert len(squares) == 2

@@ -1,0 +1,154 @@
+"""Unrolled networks: steps, wires through time, starts and ends, bars, gradients."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from bptt import graph, rnn
+from bptt.graph.draw import labels, style
+from drawings import defined, edges, ends, net
+
+
+def test_each_step_is_the_first_one_moved() -> None:
+    vertices = graph.draw_unrolled(net("lstm"), steps=3).picture.vertices
+    for name in ("x", "f", "c", "h", "o", "bus|1"):
+        at = [vertices[f"{name}|{t}"].at for t in (1, 2, 3)]
+        assert at[2][0] - at[1][0] == pytest.approx(at[1][0] - at[0][0])
+        assert len({y for _, y in at}) == 1
+
+
+def test_time_runs_to_the_right_and_back() -> None:
+    drawing = graph.draw_unrolled(net("bidirectional"), steps=3)
+    wires = {(e.tail, e.head): ends(e) for e in drawing.picture.edges}
+    assert wires["h|1", "h|2"][0][0] < wires["h|1", "h|2"][1][0]
+    assert wires["g|3", "g|2"][0][0] > wires["g|3", "g|2"][1][0]
+    assert ("g|4", "g|3") in edges(drawing, "cut")
+    assert labels.plain(drawing.picture.vertices["g|4"].label) == "g(T+1)"
+
+
+def test_ends_are_dashed() -> None:
+    drawing = graph.draw_unrolled(net("elman"))
+    assert {("h|0", "h|1"), ("h|4", "h|end")} == edges(drawing, "cut")
+
+
+def test_long_networks_have_an_ellipsis() -> None:
+    drawing = graph.draw_unrolled(net("elman"), steps=100)
+    steps = {n.partition("|")[2] for n in drawing.picture.vertices if n.startswith("h|")}
+    assert steps == {"0", "1", "2", "3", "…", "99", "100", "end"}
+    assert {("h|3", "h|…"), ("h|…", "h|99")} <= edges(drawing)
+
+
+def test_an_acceptor_reads_the_last_step() -> None:
+    drawing = graph.draw_unrolled(net("acceptor"), steps=3)
+    assert ("h|3", "o") in edges(drawing)
+    places = drawing.picture.vertices
+    assert places["o"].at[0] == places["L"].at[0] == places["h|3"].at[0]
+    assert "h|end" not in places
+
+
+def test_a_constant_input_is_a_bar_under_the_columns() -> None:
+    drawing = graph.draw_unrolled(net("vector_to_sequence"))
+    bar = drawing.picture.vertices["v"]
+    assert bar.half[0] > 2 * style.DX
+    assert bar.at[1] < drawing.picture.vertices["h|1"].at[1]
+    assert {("v", f"h|{t}") for t in range(5)} <= edges(drawing)
+
+
+def test_an_encoder_stands_before_its_decoder() -> None:
+    drawing = graph.draw_unrolled(net("sequence_to_sequence"), steps={"s": 3, "t": 2})
+    places = {n: v.at for n, v in drawing.picture.vertices.items()}
+    assert places["e|3"][0] < places["d|0"][0] < places["d|1"][0]
+    assert {("e|3", "d|0"), ("e|3", "e|last"), ("e|last", "d|2")} <= edges(drawing)
+    assert ("y|1", "d|2") in edges(drawing, "skip")
+
+
+def test_attention_reads_all_steps_of_the_encoder() -> None:
+    found = edges(graph.draw_unrolled(net("attention"), steps={"s": 2, "t": 2}))
+    assert {("e|1", "memory|t"), ("k|2", "memory|t"), ("memory|t", "w|1"), ("memory|t", "z|2")} <= found
+
+
+def test_a_state_read_by_itself_and_gates_has_a_tap() -> None:
+    drawing = graph.draw_unrolled(net("gru"), steps=2)
+    tap = "h[t-1]|2"
+    assert {("h|1", tap), (tap, "h|2"), (tap, "bus|1|2")} <= edges(drawing)
+
+
+def test_gradients_run_back_with_the_transposed_weight() -> None:
+    drawing = graph.draw_unrolled(net("elman"), steps=3, grad=True)
+    back = {
+        (e.tail, e.head): labels.plain(e.label).strip() for e in drawing.picture.edges if e.kind == "grad"
+    }
+    assert back["h|3", "h|2"].replace("\xa0", "") == "W⊤"
+    assert back["L|1", "p|1"] == ""
+    assert not any("x|" in head or "h|0" in head for _, head in back)
+
+
+@pytest.mark.parametrize("steps", [0, {"t": 0}, {"u": 3}])
+def test_steps_are_checked(steps: int | dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="steps says"):
+        graph.draw_unrolled(net("elman"), steps=steps)
+
+
+def test_a_gradient_goes_on_through_a_start_that_is_computed() -> None:
+    back = edges(graph.draw_unrolled(net("sequence_to_sequence"), steps=2, grad=True), "grad")
+    assert {("d|1", "d|0"), ("d|0", "e|2")} <= back
+    assert not any("e|0" in pair or "y|0" in pair for pair in back)
+
+
+def test_a_gradient_reaches_a_start_that_is_a_parameter_or_a_function_of_one() -> None:
+    text = "h[0] = {}\nh[t] = tanh(W @ h[t-1] + x[t])\nL = mean(sum(h[t]), over=t)"
+    learned = defined(text.format("h0"), h=2)
+    assert ("h|1", "h|0") in edges(graph.draw_unrolled(learned, grad=True), "grad")
+    fixed = defined(text.format("zeros(2)"), h=2)
+    assert ("h|1", "h|0") not in edges(graph.draw_unrolled(fixed, grad=True), "grad")
+    given = rnn.define(text.format("tanh(V @ v)"), inputs=("v",))(h=2, v=3)
+    assert ("h|1", "h|0") in edges(graph.draw_unrolled(given, grad=True), "grad")
+
+
+def test_a_gradient_goes_on_through_an_end_that_is_computed() -> None:
+    text = "h[T+1] = h1\nh[t] = tanh(W @ h[t+1] + x[t])\nL = mean(sum(h[t]), over=t)"
+    back = edges(graph.draw_unrolled(defined(text, h=2), steps=3, grad=True), "grad")
+    assert ("h|3", "h|4") in back
+
+
+# ---- norms ---------------------------------------------------------------------------------------
+def test_norms_are_painted_on_the_edges_that_enter_each_step() -> None:
+    values = np.array([0.0, 0.25, 1.0])
+    drawing = graph.draw_unrolled(net("elman"), steps=3, norms={"h": values})
+    painted = {(e.tail, e.head): e.look for e in drawing.picture.edges if e.look}
+    assert painted == {
+        ("h|0", "h|1"): {"class": "norm", "penwidth": "0.60", "color": "#005A9C40", "tooltip": "h[1]: 0"},
+        ("h|1", "h|2"): {"class": "norm", "penwidth": "1.95", "color": "#005A9C70", "tooltip": "h[2]: 0.25"},
+        ("h|2", "h|3"): {"class": "norm", "penwidth": "6.00", "color": "#005A9CFF", "tooltip": "h[3]: 1"},
+    }
+    assert 'class="edge time norm"' in drawing.svg
+    assert "h[2]: 0.25" in drawing.svg
+
+
+def test_norms_of_a_long_network_and_of_one_that_runs_back() -> None:
+    long = graph.draw_unrolled(net("gru"), steps=20, norms={"h": np.linspace(0, 1, 20)})
+    shown = {e.look["tooltip"] for e in long.picture.edges if e.look}
+    assert {text.partition(":")[0] for text in shown} == {f"h[{t}]" for t in (1, 2, 3, 4, 19, 20)}
+    back = graph.draw_unrolled(net("bidirectional"), steps=2, norms={"g": [0.5, 1.0]})
+    painted = {(e.tail, e.head): e.look["tooltip"] for e in back.picture.edges if e.look}
+    assert painted == {("g|2", "g|1"): "g[1]: 0.5", ("g|3", "g|2"): "g[2]: 1"}
+
+
+@pytest.mark.parametrize(
+    ("norms", "message"),
+    [
+        ({"q": [1.0, 1.0]}, r"norms names 'q', which no delay reads; .*: h, c"),
+        ({"h": [1.0]}, r"norms\['h'\] has shape \(1,\); expected one value for each of the 2 steps"),
+        ({"h": [0.5, 2.0]}, r"norms\['h'\] is 2\.0 at step 2; expected numbers in 0\.\.1"),
+        ({"h": [float("nan"), 0.0]}, r"norms\['h'\] is nan at step 1"),
+    ],
+)
+def test_norms_are_checked(norms: dict[str, list[float]], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        graph.draw_unrolled(net("lstm"), steps=2, norms=norms)
+
+
+def test_all_steps_can_be_drawn() -> None:
+    vertices = graph.draw_unrolled(net("elman"), steps=12, ellipsis=False).picture.vertices
+    assert {f"h|{t}" for t in range(13)} <= set(vertices)
+    assert not any(v.role == "dots" for v in vertices.values())
