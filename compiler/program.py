@@ -4,43 +4,28 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from functools import cached_property
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Never, Protocol
 
 import numpy as np
 
 from ..graph.carry import boundary_inputs
 from ..graph.circuit import Circuit
-from ..graph.inputs import Given, given
+from ..graph.errors import listed
+from ..graph.inputs import Given, Signature
 from ..graph.random import philox_key
 from .check import checked
-from .initial import boundary_arrays
 from .interpret import interpret
 from .listing import listing
 from .loop import Program as LoopProgram
 from .loop import Value
 from .memory import Array, Batch
+from .output import Asked, Output, Results
 
 if TYPE_CHECKING:
     from .plan import Plan
     from .road import Compiled, Road
-
-
-@dataclass
-class Output:
-    """What one call gives. Arrays are the caller's own; beyond lengths they are zero.
-
-    loss   the mean over the batch; None for a program without one
-    value  signal -> [T, B, *shape] (values without t: [B, *shape], or their shape alone)
-    grad   what was differentiated by -> array of its shape
-    final  what the next window needs: [B, *shape], for longer lags [k, B, *shape], the newest last
-    """
-
-    loss: float | None = None
-    value: dict[str, Array] = field(default_factory=dict)
-    grad: dict[str, Array] = field(default_factory=dict)
-    final: dict[str, Array] = field(default_factory=dict)
 
 
 class Target(Protocol):
@@ -90,7 +75,8 @@ class _Variant:
         # what a call is checked against: the part of the user's circuit that is computed, and all of it, with
         # the boundary values that are inputs here
         nets = road.net, road.whole
-        self.circuit, self.whole = (boundary_inputs(n, compiled.initial) if compiled.initial else n for n in nets)
+        net, whole = (boundary_inputs(n, compiled.initial) if compiled.initial else n for n in nets)
+        self.signature = Signature(net, whole)
 
 
 class Program:
@@ -135,7 +121,16 @@ class Program:
         return explain(compiled.loops, known, self.plan, equations(self._road.net))
 
     def __repr__(self) -> str:
-        return f"<program {self._road.net.name}: {self._road.request.dtype} on {self._target}>"
+        request = self._road.request
+        by = "parameters" if request.wrt is None else listed(request.wrt, 6)
+        gradients = "" if request.wrt == () else f", gradients by {by}"
+        asked = [f"loss {request.loss}{gradients}"] if request.loss else []
+        asked += [f"returns {listed(request.returns, 6)}"] if request.returns else []
+        return f"<program {self._road.net.name}: {'; '.join(asked)}; {request.dtype} on {self._target}>"
+
+    @cached_property
+    def _asked(self) -> Asked:
+        return Asked.of(self._road)
 
     def _variant(self, initial: Mapping[str, Any] | None) -> _Variant:
         """The loop program for a call with, or without, initial values from the caller."""
@@ -152,6 +147,7 @@ class Program:
         self,
         params: Mapping[str, Any],
         /,
+        *unnamed: Never,
         lengths: Any = None,
         initial: Mapping[str, Any] | None = None,
         start: int = 1,
@@ -162,20 +158,24 @@ class Program:
 
         params   name -> array of its shape and the program's dtype
         lengths  whole numbers from 1 to T, one a sequence; {"t": …, "s": …} for two indices
-        initial  state before the first step, as ``Output.final`` has it; what is not named is zero
+        initial  state before the first step, as ``Output.final`` of any program of this network has it: of more
+                 lags than this one needs the newest are taken, states that it does not need are left alone, and
+                 those that are not named start from zero
         start    the absolute number of the first step
         seed     of dropout and the like: the same seed gives the same masks
-        inputs   time-major arrays [T, B, n] of the program's dtype, symbols [T, B] of whole numbers
+        inputs   by name: time-major arrays [T, B, n] of the program's dtype, symbols [T, B] of whole numbers
 
         Raises ValueError or TypeError that names the array, what was expected and what came; CircuitError for
         ``initial`` where the circuit cannot be cut.
         """
+        if unnamed:
+            raise Signature(self._road.net).unnamed("prog(", len(unnamed))
         philox_key(seed, "")  # raises for a seed that is none
         variant = self._variant(initial)
         dtype = np.dtype(self._road.request.dtype)
         if initial is not None:
-            inputs = {**inputs, **boundary_arrays(self._road.whole, self._road.states, initial, dtype)}
-        call = given(variant.circuit, params, inputs, lengths, start, dtype, variant.whole)
+            inputs = {**inputs, **self._road.initial.boundary_arrays(initial, dtype)}
+        call = variant.signature.given(params, inputs, lengths, start, dtype)
         order, batch = _batch(call, start, seed)
         arrays = _storage(variant, call, order, batch)
         poison = os.environ.get("BPTT_CHECK", "") not in ("", "0")
@@ -185,7 +185,7 @@ class Program:
                 key: _result(variant.loops.values[name], stored[name], call, order, batch)
                 for key, name in variant.loops.results.items()
             }
-        return _output(found, variant.compiled, self._road.net)
+        return _output(found, variant.compiled, self._road.net, self._asked)
 
 
 def _batch(call: Given, start: int, seed: int) -> tuple[Array | None, Batch]:
@@ -209,7 +209,7 @@ def _storage(variant: _Variant, call: Given, order: Array | None, batch: Batch) 
         if v.role == "param":
             whole, ranges = variant.compiled.parts.get(v.name, (v.name, ()))
             part = call.params[whole][tuple(slice(lo, hi) for lo, hi in ranges)]
-            arrays[v.name] = np.require(part, requirements=["C", "A", "W"])
+            arrays[v.name] = _behaved(part)
         elif v.role == "input":
             arrays[v.name] = _stored(v, call.arrays[v.name], order, batch)
     return arrays
@@ -225,7 +225,12 @@ def _stored(v: Value, array: Array, order: Array | None, batch: Batch) -> Array:
         room = np.empty((v.lead + steps + v.trail, *array.shape[1:]), array.dtype)
         room[v.lead : v.lead + steps] = array
         return room
-    return np.require(array, requirements=["C", "A", "W"])
+    return _behaved(array)
+
+
+def _behaved(array: Array) -> Array:
+    """The array as kernels take it: C-contiguous, aligned, writeable; a copy where it is not."""
+    return array if array.flags.carray else np.require(array, requirements=["C", "A", "W"])
 
 
 def _result(v: Value, stored: Array, call: Given, order: Array | None, batch: Batch) -> Array:
@@ -256,9 +261,9 @@ def _clear_padding(out: Array, axis: int, axes: Sequence[str], lengths: Array) -
     out[beyond] = 0
 
 
-def _output(found: Mapping[str, Array], compiled: Compiled, net: Circuit) -> Output:
+def _output(found: Mapping[str, Array], compiled: Compiled, net: Circuit, asked: Asked) -> Output:
     """Results sorted by kind: parts of a gradient in their whole, the lags of a state stacked."""
-    out = Output()
+    out = Output(None, Results("value", asked), Results("grad", asked), Results("final", asked))
     lags: dict[str, dict[int, Array]] = {}
     for key, array in found.items():
         kind, _, name = key.partition(":")

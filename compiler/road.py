@@ -20,6 +20,7 @@ from ..graph.simplify import canonical, expected_masks, simplify
 from .boundaries import one_value_a_slot
 from .checkpoint import checkpointed
 from .chunks import fuse, ring
+from .initial import States
 from .loop import Program as LoopProgram
 from .lower import lower
 from .merge import regroup_sums
@@ -84,7 +85,12 @@ class Road:
         """
         return states(self.net)
 
-    @property
+    @cached_property
+    def initial(self) -> States:
+        """What a call's initial state is checked against. Raises CircuitError as ``states`` does."""
+        return States(self.whole, self.states)
+
+    @cached_property
     def can_be_cut(self) -> bool:
         """Whether state can be carried from one call to the next."""
         try:
@@ -92,7 +98,7 @@ class Road:
         except CircuitError:
             return False
 
-    @property
+    @cached_property
     def has_own_initial_values(self) -> bool:
         """Whether the circuit states values before the start."""
         return any(is_boundary_name(n) and "+" not in n for n in self.net.eqs)

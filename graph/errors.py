@@ -80,6 +80,13 @@ class CircuitError(ValueError):
     """Equations that are no circuit: a cycle without a delay, a delay and an advance in one cycle, …"""
 
 
+class UnknownNameError(KeyError):
+    """A name that is not there; the message is shown as it stands, where KeyError would show its quotes."""
+
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else ""
+
+
 def _excerpt(source: str, column: int) -> tuple[str, int | None]:
     """A readable part of a source line, and where in it the column lies."""
     indent = len(source) - len(source.lstrip())
@@ -106,3 +113,17 @@ def did_you_mean(name: str, known: Iterable[str]) -> str | None:
 
     near = get_close_matches(name, list(known), n=2, cutoff=0.6)
     return f"did you mean {' or '.join(near)}?" if near else None
+
+
+def listed(names: Iterable[str], most: int = 24) -> str:
+    """Names for a message: ``a, b, c``; of very many the first, and how many more there are; ``nothing`` of none."""
+    found = list(names)
+    more = f" and {len(found) - most} more" if len(found) > most else ""
+    return ", ".join(found[:most]) + more if found else "nothing"
+
+
+def unknown(problem: str, name: str, known: Iterable[str], has: str = "it has") -> str:
+    """The message for a name that is not there: the problem, what there is, and the nearest of it."""
+    names = list(known)
+    near = did_you_mean(name, names)
+    return f"{problem}; {has} {listed(names)}" + (f"; {near}" if near else "")

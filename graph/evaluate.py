@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Never
 
 import numpy as np
 
 from .circuit import Circuit, reachable, step_name
 from .expr import Node, time_axes
-from .inputs import Given, given
+from .inputs import Given, Signature
 from .ops.table import TABLE
 from .random import mask_bits, mask_value
 from .simplify import expected_masks
@@ -23,6 +23,7 @@ def evaluate(
     circuit: Circuit,
     params: Mapping[str, Any],
     /,
+    *unnamed: Never,
     lengths: Any = None,
     start: int = 1,
     seed: int = 0,
@@ -47,11 +48,13 @@ def evaluate(
     """
     if not isinstance(circuit, Circuit):
         raise TypeError(f"evaluate takes a circuit, not {circuit!r}; a cell becomes one by net = cell(x=…, h=…)")
+    if unnamed:
+        raise Signature(circuit).unnamed("evaluate(net, ", len(unnamed))
     names = list(circuit.eqs) if returns is None else [returns] if isinstance(returns, str) else list(returns)
     wanted = reachable(circuit, names)
     if not training:
         wanted = expected_masks(wanted)
-    call = given(wanted, params, inputs, lengths, start, whole=circuit)
+    call = Signature(wanted, circuit).given(params, inputs, lengths, start)
     if wanted.unfolding is not None:
         return _values(wanted, names, call, seed)
     dag = unfold(wanted, call.sizes["t"], call.sizes.get("s"), ragged=bool(call.lengths), start=start)

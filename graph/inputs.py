@@ -1,7 +1,8 @@
 """What a caller gives, checked: names, shapes, kinds of numbers, lengths, symbols in range.
 
-The reference and compiled programs share these checks. Every error is a ValueError (for a kind of number a
-TypeError) that names the array, what was expected and what came.
+The reference and compiled programs share these checks. What they need to know of the circuit is found once, in a
+``Signature``; a call looks at arrays only. Every error is a ValueError (for a kind of number a TypeError) that names
+the array, what was expected and what came.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .circuit import Circuit, is_boundary_name
-from .errors import did_you_mean
+from .errors import listed, unknown
 from .expr import TIME_AXES, Node, topological
 
 if TYPE_CHECKING:
@@ -50,40 +51,71 @@ class Given:
         return int(each.sum()) if "b" in axes else int(each[0])
 
 
-def given(
-    circuit: Circuit,
-    params: Mapping[str, Any],
-    inputs: Mapping[str, Any],
-    lengths: Any = None,
-    start: int = 1,
-    dtype: Any = None,
-    whole: Circuit | None = None,
-) -> Given:
-    """The arguments of a call, checked against what a circuit declares.
+class Signature:
+    """What a circuit takes, found once: its calls are checked against this.
 
-    dtype: that which arrays of numbers must have; None: all are taken and become float64. Inputs named like
-    boundary values ("h[0]") that are not given are zero. Parameters that no equation needs may be missing.
-    whole: the network of which ``circuit`` is a part; what is a target there may be -1.
+    axes     of all that is computed                   used      parameters and inputs that equations read
+    needed   what has to be given: those that are used, the inputs of an unfolded graph by the name of the whole
+    symbols  input -> (its smallest symbol, the number of its values)
+    zero     inputs named like boundary values, "h[0]", that are zero where they are not given
+    whole    the network of which ``circuit`` is a part; what is a target there may be -1, no target
     """
-    if not _whole(start) or not 1 <= start < LARGEST_STEP:
-        raise ValueError(f"start: expected the number of the first step, from 1 to 2**53, got {start!r}")
-    used = {n.attr: n for n in topological(circuit.eqs.values()) if n.op in ("param", "input")}
-    checked = _parameters(circuit, params, used, dtype)
-    sizes, arrays = _inputs(circuit, inputs, used, dtype)
-    found = _lengths(lengths, sizes, circuit)
-    sizes = {a: sizes[a] for a in ("t", "s", "b") if a in sizes}
-    for name, node in circuit.input_nodes.items():
-        if name in arrays:
-            _check_shape(circuit, name, node, arrays[name], sizes)
-        elif is_boundary_name(name) and name in used:
-            fill = -1 if node.dtype == "i" else 0.0
-            shape = tuple(sizes[a] for a in node.axes) + node.shape
-            arrays[name] = np.full(shape, fill, np.int64 if node.dtype == "i" else dtype or np.float64)
-    result = Given(checked, arrays, sizes, found)
-    _check_unfolding(circuit, result)
-    _check_symbols(whole or circuit, result)
-    _check_positions(whole or circuit, result)
-    return result
+
+    def __init__(self, circuit: Circuit, whole: Circuit | None = None) -> None:
+        self.circuit, self.whole = circuit, whole or circuit
+        order = topological(circuit.eqs.values())
+        leaves = circuit.unfolding.leaves if circuit.unfolding else {}
+        self.axes = frozenset(a for n in order for a in n.axes)
+        self.used = frozenset(n.attr for n in order if n.op in ("param", "input"))
+        self.zero = {n: node for n, node in circuit.input_nodes.items() if n in self.used and is_boundary_name(n)}
+        self.needed = (self.used | {leaves[n][0] for n in self.used if n in leaves}) - self.zero.keys()
+        self.symbols = _symbol_ranges(self.whole)
+
+    @property
+    def inputs(self) -> list[str]:
+        """The inputs that have to be given, in their order."""
+        return [n for n in self.circuit.input_nodes if n in self.needed]
+
+    def given(
+        self,
+        params: Mapping[str, Any],
+        inputs: Mapping[str, Any],
+        lengths: Any = None,
+        start: int = 1,
+        dtype: Any = None,
+    ) -> Given:
+        """The arguments of a call, checked.
+
+        dtype: that which arrays of numbers must have; None: all are taken and become float64. Inputs named like
+        boundary values that are not given are zero. Parameters that no equation needs may be missing.
+        """
+        if not _whole(start) or not 1 <= start < LARGEST_STEP:
+            raise ValueError(f"start: expected the number of the first step, from 1 to 2**53, got {start!r}")
+        checked = _parameters(self, params, dtype)
+        sizes, arrays = _inputs(self, inputs, dtype)
+        found = _lengths(lengths, sizes, self)
+        sizes = {a: sizes[a] for a in ("t", "s", "b") if a in sizes}
+        for name, array in arrays.items():
+            _check_shape(self.circuit, name, array, sizes)
+        for name, node in self.zero.items():
+            if name not in arrays:
+                shape = tuple(sizes[a] for a in node.axes) + node.shape
+                whole = node.dtype == "i"
+                arrays[name] = np.full(shape, -1 if whole else 0.0, np.int64 if whole else dtype or np.float64)
+        result = Given(checked, arrays, sizes, found)
+        _check_unfolding(self.circuit, result)
+        _check_symbols(self, result)
+        _check_positions(self.whole, result)
+        return result
+
+    def unnamed(self, call: str, n: int) -> TypeError:
+        """The error for a call with ``n`` arguments after the parameters that have no name."""
+        named = ", ".join(f"{name}={name}" for name in self.inputs)
+        return TypeError(
+            f"{self.circuit.name}: inputs are given by name, and {n} came without one\n"
+            f"  expected: {call}params{', ' if named else ''}{named})\n"
+            f"  mend: lengths=, start= and all other arguments are given by name too"
+        )
 
 
 def _whole(x: Any) -> bool:
@@ -91,71 +123,63 @@ def _whole(x: Any) -> bool:
 
 
 # ---- parameters ----------------------------------------------------------------------------------
-def _parameters(circuit: Circuit, params: Mapping[str, Any], used: Mapping[str, Node], dtype: Any) -> dict[str, Array]:
+def _parameters(signature: Signature, params: Mapping[str, Any], dtype: Any) -> dict[str, Array]:
     if not isinstance(params, Mapping):
         raise TypeError(f"params: expected name -> array, as net.init() gives, got {type(params).__name__}")
-    checked: dict[str, Array] = {}
+    circuit, checked = signature.circuit, dict[str, "Array"]()
     for name, node in circuit.param_nodes.items():
         if name not in params:
-            if name in used:
+            if name in signature.used:
                 raise ValueError(
                     _missing(f"the parameter {name} of {circuit.name}", f"an array of shape {node.shape}", params)
                 )
             continue
-        array = _numbers(f"the parameter {name}", params[name], dtype)
+        array = _numbers("parameter", name, params[name], dtype)
         if array.shape != node.shape:
             raise ValueError(f"the parameter {name}: expected the shape {node.shape}, got {array.shape}")
         checked[name] = array
-    for name in params:
-        if name not in circuit.param_nodes:
-            raise ValueError(_unknown(f"{circuit.name} has no parameter {name}", name, circuit.param_nodes))
+    if len(checked) != len(params):
+        name = next(n for n in params if n not in checked)
+        raise ValueError(unknown(f"{circuit.name} has no parameter {name}", name, circuit.param_nodes))
     return checked
 
 
-def _numbers(what: str, value: Any, dtype: Any) -> Array:
+def _numbers(kind: str, name: str, value: Any, dtype: Any) -> Array:
     array = np.asarray(value)
     if dtype is None:
         if array.dtype.kind not in "fiub":
-            raise TypeError(f"{what}: expected numbers, got an array of {array.dtype}")
+            raise TypeError(f"the {kind} {name}: expected numbers, got an array of {array.dtype}")
         return array.astype(np.float64)
     if array.dtype != dtype:
-        raise TypeError(f"{what}: expected an array of {np.dtype(dtype)}, got {array.dtype}; convert it with astype")
+        raise TypeError(
+            f"the {kind} {name}: expected an array of {np.dtype(dtype)}, got {array.dtype}; convert it with astype"
+        )
     return array
 
 
 def _missing(what: str, expected: str, known: Mapping[str, Any]) -> str:
-    return f"{what} is missing: expected {expected}, got only {', '.join(known) or 'none'}"
-
-
-def _unknown(problem: str, name: str, known: Mapping[str, Any]) -> str:
-    near = did_you_mean(name, known)
-    return f"{problem}; it has {', '.join(known) or 'none'}" + (f"; {near}" if near else "")
+    return f"{what} is missing: expected {expected}, got only {listed(known)}"
 
 
 # ---- inputs --------------------------------------------------------------------------------------
 def _inputs(
-    circuit: Circuit, inputs: Mapping[str, Any], used: Mapping[str, Node], dtype: Any
+    signature: Signature, inputs: Mapping[str, Any], dtype: Any
 ) -> tuple[dict[str, int], dict[str, Array]]:
     """Arrays, and the sizes that they have; the first array to show a size decides it."""
+    circuit = signature.circuit
     sizes: dict[str, int] = {}
     arrays: dict[str, Array] = {}
     for name in inputs:
         if name not in circuit.input_nodes:
-            known = {n: x for n, x in circuit.input_nodes.items() if not is_boundary_name(n)}
-            raise ValueError(_unknown(f"{circuit.name} has no input {name}", name, known))
-    needed = set(used)
-    if circuit.unfolding:
-        needed |= {circuit.unfolding.leaves[n][0] for n in used if n in circuit.unfolding.leaves}
+            known = [n for n in circuit.input_nodes if not is_boundary_name(n)]
+            raise ValueError(unknown(f"{circuit.name} has no input {name}", name, known))
     for name, node in circuit.input_nodes.items():
         if name not in inputs:
-            if name in needed and not is_boundary_name(name):
+            if name in signature.needed:
                 raise ValueError(_missing(f"the input {name} of {circuit.name}", f"an array {form(node)}", inputs))
             continue
-        array = (
-            _symbols(name, node, inputs[name])
-            if node.dtype == "i"
-            else _numbers(f"the input {name}", inputs[name], dtype)
-        )
+        value = inputs[name]
+        array = _symbols(name, node, value) if node.dtype == "i" else _numbers("input", name, value, dtype)
         if array.ndim != len(node.axes) + len(node.shape):
             raise ValueError(f"the input {name}: expected an array {form(node)}, got the shape {array.shape}")
         for a, n in zip(node.axes, array.shape, strict=False):
@@ -179,7 +203,8 @@ def _symbols(name: str, node: Node, value: Any) -> Array:
     return array.astype(np.int64, copy=False)
 
 
-def _check_shape(circuit: Circuit, name: str, node: Node, array: Array, sizes: Mapping[str, int]) -> None:
+def _check_shape(circuit: Circuit, name: str, array: Array, sizes: Mapping[str, int]) -> None:
+    node = circuit.input_nodes[name]
     expected = tuple(sizes[a] for a in node.axes) + node.shape
     if array.shape != expected:
         shown = ", ".join(f"{SIZE_NAMES[a]} = {sizes[a]}" for a in node.axes)
@@ -193,12 +218,13 @@ def _check_shape(circuit: Circuit, name: str, node: Node, array: Array, sizes: M
 
 
 # ---- lengths -------------------------------------------------------------------------------------
-def _lengths(lengths: Any, sizes: dict[str, int], circuit: Circuit) -> dict[str, Array]:
+def _lengths(lengths: Any, sizes: dict[str, int], signature: Signature) -> dict[str, Array]:
     """The lengths of each axis that has its own; completes ``sizes``."""
+    circuit = signature.circuit
     if circuit.unfolding:
         for a, n in circuit.unfolding.sizes.items():
             sizes.setdefault(a, n)
-    axes = {a for n in topological(circuit.eqs.values()) for a in n.axes} | set(sizes)
+    axes = signature.axes | sizes.keys()
     each = lengths if isinstance(lengths, Mapping) else {} if lengths is None else {"t": lengths}
     found: dict[str, Array] = {}
     for a, value in each.items():
@@ -279,18 +305,26 @@ def _within(axes: Sequence[str], call: Given) -> Array:
     return found
 
 
-def _check_symbols(circuit: Circuit, call: Given) -> None:
-    """Symbols are in range within the lengths; -1, no symbol, only as a target and before the start."""
-    targets = {n.args[1].attr for n in topological(circuit.eqs.values()) if n.op in TARGETS and n.args[1].op == "input"}
+def _symbol_ranges(circuit: Circuit) -> dict[str, tuple[int, int]]:
+    """Input -> its smallest symbol and the number of its values; -1 is smallest for targets and before the start."""
+    order = topological(circuit.eqs.values())
+    targets = {n.args[1].attr for n in order if n.op in TARGETS and n.args[1].op == "input"}
     if circuit.unfolding:
         targets |= {circuit.unfolding.leaves[n][0] for n in targets if n in circuit.unfolding.leaves}
-    for name, node in circuit.input_nodes.items():
-        values = circuit.symbols.get(name, 0)
-        if node.dtype != "i" or name not in call.arrays or not values:
+    return {
+        name: (-1 if name in targets or is_boundary_name(name) else 0, values)
+        for name, node in circuit.input_nodes.items()
+        if node.dtype == "i" and (values := circuit.symbols.get(name, 0))
+    }
+
+
+def _check_symbols(signature: Signature, call: Given) -> None:
+    """Symbols are in range within the lengths; -1, no symbol, only as a target and before the start."""
+    for name, (lowest, values) in signature.symbols.items():
+        array = call.arrays.get(name)
+        if array is None or (array.min() >= lowest and array.max() < values):
             continue
-        array = call.arrays[name]
-        lowest = -1 if name in targets or is_boundary_name(name) else 0
-        wrong = ((array < lowest) | (array >= values)) & _within(node.axes, call)
+        wrong = ((array < lowest) | (array >= values)) & _within(signature.whole.input_nodes[name].axes, call)
         if wrong.any():
             place = tuple(int(i[0]) for i in np.nonzero(wrong))
             none = " (or -1, no target)" if lowest < 0 else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,30 @@ def test_one_name_is_one_name() -> None:
 
 
 # ---- a call ----------------------------------------------------------------------------------------
+def test_inputs_are_given_by_name(program: compiler.Program) -> None:
+    x, y = inputs().values()
+    for unnamed in ((x, y), (x,)):
+        with pytest.raises(TypeError, match=r"inputs are given by name.*\n  expected: prog\(params, x=x, y=y\)"):
+            program(lstm().init(), *unnamed)
+    with pytest.raises(TypeError, match=r"expected: evaluate\(net, params, x=x, y=y\)"):
+        graph.evaluate(lstm(), lstm().init(), x, y)
+
+
+def test_a_call_does_not_walk_the_circuit(program: compiler.Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    state = {n: np.zeros((B, 4), np.float32) for n in "hc"}
+    before = program(lstm().init(), **inputs(), initial=state)
+
+    def walked(*_: Any) -> None:
+        raise RuntimeError("a call walked the circuit")
+
+    for module in ("graph.inputs", "graph.carry", "compiler.initial"):
+        monkeypatch.setattr(importlib.import_module(f"bptt.{module}"), "topological", walked)
+    after = program(lstm().init(), **inputs(), initial=state)
+    assert (before.loss, list(before.final)) == (after.loss, list(after.final))
+    with pytest.raises(RuntimeError, match="walked"):
+        graph.evaluate(lstm(), lstm().init(), **inputs())
+
+
 def inputs(dtype: str = "float32") -> dict[str, Any]:
     return {"x": np.zeros((T, B, 3), dtype), "y": np.zeros((T, B), int)}
 

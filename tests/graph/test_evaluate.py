@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from bptt import graph, rnn
 from bptt.graph.circuit import Circuit
-from bptt.graph.inputs import given
+from bptt.graph.inputs import Signature
 from bptt.graph.unfold import unfold
 from derivatives import numbers
 
@@ -183,7 +183,7 @@ def test_kinds_of_numbers() -> None:
     assert "the input x: expected numbers, got an array of <U1" in fails(TypeError, x=np.full((T, B, 3), "a"))
     params, inputs = data()
     with pytest.raises(TypeError, match="the parameter W: expected an array of float32, got float64; convert it"):
-        given(net(), params, inputs, dtype=np.float32)
+        Signature(net()).given(params, inputs, dtype=np.float32)
 
 
 def test_symbols_out_of_range() -> None:
