@@ -8,10 +8,10 @@ adjoint of a sum that is the argument of the equation's nonlinearity, where it i
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from . import build as b
-from . import expr
+from . import expr, provenance
 from .circuit import Circuit, is_boundary_name
 from .dependence import dependent, new_mark
 from .errors import CircuitError, did_you_mean
@@ -129,6 +129,8 @@ class _Reverse:
         self.terms: dict[str, dict[str, list[Node]]] = {}
         self.parts: dict[str, dict[str, Node]] = {}
         self.current = loss
+        self.behalf = circuit.eqs[loss]
+        self.notes: dict[str, str] = {}
         self.steps = Steps(self.name)
 
     # ---- the sweep ----
@@ -164,8 +166,10 @@ class _Reverse:
             if n.op in ("ref", "input", "param"):
                 self.terms.setdefault(n.attr, {}).setdefault(name, []).append(g)
                 continue
+            self.behalf = root
             if n is not root and _is_preactivation(n, root, live) and g.op != "ref" and g.axes:
                 g = self.name(g)
+            self.behalf = n
             for a, da in zip(n.args, self._vjp(n, g, guards.get(n, ()), live), strict=True):
                 if da is not None and a in live:
                     if da.type != a.type:
@@ -210,22 +214,43 @@ class _Reverse:
             primes += PRIME
         self.taken.add(label)
         self.parts.setdefault(self.current, {})[label] = x
+        self.notes[label] = provenance.of_part(self.current, self.circuit.eqs[self.current], self.behalf)
         self.names[x] = ref(label, x)
         return self.names[x]
 
     # ---- the result ----
     def _assembled(self) -> Circuit:
         found: dict[str, Node] = {}
+        likes: dict[str, Node] = {}
         for name in reversed(self.eqs):
             if name in self.terms or name in self.wanted:
+                likes[name] = self.eqs[name]
                 found[self.mark + name] = self._total(name, self.eqs[name])
             found |= self.parts.get(name, {})
         for name in self.wanted:
             if name not in self.eqs:
-                found[self.mark + name] = self._total(name, _like(self.circuit, name))
+                likes[name] = _like(self.circuit, name)
+                found[self.mark + name] = self._total(name, likes[name])
         self._refer(found)
+        notes = {**self.circuit.notes, **self._notes(likes), **self.notes}
         grads = {name: self.mark + name for name in self.wanted}
-        return self.circuit.with_eqs({**self.circuit.eqs, **found}, grads=grads, order=self.mark)
+        return self.circuit.with_eqs({**self.circuit.eqs, **found}, grads=grads, order=self.mark, notes=notes)
+
+    def _notes(self, likes: Mapping[str, Node]) -> dict[str, str]:
+        """What each adjoint is made of, as the comment of its equation."""
+        reads = {name: provenance.readers(name, self.eqs[name]) for name in self.active}
+        notes: dict[str, str] = {}
+        for name, like in likes.items():
+            sources = [source for source in reversed(self.eqs) if source in self.terms.get(name, {})]
+            readers = [reader for source in sources for reader in reads[source].get(name, ())]
+            written = [(self.circuit.eqs[source], self.eqs[source]) for source in sources]
+            through = [n for pair in written for n in provenance.passed_through(*pair, name, self.circuit.eqs)]
+            notes[self.mark + name] = (
+                provenance.of_loss(name, like)
+                if name == self.loss and not readers
+                else provenance.of_total(name, like, readers, through)
+            )
+        return notes
 
     def _total(self, name: str, like: Node) -> Node:
         """The sum of the contributions to an adjoint, in the order of the equations that they come from."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from .expr import TIME_AXES
 from .language import Statement, Term
 from .ops.table import TABLE
+from .provenance import Name, Note
 from .show import joined, statements_and_shapes
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ def latex(circuit: Circuit, comments: bool = False) -> str:
     """The equations of a circuit as an ``aligned`` environment (needs amsmath).
 
     Names stay what the user called them: ``W_f`` has a subscript, ``alpha`` and ``δ`` are Greek letters,
-    ``h1`` has the index 1. ``comments``: with the comments that the equations were given.
+    ``h1`` has the index 1. ``comments``: with the comments that the equations were given, at the
+    right; those of an adjoint say which equations its terms come from.
     """
     equations, shapes = statements_and_shapes(circuit)
     printer = Printer(circuit, shapes)
@@ -45,7 +47,7 @@ def latex(circuit: Circuit, comments: bool = False) -> str:
         else:
             right = printer.write(group[0].value)
         note = group[0].note if comments else None
-        lines.append(f"{left} &= {right}" + (rf" && \text{{{escaped(note)}}}" if note else ""))
+        lines.append(f"{left} &= {right}" + (f" && {comment(note)}" if note else ""))
     return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"
 
 
@@ -177,6 +179,17 @@ FUNCTIONS: dict[str, Callable[..., str]] = {
     "outer": lambda p, a, b: rf"{p.inside(a, 5)}\, {p.inside(b, 6)}^\top",
     "diag": lambda p, a: rf"\operatorname{{diag}}{brackets(p.write(a))}",
 }
+
+
+def comment(note: str) -> str:
+    """A comment as text; the names in one that ``grad`` wrote are set as in the equations."""
+    if not isinstance(note, Note):
+        return rf"\text{{{escaped(note)}}}"
+    parts = [
+        f"${identifier(piece.name, superscript=', '.join(piece.index))}$" if isinstance(piece, Name) else escaped(piece)
+        for piece in note.pieces
+    ]
+    return rf"\text{{{''.join(parts)}}}"
 
 
 # ---- names ---------------------------------------------------------------------------------------

@@ -34,6 +34,8 @@ TRANSPARENT = {"expand", "reduce", "at", "place", "first", "number"}
 """Operations that are written so that a scalar among their arguments stays a scalar."""
 LARGEST = 100_000
 """An equation of more terms (functions of functions can grow without measure) prints as …"""
+WIDEST = 72
+"""Comments stand below each other, except behind longer equations."""
 
 
 def text(circuit: Circuit, comments: bool = False, of: str | None = None) -> str:
@@ -41,7 +43,8 @@ def text(circuit: Circuit, comments: bool = False, of: str | None = None) -> str
 
     Those of a circuit and of its adjoint can be parsed again; those of an unfolded graph, h[1] = …, are to be read.
 
-    comments  with the comments that the equations were given
+    comments  with the comments that the equations were given; those of an adjoint say which equations its terms
+              come from, see ``graph/provenance.py``
     of        only this equation, with what it reads written out: s[3] = f(f(f(s[0], x[1]), x[2]), x[3]) for the
               third step of an unfolded graph
 
@@ -49,15 +52,15 @@ def text(circuit: Circuit, comments: bool = False, of: str | None = None) -> str
     """
     if of is not None:
         circuit = circuit.with_eqs({of: written_out(circuit, of)})
-    lines: list[str] = []
+    lines: list[tuple[str, str | None]] = []
     for group in joined(*statements_and_shapes(circuit)):
         value = group[0].value
         if len(group) > 1:
             value = call("split", value.args[0], number(len(group)))
         line = f"{', '.join(str(indexed(s.name, s.items)) for s in group)} = {value}"
-        note = group[0].note if comments else None
-        lines.append(f"{line}    # {note}" if note else line)
-    return "\n".join(lines)
+        lines.append((line, group[0].note if comments else None))
+    column = max((len(line) for line, note in lines if note and len(line) <= WIDEST), default=0)
+    return "\n".join(f"{line:{column}}    # {note}" if note else line for line, note in lines)
 
 
 def written_out(circuit: Circuit, name: str) -> Node:
@@ -149,7 +152,8 @@ class Writer:
 
     def equation(self, label: str, root: Node) -> Term:
         """The right side of the equation ``label``."""
-        self.adjoint = bool(self.circuit.grads) and label.startswith(self.circuit.order)
+        # of any order: the marks are δ, δ2, δ3
+        self.adjoint = bool(self.circuit.grads) and label.startswith(self.circuit.order.rstrip("0123456789"))
         self.label = label
         self._done.clear()  # a mask is written in another way outside its own equation
         term = self.term(root)
