@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..graph.circuit import Circuit, reachable
+from ..graph.doors import require_circuit
 from ..graph.errors import CircuitError, did_you_mean
 from ..graph.expr import topological
 from ..graph.grad import differentiable
@@ -92,10 +93,7 @@ def _names(given: str | Sequence[str]) -> tuple[str, ...]:
 
 
 def _check_types(net: object, plan: object) -> None:
-    if not isinstance(net, Circuit):
-        raise TypeError(
-            f"compile takes a circuit, whose sizes are known, not {net!r}; a cell becomes one by net = cell(x=…, h=…)"
-        )
+    require_circuit(net, "compile")
     if plan is not None and not isinstance(plan, Plan):
         raise TypeError(f"plan: expected a Plan, such as Plan(chunk=4), got {plan!r}")
 

@@ -124,7 +124,8 @@ class Results(dict[str, "Array"]):
 
     def __missing__(self, name: object) -> Array:
         why = {"value": self.asked.no_value, "grad": self.asked.no_grad, "final": self.asked.no_final}[self.kind]
-        raise UnknownNameError(f"out.{self.kind} of {self.asked.net} has {listed(self)}, and no {name!r}: {why(str(name))}")
+        has = f"out.{self.kind} of {self.asked.net} has {listed(self)}"
+        raise UnknownNameError(f"{has}, and no {name!r}: {why(str(name))}")
 
     def __repr__(self) -> str:
         return f"<{self.kind}: {_shapes(self)}>"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Never
 import numpy as np
 
 from .circuit import Circuit, reachable, step_name
+from .doors import require_circuit
 from .expr import Node, time_axes
 from .inputs import Given, Signature
 from .ops.table import TABLE
@@ -46,8 +47,7 @@ def evaluate(
     Raises ValueError, naming the array and what was expected, for arrays that do not fit, and CircuitError
     for equations that have no value (an opaque function, a loop without a delay).
     """
-    if not isinstance(circuit, Circuit):
-        raise TypeError(f"evaluate takes a circuit, not {circuit!r}; a cell becomes one by net = cell(x=…, h=…)")
+    require_circuit(circuit, "evaluate")
     if unnamed:
         raise Signature(circuit).unnamed("evaluate(net, ", len(unnamed))
     names = list(circuit.eqs) if returns is None else [returns] if isinstance(returns, str) else list(returns)

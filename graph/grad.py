@@ -14,6 +14,7 @@ from . import build as b
 from . import expr, provenance
 from .circuit import Circuit, is_boundary_name
 from .dependence import dependent, new_mark
+from .doors import require_circuit
 from .errors import CircuitError, did_you_mean
 from .expr import Node, ref, topological
 from .ops.table import TABLE
@@ -33,6 +34,7 @@ def grad(circuit: Circuit, loss: str, wrt: str | Iterable[str] | None = None) ->
     Raises CircuitError for a loss with a time or with features, and for a name in ``wrt`` that is none of
     these.
     """
+    require_circuit(circuit, "grad")
     circuit, wanted = differentiable(circuit, loss, wrt)
     return _Reverse(circuit, loss, wanted).result()
 

@@ -13,6 +13,7 @@ from . import build as b
 from . import expr
 from .circuit import Circuit, is_boundary_name
 from .dependence import dependent, new_mark
+from .doors import require_circuit
 from .errors import CircuitError, did_you_mean
 from .expr import Node, ref, topological
 from .ops.table import TABLE
@@ -28,6 +29,7 @@ def jvp(circuit: Circuit, wrt: str | Iterable[str] | None = None) -> Circuit:
 
     Raises CircuitError for a name in ``wrt`` that is none of these.
     """
+    require_circuit(circuit, "jvp")
     wanted = [n for n in circuit.param_nodes if n not in circuit.constants] if wrt is None else wrt
     names = [wanted] if isinstance(wanted, str) else list(wanted)
     for name in names:

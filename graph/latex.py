@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from .doors import require_circuit
 from .expr import TIME_AXES
 from .language import Statement, Term
 from .ops.table import TABLE
@@ -36,6 +37,7 @@ def latex(circuit: Circuit, comments: bool = False) -> str:
     ``h1`` has the index 1. ``comments``: with the comments that the equations were given, at the
     right; those of an adjoint say which equations its terms come from.
     """
+    require_circuit(circuit, "latex")
     equations, shapes = statements_and_shapes(circuit)
     printer = Printer(circuit, shapes)
     lines = []

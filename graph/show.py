@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from .circuit import is_boundary_name
+from .doors import require_circuit
 from .errors import CircuitError, did_you_mean
 from .expr import Node, substitute, topological
 from .forms import FORMS, labelled
@@ -50,6 +51,7 @@ def text(circuit: Circuit, comments: bool = False, of: str | None = None) -> str
 
     Raises CircuitError for an ``of`` that has no equation, or that reads itself.
     """
+    require_circuit(circuit, "text")
     if of is not None:
         circuit = circuit.with_eqs({of: written_out(circuit, of)})
     lines: list[tuple[str, str | None]] = []

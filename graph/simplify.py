@@ -17,6 +17,7 @@ from collections.abc import Callable, Collection, Container, Iterable, Mapping
 
 from . import build as b
 from .circuit import Circuit, reachable, references
+from .doors import require_circuit
 from .expr import Node, rebuild, substitute, topological
 from .ops.table import TABLE
 
@@ -29,6 +30,7 @@ def simplify(circuit: Circuit, names: Iterable[str] | None = None, opaque: Colle
     still be differentiated by them. They are wanted too.
     Raises CircuitError for a wanted name that has no equation.
     """
+    require_circuit(circuit, "simplify")
     wanted = list(circuit.eqs) if names is None else list(dict.fromkeys([*names, *opaque]))
     circuit = reachable(circuit, wanted) if names is not None else circuit
     rewriter = _Rewriter(circuit.eqs, set(wanted), opaque=opaque)

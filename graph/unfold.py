@@ -17,6 +17,7 @@ from itertools import product
 from . import build as b
 from . import expr
 from .circuit import Circuit, Unfolding, step_name
+from .doors import require_circuit
 from .errors import CircuitError
 from .expr import Node, const, time_axes, topological
 
@@ -30,6 +31,7 @@ def unfold(circuit: Circuit, T: int, S: int | None = None, ragged: bool = False,
     start: the number of the first step, in a window of a longer sequence. Raises CircuitError for a number of
     steps below 1, and for a circuit that has a second index when S is missing.
     """
+    require_circuit(circuit, "unfold")
     if circuit.unfolding is not None:
         raise CircuitError(f"{circuit.name} is unfolded already; unfold the circuit that it comes from")
     sizes = {"t": _steps("T", T)}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Never
 
 from ..graph.circuit import Circuit
+from ..graph.doors import bind
 from ..graph.elaborate import elaborate
 from ..graph.errors import LanguageError, did_you_mean
 from ..graph.language import Equations
@@ -18,13 +19,14 @@ class Cell:
     """Equations whose sizes are open: ``lstm(x=64, h=256, o=96)`` is the circuit with sizes bound.
 
     A size is an integer for a vector, a tuple for any shape (``W=(3, 4)``, ``a=()`` for a scalar), and for a
-    symbol the number of its values. Sizes that follow from others may be left out.
+    symbol the number of its values. Sizes that follow from others may be left out. What only a circuit has
+    (``init``, ``params``, ``states``, …) is an AttributeError here that says which sizes to bind.
     """
 
     def __init__(self, equations: Equations, system: System, init: Mapping[str, Any]) -> None:
         self.equations = equations
         self.system = system
-        self.init = dict(init)
+        self.init_rules = dict(init)
 
     @property
     def name(self) -> str:
@@ -47,13 +49,32 @@ class Cell:
 
     def __call__(self, /, **sizes: Any) -> Circuit:
         """The circuit with these sizes. Raises LanguageError where they clash, stay free or name nothing."""
-        return elaborate(self.system, sizes, self.init)
+        return elaborate(self.system, sizes, self.init_rules)
+
+    def binding(self) -> str:
+        """The call that binds its open sizes, one name for each: ``lstm(h=…, o=…, x=…)``."""
+        name = self.name if self.name.isidentifier() and self.name != "net" else "cell"
+        try:
+            self()
+        except LanguageError as error:
+            says = (error.mend or "").removeprefix("say ")
+            return name + says.removeprefix(self.name) if says.startswith(f"{self.name}(") else f"{name}(…)"
+        return f"{name}()"
+
+    def __getattr__(self, name: str) -> Never:
+        problem = f"a cell has no {name}"
+        if name in _OF_CIRCUITS:
+            problem = f"the cell {self.system.name} has no {name}: a circuit has, whose sizes are known\n  {bind(self)}"
+        raise AttributeError(problem)
 
     def __str__(self) -> str:
         return str(self.equations)
 
     def __repr__(self) -> str:
         return f"<cell {self.name}: inputs {', '.join(self.inputs)}; signals {', '.join(self.signals)}>"
+
+
+_OF_CIRCUITS = frozenset(n for n in (*dir(Circuit), *Circuit.__dataclass_fields__) if not n.startswith("_"))
 
 
 def define(

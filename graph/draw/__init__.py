@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..doors import require_circuit
 from .render import Drawing
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def draw_circuit(net: Circuit, operations: bool = False) -> Drawing:
 
     Raises RuntimeError when there is no Graphviz to place it.
     """
+    require_circuit(net, "draw_circuit")
     from .circuits import draw_signals
     from .operations import draw_operations
     from .reading import read
@@ -57,6 +59,7 @@ def draw_unrolled(
     Raises ValueError for less than one step, an axis that is none, norms of a signal that is not delayed or
     that are not one a step and in 0..1; RuntimeError when there is no Graphviz.
     """
+    require_circuit(net, "draw_unrolled")
     from . import beside, gradients
     from .reading import read
     from .rows import Shown

@@ -44,7 +44,7 @@ def test_what_cannot_be_compiled_is_refused_at_once(name: str) -> None:
 
 
 def test_a_cell_is_no_circuit() -> None:
-    with pytest.raises(TypeError, match=r"a cell becomes one by net = cell\(x=…, h=…\)"):
+    with pytest.raises(TypeError, match=r"a cell becomes a circuit when its sizes are bound: net = lstm"):
         compiler.compile(rnn.lstm, target="interpret")
 
 

@@ -1,0 +1,81 @@
+"""Cells: equations whose sizes are open, and what they say where a circuit is needed."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from bptt import compiler, graph, rnn
+
+CELL = rnn.lstm
+BINDING = "lstm(h=…, o=…, x=…)"
+DOORS: dict[str, Callable[[Any], object]] = {
+    "grad": lambda cell: graph.grad(cell, "L"),
+    "jvp": graph.jvp,
+    "unfold": lambda cell: graph.unfold(cell, 3),
+    "simplify": graph.simplify,
+    "text": graph.text,
+    "latex": graph.latex,
+    "draw_circuit": graph.draw_circuit,
+    "draw_unrolled": graph.draw_unrolled,
+    "evaluate": lambda cell: graph.evaluate(cell, {}),
+    "compile": compiler.compile,
+}
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_where_a_circuit_is_needed_a_cell_says_which_sizes_are_open(door: str) -> None:
+    with pytest.raises(TypeError) as caught:
+        DOORS[door](CELL)
+    assert f"{door} takes a circuit, and the sizes of the cell lstm are open" in str(caught.value)
+    assert f"mend: a cell becomes a circuit when its sizes are bound: net = {BINDING}" in str(caught.value)
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_what_is_no_network_is_refused(door: str) -> None:
+    with pytest.raises(TypeError, match=rf"{door} takes a circuit, not str 'h = 1'\n  mend: net = rnn.define"):
+        DOORS[door]("h = 1")
+
+
+@pytest.mark.parametrize("name", ["init", "params", "states", "outputs", "eqs", "constants"])
+def test_what_only_a_circuit_has(name: str) -> None:
+    with pytest.raises(AttributeError) as caught:
+        getattr(CELL, name)
+    assert f"the cell lstm has no {name}: a circuit has" in str(caught.value)
+    assert f"net = {BINDING}" in str(caught.value)
+    assert not hasattr(CELL, "zz")
+
+
+BOUND = {
+    "no sizes": ("s[t] = s[t-1] + 1", {}, "cell()"),
+    "a matrix": ("h[t] = A @ h[t-1]\no[t] = B @ h[t]", {"name": "lds"}, "lds(h=…, o=…)"),
+    "no name for Python": ("h[t] = W @ h[t-1]", {"name": "my net"}, "cell(h=…)"),
+    "equations that clash": ("h[t] = h[t-1] + concat(h[t-1], x[t])", {"name": "odd"}, "odd(…)"),
+}
+
+
+@pytest.mark.parametrize("case", BOUND)
+def test_the_call_that_binds(case: str) -> None:
+    text, options, binding = BOUND[case]
+    assert rnn.define(text, **options).binding() == binding
+
+
+def test_what_the_binding_names_is_enough() -> None:
+    bound = 0
+    for name, recipe in rnn.cells.CELLS.items():
+        inside = rnn.cells.cell(name).binding().partition("(")[2].rstrip(")")
+        named = [part.partition("=")[0].strip() for part in inside.split(", ") if "=" in part]
+        sizes = {n: recipe.sizes[n] for n in named if n in recipe.sizes}
+        if len(sizes) == len(named):
+            assert rnn.cells.cell(name)(**sizes).eqs
+            bound += 1
+    assert bound >= 20
+
+
+def test_cells_can_be_copied_and_pickled() -> None:
+    cell = rnn.define("h[t] = tanh(W @ h[t-1])", init={"W": 0.5})
+    for other in (copy.deepcopy(cell), pickle.loads(pickle.dumps(cell))):
+        assert (other(h=2).init()["W"] == 0.5).all()
