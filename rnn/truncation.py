@@ -54,8 +54,8 @@ class Truncated:
     k2       the steps that its gradient goes back, at least k1; None: k1
     options  of ``compiler.compile``: wrt, threads, checkpoint, plan
 
-    ``program``, a compiled program, computes loss and gradient; for k2 > k1 there is a second one, ``advance``, that
-    carries the state over the steps that the next window does not reach.
+    ``program``, compiled from ``circuit``, computes loss and gradient; for k2 > k1 there is a second one, ``advance``,
+    that carries the state over the steps that the next window does not reach.
 
     Raises CircuitError, naming the equation, where k1 is given and the network cannot be cut into windows; ValueError
     for k1 and k2 that make no sense.
@@ -79,12 +79,11 @@ class Truncated:
         self.lags = self._carried() if k1 is not None else None
         self.counted: str | None = None
         self.advance: Program | None = None
-        if self.k1 == self.k2:
-            self.program = compiler.compile(net, loss, target=target, dtype=dtype, **options)
-            return
-        selected, self.counted = truncate(net, loss)
-        self.program = compiler.compile(selected, loss, target=target, dtype=dtype, **options)
-        if self.lags:
+        self.circuit = net
+        if self.k1 != self.k2:
+            self.circuit, self.counted = truncate(net, loss)
+        self.program = compiler.compile(self.circuit, loss, target=target, dtype=dtype, **options)
+        if self.counted is not None and self.lags:
             reader, name = state_reader(net, loss)
             kept = {option: v for option, v in options.items() if option in ("threads", "plan")}
             self.advance = compiler.compile(reader, None, returns=(name,), target=target, dtype=dtype, **kept)
@@ -106,6 +105,13 @@ class Truncated:
         Raises ValueError for a batch that k1 and k2 do not fit and for a state that is missing, CircuitError for a
         batch that goes on where the network cannot be cut, and what the compiled program raises.
         """
+        inputs, initial = self.call(batch, state)
+        out = self.program(weights, lengths=batch.lengths, initial=initial, start=batch.start, seed=seed, **inputs)
+        after = out.final or None if self.counted is None else self._after(weights, batch, initial, seed)
+        return Window(float("nan") if out.loss is None else out.loss, out.grad, after)
+
+    def call(self, batch: Batch, state: Mapping[str, Array] | None) -> tuple[Arrays, Arrays | None]:
+        """The inputs and initial state with which ``program`` is called for a batch. Raises as ``step`` does."""
         self._check(batch)
         initial = self._initial(batch, state)
         inputs = dict(batch.inputs)
@@ -113,9 +119,7 @@ class Truncated:
             newest = np.zeros(_extent(self.net, batch.inputs), self.dtype)
             newest[batch.before :] = 1.0
             inputs[self.counted] = newest
-        out = self.program(weights, lengths=batch.lengths, initial=initial, start=batch.start, seed=seed, **inputs)
-        after = out.final or None if self.counted is None else self._after(weights, batch, initial, seed)
-        return Window(float("nan") if out.loss is None else out.loss, out.grad, after)
+        return inputs, initial
 
     def _after(
         self, weights: Mapping[str, Array], batch: Batch, initial: Mapping[str, Array] | None, seed: int
