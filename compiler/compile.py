@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..graph.circuit import Circuit, reachable
 from ..graph.doors import require_circuit
-from ..graph.errors import CircuitError, did_you_mean
+from ..graph.errors import CircuitError, unknown
 from ..graph.expr import topological
 from ..graph.grad import differentiable
 from .plan import Plan
@@ -122,5 +122,4 @@ def _check_opaque(net: Circuit, names: Sequence[str]) -> None:
 def _check_names(net: Circuit, names: Sequence[str]) -> None:
     for name in names:
         if name not in net.eqs:
-            near = did_you_mean(name, net.eqs)
-            raise CircuitError(f"{net.name} has no equation {name}" + (f"; {near}" if near else ""))
+            raise CircuitError(unknown(f"{net.name} has no equation {name}", name, net.eqs))

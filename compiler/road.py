@@ -13,7 +13,7 @@ from functools import cached_property
 from ..graph import build
 from ..graph.carry import carried, final_name, final_values, opened, states
 from ..graph.circuit import Circuit, is_boundary_name, reachable
-from ..graph.errors import CircuitError
+from ..graph.errors import CircuitError, unknown
 from ..graph.expr import Node, count, make, ref, topological
 from ..graph.grad import grad
 from ..graph.simplify import canonical, expected_masks, simplify
@@ -182,9 +182,10 @@ class Road:
             network = regroup_sums(network)
         passes = schedule(network)
         every = self.request.checkpoint
-        unknown = set(plan.place) - {*eqs, *self.whole.eqs}
-        if unknown:
-            raise ValueError(f"the plan places {', '.join(sorted(unknown))}, of which {net.name} has no equation")
+        for name in plan.place:
+            if name not in eqs and name not in self.whole.eqs:
+                problem = f"the plan places {name}, of which {net.name} has no equation"
+                raise ValueError(unknown(problem, name, self.whole.eqs))
         keep = place(network, passes, plan.place, sparing=every is not None)
         loops = lower(network, passes, keep, plan, net.name, self.request.dtype)
         loops = replace(loops, results={key: loops.results[n] for key, n in results.items()})

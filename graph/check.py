@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from .errors import CircuitError, did_you_mean
+from .errors import CircuitError, unknown
 from .expr import Node, time_axes, topological
 
 if TYPE_CHECKING:
@@ -40,8 +40,8 @@ def _resolves(circuit: Circuit, name: str, n: Node) -> None:
     root = circuit.eqs.get(n.attr)
     where = _place(circuit, name)
     if root is None:
-        near = did_you_mean(n.attr, circuit.eqs)
-        raise CircuitError(f"{where}: {name} reads {n.attr}, which has no equation" + (f"; {near}" if near else ""))
+        problem = f"{where}: {name} reads {n.attr}, which has no equation"
+        raise CircuitError(unknown(problem, n.attr, circuit.eqs, "there are"))
     if root.type != n.type:
         raise CircuitError(f"{where}: {name} reads {n.attr} as {tuple(n.type)}, but it is {tuple(root.type)}")
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from .errors import CircuitError
+from .errors import CircuitError, unknown
 from .expr import TIME_AXES, Node, topological
 
 if TYPE_CHECKING:
@@ -187,7 +187,7 @@ def reachable(circuit: Circuit, names: Iterable[str]) -> Circuit:
         if name in wanted:
             continue
         if name not in circuit.eqs:
-            raise CircuitError(f"{circuit.name} has no equation {name}; it has {', '.join(circuit.eqs)}")
+            raise CircuitError(unknown(f"{circuit.name} has no equation {name}", name, circuit.eqs))
         wanted.add(name)
         stack.extend(references([circuit.eqs[name]]))
     grads = {by: name for by, name in circuit.grads.items() if name in wanted}

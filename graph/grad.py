@@ -15,7 +15,7 @@ from . import expr, provenance
 from .circuit import Circuit, is_boundary_name
 from .dependence import dependent, new_mark
 from .doors import require_circuit
-from .errors import CircuitError, did_you_mean
+from .errors import CircuitError, unknown
 from .expr import Node, ref, topological
 from .ops.table import TABLE
 from .simplify import losses_of_logits
@@ -87,19 +87,17 @@ def _wanted(circuit: Circuit, wrt: str | Iterable[str] | None) -> list[str]:
         elif name in known or is_boundary_name(name):
             found[name] = None
         else:
-            near = did_you_mean(name, known)
-            raise CircuitError(
-                f"wrt: {circuit.name} has no parameter, input, signal or boundary value {name}"
-                + (f"; {near}" if near else "")
-            )
+            problem = f"wrt: {circuit.name} has no parameter, input, signal or boundary value {name}"
+            # in their order: names() is a set
+            there = (*circuit.param_nodes, *circuit.input_nodes, *circuit.eqs)
+            raise CircuitError(unknown(problem, name, (n for n in there if n not in circuit.constants)))
     return list(found)
 
 
 def _check_loss(circuit: Circuit, loss: str) -> None:
     root = circuit.eqs.get(loss)
     if root is None:
-        near = did_you_mean(loss, circuit.eqs)
-        raise CircuitError(f"{circuit.name} has no equation {loss} to differentiate" + (f"; {near}" if near else ""))
+        raise CircuitError(unknown(f"{circuit.name} has no equation {loss} to differentiate", loss, circuit.eqs))
     if root.shape or set(root.axes) - {"b"} or root.dtype != "f":
         axes = ", ".join("batch" if a == "b" else a for a in root.axes) or "nothing"
         raise CircuitError(

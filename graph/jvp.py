@@ -14,7 +14,7 @@ from . import expr
 from .circuit import Circuit, is_boundary_name
 from .dependence import dependent, new_mark
 from .doors import require_circuit
-from .errors import CircuitError, did_you_mean
+from .errors import CircuitError, unknown
 from .expr import Node, ref, topological
 from .ops.table import TABLE
 
@@ -57,11 +57,9 @@ class _Forward:
         circuit = self.circuit
         leaf = circuit.param_nodes.get(name) or circuit.input_nodes.get(name)
         if leaf is None or name in circuit.constants:
-            near = did_you_mean(name, {**circuit.param_nodes, **circuit.input_nodes})
-            raise CircuitError(
-                f"wrt: {circuit.name} has no parameter or input {name} that could have a direction"
-                + (f"; {near}" if near else "")
-            )
+            problem = f"wrt: {circuit.name} has no parameter or input {name} that could have a direction"
+            there = [n for n in (*circuit.param_nodes, *circuit.input_nodes) if n not in circuit.constants]
+            raise CircuitError(unknown(problem, name, there))
         if leaf.dtype != "f":
             raise CircuitError(f"wrt: {name} is a symbol, by which nothing can be differentiated")
         label = self.mark + name

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
-from .errors import LanguageError, did_you_mean, errors_at
+from .errors import LanguageError, did_you_mean, errors_at, listed
 from .indices import Moment, moment, shown
 from .inline import Inliner
 from .language import RESERVED, RUN_TIME, Equations, Statement, Term, in_brackets, walk
@@ -271,6 +271,7 @@ class _Roles:
                 if name not in known:
                     raise LanguageError(
                         f"{name} is declared in {kind} and occurs in no equation",
+                        expected=f"one of {listed(n for n in known if n not in system.definitions)}",
                         mend=did_you_mean(name, known),
                     )
         both = set(self.declared) & system.constants

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from .circuit import is_boundary_name
 from .doors import require_circuit
-from .errors import CircuitError, did_you_mean
+from .errors import CircuitError, unknown
 from .expr import Node, substitute, topological
 from .forms import FORMS, labelled
 from .language import Statement, Term
@@ -68,8 +68,7 @@ def text(circuit: Circuit, comments: bool = False, of: str | None = None) -> str
 def written_out(circuit: Circuit, name: str) -> Node:
     """The expression of an equation with the names that it reads replaced by theirs, boundary values apart."""
     if name not in circuit.eqs:
-        near = did_you_mean(name, circuit.eqs)
-        raise CircuitError(f"{circuit.name} has no equation {name}" + (f"; {near}" if near else ""))
+        raise CircuitError(unknown(f"{circuit.name} has no equation {name}", name, circuit.eqs))
     done: dict[str, Node] = {}
     open_: set[str] = set()
     stack = [name]

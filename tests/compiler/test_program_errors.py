@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from bptt import compiler, graph, rnn
+from bptt.compiler.plan import Plan
 from bptt.graph.errors import CircuitError
 
 T, B, S = 4, 2, 3
@@ -19,15 +20,20 @@ def lstm() -> Any:
 
 # ---- compile ---------------------------------------------------------------------------------------
 ASKED: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
-    "loss": ({"loss": "hh"}, CircuitError, "lstm has no equation hh; did you mean h?"),
+    "loss": ({"loss": "hh"}, CircuitError, "lstm has no equation hh; it has f, i, q, g, c, h, o, L; did you mean h?"),
     "loss with features": ({"loss": "h"}, CircuitError, r"lstm: h is no loss: it has the shape \(4,\)"),
     "loss over time": ({"loss": "o"}, CircuitError, "o is no loss"),
     "nothing": ({"loss": None}, CircuitError, r'which signals to return, returns=\("f",\)'),
-    "returns": ({"returns": ("g", "hh")}, CircuitError, "lstm has no equation hh"),
+    "returns": ({"returns": ("g", "hh")}, CircuitError, "lstm has no equation hh; it has f, i, .*; did you mean h?"),
     "returns a parameter": ({"returns": ("W_f",)}, CircuitError, "lstm has no equation W_f"),
-    "wrt": ({"wrt": ("W_ff",)}, CircuitError, "wrt: lstm has no parameter.* W_ff; did you mean W_f?"),
+    "wrt": ({"wrt": ("W_ff",)}, CircuitError, "wrt: lstm has no parameter.* W_ff; it has .*, V, d, x, .* mean W_f?"),
     "wrt a symbol": ({"wrt": ("y",)}, CircuitError, "wrt: y is a symbol"),
-    "wrt what is not read": ({"wrt": ("h[-1]",)}, CircuitError, r"h\[-1\] is no boundary value that lstm reads"),
+    "wrt what is not read": ({"wrt": ("h[-1]",)}, CircuitError, r"no boundary value .*; it reads h\[0\], c\[0\]"),
+    "plan of nothing": (
+        {"plan": Plan(place={"hh": "keep"}), "returns": ()},
+        ValueError,
+        "the plan places hh, of which lstm has no equation; it has f, i, q, g, c, h, o, L; did you mean h?",
+    ),
     "dtype": ({"dtype": "float16"}, ValueError, "dtype='float16' does not exist: it is one of float32, float64"),
     "target": ({"target": "gpu"}, ValueError, "target='gpu' does not exist: it is one of cpu, interpret"),
     "threads": ({"threads": 0}, ValueError, "threads=0: expected a whole number from 1"),
@@ -40,7 +46,7 @@ ASKED: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
 def test_what_cannot_be_compiled_is_refused_at_once(name: str) -> None:
     asked, kind, text = ASKED[name]
     with pytest.raises(kind, match=text):
-        compiler.compile(lstm(), **{"target": "interpret", **asked})
+        _ = compiler.compile(lstm(), **{"target": "interpret", **asked}).loops
 
 
 def test_a_cell_is_no_circuit() -> None:

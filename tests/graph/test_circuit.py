@@ -111,7 +111,7 @@ def test_what_is_legal() -> None:
 
 def test_names_without_an_equation_and_of_another_type() -> None:
     x = input_("x", ("t", "b"), (3,))
-    with pytest.raises(CircuitError, match="o reads hidden, which has no equation; did you mean hiden"):
+    with pytest.raises(CircuitError, match="o reads hidden, which has no equation; there are hiden, o; did you"):
         Circuit({"hiden": x, "o": ref("hidden", x)}).check()
     with pytest.raises(CircuitError, match=r"o reads h as .*but it is"):
         Circuit({"h": b.sum_feature(x), "o": ref("h", x)}).check()

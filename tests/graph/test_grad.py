@@ -233,11 +233,11 @@ def test_a_loss_for_the_batch_is_not_divided_again() -> None:
     [
         ("h", None, "h is no loss: it has the shape (4,) and varies over t, batch"),
         ("k", None, "k is no loss: it has the shape (4,)"),
-        ("LL", None, "no equation LL to differentiate; did you mean L"),
-        ("L", "w", "wrt: net has no parameter, input, signal or boundary value w"),
-        ("L", ["U", "xs"], "wrt: net has no parameter, input, signal or boundary value xs"),
+        ("LL", None, "no equation LL to differentiate; it has h, k, L; did you mean L"),
+        ("L", "w", "wrt: net has no parameter, input, signal or boundary value w; it has U, E, x, y, h, k, L"),
+        ("L", ["U", "xs"], "boundary value xs; it has U, E, x, y, h, k, L; did you mean x?"),
         ("L", "y", "wrt: y is a symbol"),
-        ("L", "x[0]", "x[0] is no boundary value that net reads"),
+        ("L", "x[0]", "x[0] is no boundary value that net reads; it reads nothing"),
     ],
 )
 def test_errors(loss: str, wrt: Any, says: str) -> None:

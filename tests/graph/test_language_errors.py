@@ -143,7 +143,7 @@ DECLARED = {
     "constant with a time": ("h[t] = A[t]", {"constants": ("A",)}, "A is in two roles"),
     "constant and input": ("h[t] = A @ x[t]", {"constants": ("A",), "inputs": ("A",)}, "A is in two roles"),
     "constant as a symbol": ("h[t] = E[k] + x[t]", {"constants": ("k",)}, "k is in two roles"),
-    "no such input": ("h[t] = W @ x[t]", {"inputs": ("w",)}, "w is declared in inputs"),
+    "no such input": ("h[t] = W @ x[t]", {"inputs": ("w",)}, "expected: one of x, W"),
     "no such constant": ("h[t] = W_a @ x[t]", {"constants": ("W_b",)}, "did you mean W_a?"),
     "never called": ("h[t] = x[t]", {"opaque": ("f",)}, "f is declared opaque and never called"),
     "opaque and defined": ("f(a) = a\nh[t] = f(x[t])", {"opaque": ("f",)}, "declared opaque"),
