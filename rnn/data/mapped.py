@@ -77,7 +77,7 @@ class _Words:
         return self._known[token]
 
 
-def mapped_text(path: Path, unit: str, share: float, most: int, cache: Path | None) -> Text:
+def mapped_text(path: Path, unit: str, share: float | None, most: int, cache: Path | None) -> Text:
     """The text file as symbols in ``cache``, which is used again where it was made of the same file in the same
     way (its size, its time of change, unit, share and most are compared). See ``text.read_symbols``."""
     state = path.stat()

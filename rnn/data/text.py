@@ -108,11 +108,15 @@ def python_prose() -> str:
 
 
 # ---- its two parts -------------------------------------------------------------------------------
-def cut_at(length: int, share: float, unit: str = "character") -> int:
-    """How many of ``length`` characters, words or values are trained on: the first ``share`` of them.
+def cut_at(length: int, share: float | None, unit: str = "character") -> int:
+    """How many of ``length`` characters, words or values are trained on: the first ``share`` of them, or all.
 
     Raises DataError unless both parts hold at least two (one to read, one to predict).
     """
+    if share is None:
+        if length < 2:
+            raise DataError(f"a text of {length} {unit}s is too short: it needs at least 2; give a longer one")
+        return length
     if not 0.0 < share < 1.0:
         raise DataError(f"the share of the text for training lies between 0 and 1, got {share}")
     cut = int(length * share)
@@ -131,8 +135,8 @@ def split(text: str, share: float = 0.9) -> tuple[str, str]:
 
 
 # ---- symbols -------------------------------------------------------------------------------------
-def text_of(characters: str, unit: str = "character", share: float = 0.9, most: int = 0) -> Text:
-    """A text in memory as symbols.
+def text_of(characters: str, unit: str = "character", share: float | None = 0.9, most: int = 0) -> Text:
+    """A text in memory as symbols; with a share of None all of it is trained on.
 
     Raises DataError where a part is too short, see ``cut_at``.
     """
@@ -147,7 +151,7 @@ def text_of(characters: str, unit: str = "character", share: float = 0.9, most: 
     return Text(symbols.astype(vocabulary.dtype), cut, vocabulary, hashlib.sha256(raw).hexdigest())
 
 
-def bytes_of(values: Array, share: float = 0.9) -> Text:
+def bytes_of(values: Array, share: float | None = 0.9) -> Text:
     """Bytes [N] as symbols; ``values`` stays where it is."""
     cut = cut_at(len(values), share, "byte")
     digest = hashlib.sha256()
@@ -159,7 +163,7 @@ def bytes_of(values: Array, share: float = 0.9) -> Text:
 def read_symbols(
     path: str | Path,
     unit: str = "character",
-    share: float = 0.9,
+    share: float | None = 0.9,
     most: int = 0,
     memory: int = 64 << 20,
     cache: Path | None = None,

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from .base import Bound as Bound
 from .base import Main as Main
 from .base import Task as Task
-from .base import Totals as Totals
+from .bound import Bound as Bound
+from .classifier import Classifier as Classifier
+from .forecaster import Forecaster as Forecaster
+from .language_model import LanguageModel as LanguageModel
+from .measures import Totals as Totals
 from .settings import TASKS as TASKS
 from .settings import TaskSettings as TaskSettings
+from .tagger import Tagger as Tagger

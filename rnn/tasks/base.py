@@ -9,35 +9,41 @@ How a training run uses one::
     batch = bound.training[update]                        # inputs by name, as this network reads them
     reader = compiler.compile(bound.net, loss=None, returns=bound.returns, training=False)
     bound.validate(reader, weights)                       # {"nats": …, "accuracy": …}
-    bound.predict(reader, weights, ["show", "me", "flights"])
+    bound.predict(reader, weights, "show me the flights")
     kept  = task.save()                                   # plain JSON: vocabularies, labels, normalisation
     again = Task.restore(kept)                            # predicts; has no data
 
-What is trained on decides the vocabulary, the labels and the normalisation; validation data never do.
+What is trained on decides the vocabulary and the normalisation; validation data never do. The labels are those
+of both parts.
 """
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from ..data import Array, Batch, Batches
+import numpy as np
+
+from ..data import Array, Batch, Batches, DataError
+from ..data.order import shuffled
+from .bound import Bound
+from .measures import Totals
 from .settings import TaskSettings
 
 if TYPE_CHECKING:
     from ...graph.circuit import Circuit
     from ..define import Cell
 
-Totals = dict[str, float]
-"""Sums over items, in float64: those of several batches are added name by name."""
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
 class Main:
-    """The measure that early stopping and the schedule watch, and whether less of it is better."""
+    """The measure that early stopping and schedules watch, and whether less of it is better."""
 
     name: str
     less: bool = True
@@ -47,60 +53,129 @@ class Task(ABC):
     """What a network is trained for, on which data.
 
     name        language_model, tagger, classifier or forecaster
-    item        what the loss counts, in the singular: "character", "word", "byte", "sentence", "value"
     main        the measure that is watched
     carried     whether a batch may go on where the one before ended (``Batch.kept``)
-    training    batches by update; DataError where the task was restored without data
-    validation  the batches of one pass over the validation part, in order; can be iterated again and again
-    about       what a run notes of its data: source, sha256, numbers of items (plain scalars)
+    symbolic    whether symbols are read and predicted, not numbers
+    static      whether a whole sequence has one target, not each step
+    predicted   what there is a score for, in the singular: "symbol", "tag", "label", "column"
+    item        what the loss counts, in the singular: "character", "word", "byte", "sentence", "value"
+    reads       the number of symbols, or of columns, that are read: the size of x
+    predicts    the number of scores: the size of o
+    settings    what was asked for
+    about       what a run notes of its data: source, sha256, numbers of items (plain scalars); {} without data
     """
 
     name: ClassVar[str]
     main: ClassVar[Main]
+    carried: ClassVar[bool] = False
+    symbolic: ClassVar[bool] = True
+    static: ClassVar[bool] = False
+    predicted: ClassVar[str] = "label"
     item: str
-    carried: bool
-    training: Batches
-    validation: Iterable[Batch]
-    about: dict[str, Any]
+    reads: int
+    predicts: int
 
-    @classmethod
-    def of(cls, data: str | Path | None, settings: TaskSettings, cache: Path | None = None) -> Task:
+    def __init__(self, settings: TaskSettings) -> None:
+        self.settings = settings
+        self.about: dict[str, Any] = {}
+        self._training: Batches | None = None
+        self._validation: Iterable[Batch] | None = None
+
+    @staticmethod
+    def of(data: str | Path | None, settings: TaskSettings | None = None, cache: Path | None = None) -> Task:
         """Read the data and decide what is learnt from them, unless ``settings.task`` says it.
 
-        data   a file or folder; None: the prose that CPython carries. NPY files and CSV files of numbers are
-               series, CoNLL-U is tagged, TSV, other CSV, lines "label sentence" and folders of one file a label
-               are classified, any other text is continued
+        data   a file or folder; None: the prose that CPython carries. NPY files and tables of numbers are series,
+               CoNLL-U is tagged, other tables, lines "label sentence" and folders of one file a label are
+               classified, any other text is continued. Of a folder with one file that has ``train`` in its name
+               and one that has ``dev`` or ``valid``, the one is trained on and the other validates
         cache  where the symbols of a text larger than ``settings.memory`` are kept between runs (a file that
                is made, or used again if it fits); None: a temporary file
 
         Raises DataError, which names the file, the line, what was expected, what came, and the mend.
         """
-        raise NotImplementedError
+        from .kinds import task_of
+
+        return task_of(data, settings or TaskSettings(), cache)
 
     @staticmethod
-    def restore(kept: Mapping[str, Any]) -> Task:
+    def restore(kept: Mapping[str, Any], settings: TaskSettings | None = None) -> Task:
         """The task that ``save`` described, without data: it binds, predicts and scores.
 
         Raises DataError where ``kept`` is none that ``save`` gave.
         """
-        raise NotImplementedError
+        from .kinds import restored
+
+        return restored(kept, settings or TaskSettings())
+
+    # ---- data -------------------------------------------------------------------------------------
+    @property
+    def training(self) -> Batches:
+        """Batches by update. Raises DataError where the task was restored without data."""
+        if self._training is None:
+            raise DataError(f"this {self.name} has no data to train on: it was restored from a run; read them again")
+        return self._training
+
+    @property
+    def validation(self) -> Iterable[Batch]:
+        """The batches of one pass over the validation part, in order; can be iterated again and again.
+
+        Raises DataError where the task was restored without data.
+        """
+        if self._validation is None:
+            raise DataError(f"this {self.name} has no data to validate with: it was restored from a run")
+        return self._validation
 
     # ---- the network ------------------------------------------------------------------------------
+    @property
     @abstractmethod
-    def cell(self) -> Cell:
-        """The default network, as equations with rules for initial values."""
+    def equations(self) -> str:
+        """The default network as a text."""
 
-    @abstractmethod
+    @property
+    def init(self) -> dict[str, Any]:
+        """Rules for the initial values of the default network's parameters."""
+        return {}
+
+    def cell(self) -> Cell:
+        """The default network."""
+        from ..define import define
+
+        return define(self.equations, name=self.name, init=self.init)
+
     def sizes_for(self, cell: Cell) -> dict[str, int]:
-        """The sizes that the data and the settings give the cell: x, o, and e and h where it has them."""
+        """The sizes of x, o, e, h and k, as far as the cell has signals or inputs of these names: x and o are what the
+        data have, e is ``vector``, h and k are ``hidden``. What else a cell leaves open its user has to say."""
+        sizes = {
+            "x": self.reads,
+            "e": self.settings.vector,
+            "h": self.settings.hidden,
+            "k": self.settings.hidden,
+            "o": self.predicts,
+        }
+        known = {*cell.inputs, *cell.signals}
+        return {name: size for name, size in sizes.items() if name in known}
 
     def bind(self, net: Circuit, dtype: str = "float32") -> Bound:
         """The task as this network reads it.
 
-        Raises DataError where the network has no input x, no target y or no loss L, where L compares y with
+        Raises DataError where the network has not the inputs x and y alone or no loss L, where L compares y with
         nothing that could be read as scores or forecast, or where sizes differ from those of the data.
         """
-        raise NotImplementedError
+        return Bound(self, net, dtype)
+
+    # ---- how well it does -------------------------------------------------------------------------
+    @abstractmethod
+    def totals(self, batch: Batch, scores: Array, loss: str) -> Totals:
+        """Sums over a batch; ``loss`` says how the scores are meant: cross_entropy, nll or mse."""
+
+    @abstractmethod
+    def measures(self, totals: Mapping[str, float]) -> dict[str, float]:
+        """Totals as they are reported, per item."""
+
+    @abstractmethod
+    def predict(self, bound: Bound, reader: Any, weights: Mapping[str, Array], given: Any) -> Any:
+        """What the network makes of something new."""
 
     # ---- what a run keeps -------------------------------------------------------------------------
     @abstractmethod
@@ -108,34 +183,41 @@ class Task(ABC):
         """All but the data, as plain JSON: the task's name, vocabularies, labels, normalisation."""
 
 
-class Bound(ABC):
-    """A task and the network that learns it.
+SPLIT = 2**64 - 1
+"""The number of the pass, none of a run, that decides which sequences validate."""
 
-    net         the network; where its loss compares y with an expression that has no name, with one equation
-                more that names it
-    returns     the signals that ``validate`` and ``predict`` read: what the reader must return
-    training    batches as the network takes them: x as symbols or one-hot, numbers in the run's dtype
-    validation  likewise
+
+def parts(items: Sequence[Item], share: float, what: str) -> tuple[list[Item], list[Item]]:
+    """Items for training and validation: a random choice that is the same in every run, whatever its seed.
+
+    Raises DataError where a part would be empty.
     """
+    cut = int(len(items) * share)
+    if not 0 < cut < len(items):
+        raise DataError(
+            f"{len(items)} {what}s cannot be split {share:.0%} to {1 - share:.0%}: each part needs at least one;"
+            " give more, or a file for validation"
+        )
+    chosen = np.zeros(len(items), dtype=bool)
+    chosen[shuffled(0, SPLIT).permutation(len(items))[:cut]] = True
+    return [item for item, c in zip(items, chosen, strict=True) if c], [
+        item for item, c in zip(items, chosen, strict=True) if not c
+    ]
 
-    task: Task
-    net: Circuit
-    returns: tuple[str, ...]
-    training: Batches
-    validation: Iterable[Batch]
 
-    @abstractmethod
-    def totals(self, batch: Batch, values: Mapping[str, Array]) -> Totals:
-        """Sums of a batch from what the reader returned: items, nats, correct, squared errors."""
+def digest_of(texts: Iterable[str]) -> str:
+    """SHA-256 of texts, each ended by a line feed, in hexadecimal."""
+    total = hashlib.sha256()
+    for text in texts:
+        total.update(text.encode() + b"\n")
+    return total.hexdigest()
 
-    @abstractmethod
-    def measures(self, totals: Mapping[str, float]) -> dict[str, float]:
-        """Totals as they are reported: nats, bits, perplexity, accuracy, rmse and the like, per item."""
 
-    @abstractmethod
-    def validate(self, reader: Any, weights: Mapping[str, Array]) -> dict[str, float]:
-        """The measures over the validation part, with state carried where batches go on."""
-
-    @abstractmethod
-    def predict(self, reader: Any, weights: Mapping[str, Array], given: Any, **options: Any) -> Any:
-        """What the network makes of something new; each task says what it takes and gives."""
+def names_of(kept: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    """A list of different names in what a run kept. Raises DataError where it is none."""
+    found = kept.get(name)
+    if not isinstance(found, list) or not found or len(set(map(str, found))) < len(found):
+        raise DataError(f"expected a list of different {name}, got {found!r:.80}")
+    if not all(isinstance(one, str) for one in found):
+        raise DataError(f"expected {name} as texts, got {found!r:.80}")
+    return tuple(found)

@@ -23,7 +23,8 @@ class TaskSettings:
     window      steps a row in each update (k1), where rows are longer than a batch
     reach       steps that the gradient goes back (k2), at least ``window``; 0: as many as ``window``
     separator   what ends a document, e.g. "\\n\\n": states start anew after it; "" reads one endless text
-    unit        what a text is cut into: character, word or byte
+    unit        what a text is cut into: character, word or byte; "": characters, or words of labelled
+                texts that are sentences
     most        the most symbols a vocabulary holds, the most frequent ones; 0: no limit
     share       share of the data that is trained on, where ``validation`` names no other
     validation  a file of data for validation, "" where it is the rest of the one trained on
@@ -42,7 +43,7 @@ class TaskSettings:
     window: int = 64
     reach: int = 0
     separator: str = ""
-    unit: str = "character"
+    unit: str = ""
     most: int = 0
     share: float = 0.9
     validation: str = ""
@@ -71,7 +72,7 @@ class TaskSettings:
             value = getattr(self, name)
             if not isinstance(value, str):
                 raise DataError(f"setting {name}: expected a text, got {value!r}")
-        for name, choices in (("unit", UNITS), ("task", ("", *TASKS))):
+        for name, choices in (("unit", ("", *UNITS)), ("task", ("", *TASKS))):
             if getattr(self, name) not in choices:
                 known = ", ".join(filter(None, choices))
                 raise DataError(f"setting {name}: expected one of {known}; got {getattr(self, name)!r}")

@@ -1,0 +1,129 @@
+"""Classifiers: one label for a whole text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..data import Again, Array, Batch, Buckets, DataError, Sequences, Vocabulary
+from ..data.sentences import Labelled, read_folder, read_lines, read_table
+from ..data.vocabulary import tokens_of
+from .base import Main, Task, digest_of, names_of, parts
+from .bound import Bound
+from .measures import Totals, log_probabilities, symbol_measures, symbol_totals
+from .networks import CLASSIFIER, unit_normal
+from .settings import TaskSettings
+
+TABLES = (".csv", ".tsv", ".tab")
+
+
+@dataclass(frozen=True)
+class Label:
+    """The most probable label of a text, and the probability of every one."""
+
+    label: str
+    probabilities: dict[str, float]
+
+
+class Classifier(Task):
+    """Predicts the label of a text after its last step; the loss counts sentences.
+
+    Texts are read as words where at least half of those to train on have white space in them, else as characters,
+    unless the unit is said. Of words the vocabulary holds those that the training part has at least twice; the others
+    are read as UNSEEN.
+    """
+
+    name = "classifier"
+    main = Main("accuracy", less=False)
+    static = True
+    predicted = "label"
+    item = "sentence"
+
+    def __init__(self, vocabulary: Vocabulary, labels: tuple[str, ...], settings: TaskSettings):
+        super().__init__(settings)
+        self.vocabulary, self.labels = vocabulary, labels
+        self.reads, self.predicts = len(vocabulary), len(labels)
+
+    @classmethod
+    def read(cls, path: Path, settings: TaskSettings) -> Classifier:
+        """The task of a table, of lines "label text", or of a folder of one file a label."""
+        found = read_labelled(path, settings)
+        if settings.validation:
+            before, after = found, read_labelled(Path(settings.validation), settings)
+        else:
+            before, after = parts(found, settings.share, "sentence")
+        labels = tuple(sorted({one.label for one in (*before, *after)}))
+        if len(labels) < 2:
+            raise DataError(f"{path}: expected at least two different labels, got {', '.join(labels)}")
+        unit = settings.unit or _unit(before)
+        tokens = (token for one in before for token in tokens_of(one.text, unit))
+        vocabulary = Vocabulary.of(tokens, unit, settings.most, least=2 if unit == "word" else 1)
+        task = cls(vocabulary, labels, settings)
+        task._training = Buckets(task._sequences(before), settings.batch, settings.seed)
+        validation = Buckets(task._sequences(after), max(settings.batch, 64))
+        task._validation = Again(validation.in_order)
+        task.about = {
+            "source": str(path),
+            "sentences": len(before),
+            "validation_sentences": len(after),
+            "sha256": digest_of(f"{one.label}\t{one.text}" for one in (*before, *after)),
+        }
+        return task
+
+    def _sequences(self, found: Sequence[Labelled]) -> Sequences:
+        numbers = {label: i for i, label in enumerate(self.labels)}
+        targets = np.array([numbers[one.label] for one in found], dtype=np.int64)
+        return Sequences.of([self._symbols(one.text) for one in found], targets, static=True)
+
+    def _symbols(self, text: str) -> Array:
+        symbols = self.vocabulary.symbols(text)
+        return symbols if len(symbols) else np.zeros(1, np.int64)  # nothing but white space between words: UNSEEN
+
+    @property
+    def equations(self) -> str:
+        return CLASSIFIER
+
+    @property
+    def init(self) -> dict[str, Any]:
+        return {"b_f": 1.0, "E": unit_normal}
+
+    def totals(self, batch: Batch, scores: Array, loss: str) -> Totals:
+        return symbol_totals(batch, scores, loss)
+
+    def measures(self, totals: Mapping[str, float]) -> dict[str, float]:
+        return symbol_measures(totals, accuracy=True)
+
+    def predict(self, bound: Bound, reader: Any, weights: Mapping[str, Array], given: str) -> Label:
+        """The label of a text. Raises DataError for an empty one."""
+        if not given.strip():
+            raise DataError("expected a text to classify, got an empty one")
+        out = reader(weights, x=bound.fit_x(self._symbols(given.strip())[:, None]))
+        scores = out.value[bound.scores.name]
+        odds = np.exp(log_probabilities(scores[0] if scores.ndim == 2 else scores[-1, 0], bound.scores.loss))
+        return Label(self.labels[int(odds.argmax())], dict(zip(self.labels, map(float, odds), strict=True)))
+
+    def save(self) -> dict[str, Any]:
+        return {"task": self.name, "vocabulary": self.vocabulary.save(), "labels": list(self.labels)}
+
+    @classmethod
+    def restored(cls, kept: Mapping[str, Any], settings: TaskSettings) -> Classifier:
+        """The task that ``save`` described."""
+        return cls(Vocabulary.restore(kept.get("vocabulary")), names_of(kept, "labels"), settings)
+
+
+def read_labelled(path: Path, settings: TaskSettings) -> list[Labelled]:
+    """Labelled texts from a folder, a table or lines."""
+    if path.is_dir():
+        return read_folder(path)
+    if path.suffix.lower() in TABLES:
+        return read_table(path, settings.label, settings.text)
+    return read_lines(path)
+
+
+def _unit(found: Sequence[Labelled]) -> str:
+    spaced = sum(any(c.isspace() for c in one.text) for one in found)
+    return "word" if 2 * spaced >= len(found) else "character"

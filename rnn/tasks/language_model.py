@@ -1,0 +1,167 @@
+"""Language models: the next character, word or byte of a text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..data import (
+    Again,
+    Array,
+    Batch,
+    DataError,
+    Documents,
+    Stream,
+    Symbols,
+    Text,
+    Vocabulary,
+    document_bounds,
+    one_row,
+    python_prose,
+    read_symbols,
+    read_text,
+    text_of,
+)
+from .base import Main, Task
+from .bound import Bound
+from .measures import Totals, log_probabilities, symbol_measures, symbol_totals
+from .networks import DOCUMENTS, LANGUAGE_MODEL, unit_normal
+from .settings import TaskSettings
+
+
+@dataclass(frozen=True)
+class Next:
+    """A symbol that may come next, and its probability."""
+
+    token: str
+    probability: float
+
+
+class LanguageModel(Task):
+    """Predicts each symbol of a text from all before it; the loss counts characters, words or bytes.
+
+    Without a separator a text is one stream: its first ``share`` is read in ``batch`` rows side by side, window after
+    window with carried state (``Stream``); the rest validates, as one row. With a separator it is documents, each
+    read from the initial state (``Documents``); then the training part ends with the document in which the share
+    ends.
+    """
+
+    name = "language_model"
+    main = Main("nats")
+    carried = True
+    predicted = "symbol"
+
+    def __init__(self, vocabulary: Vocabulary, settings: TaskSettings):
+        super().__init__(settings)
+        self.vocabulary = vocabulary
+        self.item = vocabulary.unit
+        self.reads = self.predicts = len(vocabulary)
+
+    @classmethod
+    def read(cls, path: Path | None, settings: TaskSettings, cache: Path | None = None) -> LanguageModel:
+        """The task of a text file, or of the prose that CPython carries."""
+        unit, share = settings.unit or "character", None if settings.validation else settings.share
+        if path is None:
+            text = text_of(python_prose(), unit, share, settings.most)
+        else:
+            text = read_symbols(path, unit, share, settings.most, settings.memory, cache)
+        task = cls(text.vocabulary, settings)
+        task._read(text)
+        source = "pydoc_data.topics" if path is None else str(path)
+        task.about = {"source": source, f"{unit}s": len(text.symbols), "sha256": text.sha256, **task.about}
+        return task
+
+    def _read(self, text: Text) -> None:
+        own = self._validation_text()
+        if self.separator:
+            self._read_documents(text, own)
+            return
+        before, after = (text.symbols, own) if own is not None else text.parts
+        s = self.settings
+        self._training = Stream(before, s.batch, s.window, s.reach, unit=self.item)
+        self._validation = Again(lambda: one_row(after))
+
+    def _read_documents(self, text: Text, own: Array | None) -> None:
+        s, name = self.settings, self.settings.separator
+        bounds = document_bounds(text.symbols, self._separator(), name)
+        if own is None:
+            last = int(np.searchsorted(bounds, text.cut))  # the document in which the share ends is trained on
+            if last > len(bounds) - 2:
+                raise DataError(
+                    f"{len(bounds) - 1} documents cannot be split {s.share:.0%} to {1 - s.share:.0%}: none is left for"
+                    " validation; give more of them, a smaller share, or a file for validation"
+                )
+            bounds, later, rest = bounds[: last + 1], bounds[last:], text.symbols
+        else:
+            later, rest = document_bounds(own, self._separator(), name), own
+        start = self.vocabulary.start
+        self._training = Documents(text.symbols, bounds, s.batch, s.window, s.reach, start, s.seed)
+        validation = Documents(rest, later, s.batch, 1024, start=start)
+        self._validation = Again(validation.in_order)
+        self.about = {"documents": len(bounds) - 1, "validation_documents": len(later) - 1}
+
+    def _validation_text(self) -> Array | None:
+        """The symbols of the validation file, if there is one."""
+        if not self.settings.validation:
+            return None
+        path = Path(self.settings.validation)
+        if self.item == "byte":
+            return read_symbols(path, "byte", None).symbols
+        symbols = self.vocabulary.symbols(read_text(path))
+        if len(symbols) < 2:
+            raise DataError(f"{path}: expected at least two {self.item}s to validate with, got {len(symbols)}")
+        return symbols
+
+    # ---- documents --------------------------------------------------------------------------------
+    @property
+    def separator(self) -> str:
+        r"""What ends a document; ``\n`` and ``\t`` written as two characters are a line feed and a tab."""
+        return self.settings.separator.replace("\\n", "\n").replace("\\t", "\t")
+
+    def _separator(self) -> Symbols:
+        symbols = self.vocabulary.symbols(self.separator)
+        if not len(symbols) or (self.vocabulary.unseen_symbol is not None and (symbols == 0).any()):
+            raise DataError(
+                f"the separator of documents, {self.settings.separator!r}, does not occur in the text to train on;"
+                " give one that does, or none to read the text as a whole"
+            )
+        return symbols
+
+    # ---- the network ------------------------------------------------------------------------------
+    @property
+    def equations(self) -> str:
+        return DOCUMENTS if self.settings.separator else LANGUAGE_MODEL
+
+    @property
+    def init(self) -> dict[str, Any]:
+        return {"b_f": 1.0, "E": unit_normal}
+
+    # ---- how well it does -------------------------------------------------------------------------
+    def totals(self, batch: Batch, scores: Array, loss: str) -> Totals:
+        return symbol_totals(batch, scores, loss)
+
+    def measures(self, totals: Mapping[str, float]) -> dict[str, float]:
+        return symbol_measures(totals, accuracy=False)
+
+    def predict(
+        self, bound: Bound, reader: Any, weights: Mapping[str, Array], given: str, most: int = 5
+    ) -> list[Next]:
+        """What comes next after a text: the ``most`` probable symbols, the first the most probable. UNSEEN is none."""
+        read = np.concatenate([[self.vocabulary.start], self.vocabulary.symbols(given)]).astype(np.int64)
+        out = reader(weights, x=bound.fit_x(read[:, None]))
+        logs = log_probabilities(out.value[bound.scores.name][-1, 0], bound.scores.loss)
+        order = [i for i in np.argsort(-logs, kind="stable") if i != self.vocabulary.unseen_symbol]
+        return [Next(self.vocabulary.text(np.array([i])), float(np.exp(logs[i]))) for i in order[:most]]
+
+    # ---- what a run keeps -------------------------------------------------------------------------
+    def save(self) -> dict[str, Any]:
+        return {"task": self.name, "vocabulary": self.vocabulary.save()}
+
+    @classmethod
+    def restored(cls, kept: Mapping[str, Any], settings: TaskSettings) -> LanguageModel:
+        """The task that ``save`` described."""
+        return cls(Vocabulary.restore(kept.get("vocabulary")), settings)

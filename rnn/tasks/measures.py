@@ -1,0 +1,79 @@
+"""Sums over a batch from what a network gave, in float64, and what they come to per item."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data import Array, Batch, DataError
+
+Totals = dict[str, float]
+"""Sums over items: those of several batches are added name by name."""
+
+
+def log_probabilities(scores: Array, loss: str) -> NDArray[np.float64]:
+    """log p […, n] from logits (cross_entropy) or probabilities (nll). Raises DataError where one is not finite."""
+    values = np.asarray(scores, dtype=np.float64)
+    if not np.isfinite(values).all():
+        raise DataError("the network's output is not finite: its weights have diverged; train it anew")
+    if loss == "nll":
+        with np.errstate(divide="ignore"):
+            return np.asarray(np.log(values))
+    shifted = values - values.max(axis=-1, keepdims=True)
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))
+
+
+def counted(batch: Batch, target: Array) -> NDArray[np.bool_]:
+    """Where the loss counts an item: [T, B] within lengths, after ``before``, with a target; [B] for static ones."""
+    if target.ndim == 1:
+        return np.ones(len(target), dtype=bool)
+    steps = np.arange(len(target))[:, None]
+    lengths = np.full(target.shape[1], len(target)) if batch.lengths is None else batch.lengths
+    valid = np.asarray((steps >= batch.before) & (steps < lengths))
+    return valid & (target >= 0) if target.dtype.kind in "iu" else valid
+
+
+def symbol_totals(batch: Batch, scores: Array, loss: str) -> Totals:
+    """items, nats (−log p of the targets) and correct (targets that are the most probable) of scores [T, B, n] or
+    [B, n]; a static score may stand against a target that only the last step has."""
+    target = batch.inputs["y"]
+    where = counted(batch, target)
+    if scores.ndim == target.ndim:  # [B, n] against [T, B]
+        last = batch.steps - 1 if batch.lengths is None else batch.lengths - 1
+        target, where = target[last, np.arange(target.shape[1])], where[last, np.arange(target.shape[1])]
+    logs, wanted = log_probabilities(scores[where], loss), target[where]
+    nats = -logs[np.arange(len(wanted)), wanted]
+    correct = np.count_nonzero(logs.argmax(axis=-1) == wanted)
+    return {"items": float(len(wanted)), "nats": math.fsum(nats), "correct": float(correct)}
+
+
+def square_totals(batch: Batch, forecast: Array, scale: Array) -> Totals:
+    """items (values), the sum of squared errors as the network has them, and in the data's own units."""
+    target = batch.inputs["y"]
+    where = counted(batch, target[..., 0] if target.ndim == 3 else target)
+    errors = (np.asarray(forecast, np.float64)[where] - target[where]).reshape(np.count_nonzero(where), -1)
+    own = errors * scale
+    return {
+        "items": float(errors.size),
+        "squares": math.fsum((errors**2).reshape(-1)),
+        "own_squares": math.fsum((own**2).reshape(-1)),
+    }
+
+
+def symbol_measures(totals: Mapping[str, float], accuracy: bool) -> dict[str, float]:
+    """nats and bits an item; perplexity, or accuracy."""
+    nats = totals["nats"] / totals["items"]
+    found = {"nats": nats, "bits": nats / math.log(2.0)}
+    if accuracy:
+        return {**found, "accuracy": totals["correct"] / totals["items"]}
+    return {**found, "perplexity": math.exp(min(nats, 700.0))}
+
+
+def square_measures(totals: Mapping[str, float]) -> dict[str, float]:
+    """mse, the mean squared error of a value as the network has it (in variances of the training part), and rmse,
+    its root in the data's own units."""
+    items = totals["items"]
+    return {"mse": totals["squares"] / items, "rmse": math.sqrt(totals["own_squares"] / items)}

@@ -1,0 +1,99 @@
+"""Taggers: a label for each word of a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..data import Again, Array, Batch, Buckets, DataError, Sequences, Vocabulary, read_conllu
+from ..data.conllu import Tagged
+from ..data.vocabulary import words
+from .base import Main, Task, digest_of, names_of, parts
+from .bound import Bound
+from .measures import Totals, symbol_measures, symbol_totals
+from .networks import TAGGER, unit_normal
+from .settings import TaskSettings
+
+
+class Tagger(Task):
+    """Predicts the part of speech of every word of a sentence; the loss counts words.
+
+    The vocabulary holds the words that the training part has at least twice: those that it has once are read as
+    UNSEEN, so that the network learns what an unseen word may be.
+    """
+
+    name = "tagger"
+    main = Main("accuracy", less=False)
+    predicted = "tag"
+    item = "word"
+
+    def __init__(self, vocabulary: Vocabulary, tags: tuple[str, ...], settings: TaskSettings):
+        super().__init__(settings)
+        self.vocabulary, self.tags = vocabulary, tags
+        self.reads, self.predicts = len(vocabulary), len(tags)
+
+    @classmethod
+    def read(cls, path: Path, settings: TaskSettings) -> Tagger:
+        """The task of a CoNLL-U file."""
+        sentences = read_conllu(path)
+        if settings.validation:
+            before, after = sentences, read_conllu(settings.validation)
+        else:
+            before, after = parts(sentences, settings.share, "sentence")
+        vocabulary = Vocabulary.of((w for s in before for w in s.words), "word", settings.most, least=2)
+        task = cls(vocabulary, tuple(sorted({tag for s in (*before, *after) for tag in s.tags})), settings)
+        task._training = Buckets(task._sequences(before), settings.batch, settings.seed)
+        validation = Buckets(task._sequences(after), max(settings.batch, 64))
+        task._validation = Again(validation.in_order)
+        task.about = {
+            "source": str(path),
+            "sentences": len(before),
+            "validation_sentences": len(after),
+            "words": sum(len(s.words) for s in before),
+            "sha256": digest_of("\t".join((*s.words, *s.tags)) for s in (*before, *after)),
+        }
+        return task
+
+    def _sequences(self, sentences: Sequence[Tagged]) -> Sequences:
+        numbers = {tag: i for i, tag in enumerate(self.tags)}
+        tags = [np.array([numbers[tag] for tag in s.tags], dtype=np.int64) for s in sentences]
+        return Sequences.of([self.vocabulary.of_tokens(s.words) for s in sentences], tags)
+
+    @property
+    def equations(self) -> str:
+        return TAGGER
+
+    @property
+    def init(self) -> dict[str, Any]:
+        return {"b_f": 1.0, "b_F": 1.0, "E": unit_normal}
+
+    def totals(self, batch: Batch, scores: Array, loss: str) -> Totals:
+        return symbol_totals(batch, scores, loss)
+
+    def measures(self, totals: Mapping[str, float]) -> dict[str, float]:
+        return symbol_measures(totals, accuracy=True)
+
+    def predict(
+        self, bound: Bound, reader: Any, weights: Mapping[str, Array], given: str | Iterable[str]
+    ) -> list[tuple[str, str]]:
+        """The words of a sentence, each with its tag. ``given`` is a text, cut by the rule of vocabularies, or words.
+
+        Raises DataError for a sentence without words.
+        """
+        found = words(given) if isinstance(given, str) else list(given)
+        if not found:
+            raise DataError("expected a sentence to tag, got one without words")
+        out = reader(weights, x=bound.fit_x(self.vocabulary.of_tokens(found)[:, None]))
+        best = out.value[bound.scores.name][:, 0].argmax(axis=-1)
+        return [(word, self.tags[int(i)]) for word, i in zip(found, best, strict=True)]
+
+    def save(self) -> dict[str, Any]:
+        return {"task": self.name, "vocabulary": self.vocabulary.save(), "tags": list(self.tags)}
+
+    @classmethod
+    def restored(cls, kept: Mapping[str, Any], settings: TaskSettings) -> Tagger:
+        """The task that ``save`` described."""
+        return cls(Vocabulary.restore(kept.get("vocabulary")), names_of(kept, "tags"), settings)
