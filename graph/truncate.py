@@ -5,7 +5,6 @@ gradient flows through them. So in the loss every reduction over t takes the ste
 
     sum(e, over=t)     ->  sum(where(counted[t] > 0, e, 0), over=t)       also over=(t, batch)
     T, a mean's count  ->  maximum(sum(where(counted[t] > 0, 1, 0), over=t), 1)
-    max(e, over=t)     ->  max(where(counted[t] > 0, e, -inf), over=t)
 
 where ``counted`` is a new input of one number a step and sequence. What is not reduced over t stays as it is: a value
 at the last step, ``h[T]``, and a penalty on parameters, which every update counts once.
@@ -82,23 +81,21 @@ class _Selection:
             return self.steps(["t"])
         if n.op == "count" and "t" in n.attr:
             return self.steps(n.attr)
-        if n.op == "amax" and "t" in n.attr:
-            return b.amax(self.within(args[0], float("-inf")), n.attr)
         if n.op == "reduce" and "t" in n.attr:
-            return b.reduce(self.within(args[0], 0.0), n.attr)
+            return b.reduce(self.within(args[0]), n.attr)
         if n.op in ("contract", "scatter") and "t" in n.attr[1]:
             # linear in the first argument that varies: where it is zero, nothing is added
             i = next(i for i, a in enumerate(args) if "t" in a.axes)
-            args[i] = self.within(args[i], 0.0)
+            args[i] = self.within(args[i])
         return expr.rebuild(n, args)
 
-    def within(self, x: Node, other: float) -> Node:
-        """``x`` at the steps that count, ``other`` at the rest."""
-        return b.where(self.here, b.number(x), other)
+    def within(self, x: Node) -> Node:
+        """``x`` at the steps that count, zero at the rest."""
+        return b.where(self.here, b.number(x), 0.0)
 
     def steps(self, over: Iterable[str]) -> Node:
         """How many steps count, at least 1."""
-        return b.maximum(b.reduce(self.within(expr.const(1.0), 0.0), over), 1.0)
+        return b.maximum(b.reduce(self.within(expr.const(1.0)), over), 1.0)
 
 
 def _unused(name: str, circuit: Circuit) -> str:
