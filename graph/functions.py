@@ -45,6 +45,24 @@ OUT_OF_SCOPE = dict.fromkeys(
     ("inv", "inverse", "pinv", "solve", "det", "cholesky", "eig", "svd"),
     "matrix inverses and decompositions are not in the language",
 )
+OTHER_NAMES = {
+    **dict.fromkeys(("σ", "logistic", "expit", "sig"), "sigmoid(…)"),
+    "ln": "log(…)",
+    **dict.fromkeys(("sgn", "signum"), "sign(…)"),
+    **dict.fromkeys(("heaviside", "Θ"), "step(…)"),
+    **dict.fromkeys(("cat", "concatenate", "hstack", "vstack", "stack", "append"), "concat(a, b)"),
+    **dict.fromkeys(("one_hot", "onehot_encode"), "onehot(…)"),
+    **dict.fromkeys(("matmul", "mm", "mv"), "W @ h[t]"),
+    **dict.fromkeys(("mul", "multiply", "hadamard"), "a * b"),
+    **dict.fromkeys(("pow", "power"), "a**2"),
+    **dict.fromkeys(("square", "sq"), "a**2"),
+    "min": "minimum(a, b), or -max(-e) for the least of all features",
+    "norm": "sqrt(sum(e**2))",
+    "logsoftmax": "log_softmax(…)",
+    "layernorm": "layer_norm(…)",
+    "crossentropy": "cross_entropy(scores, target)",
+}
+"""What functions of the language are called elsewhere -> how they are written here."""
 LATER = {"batch_norm": "use layer_norm(e), which needs no statistics of the batch"}
 
 

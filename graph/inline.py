@@ -10,8 +10,9 @@ from collections.abc import Mapping
 
 from .calls import over_of
 from .errors import LanguageError, did_you_mean
-from .functions import FUNCTIONS, LATER, OUT_OF_SCOPE
-from .language import DEEPEST, FunctionDefinition, Term, depth
+from .functions import FUNCTIONS, LATER, OTHER_NAMES, OUT_OF_SCOPE
+from .indices import moment
+from .language import DEEPEST, FunctionDefinition, Term, depth, in_brackets
 
 MOST_CALLS = 20_000
 """Calls of a text's own functions that are written out; functions of functions can grow without measure."""
@@ -112,8 +113,17 @@ class Inliner:
             )
         if name in LATER:
             return LanguageError(f"{name} is not there yet", call.where, mend=LATER[name])
+        if name in OTHER_NAMES or name.lower() in FUNCTIONS:
+            return LanguageError(
+                f"there is no function {name}",
+                call.where,
+                got=name,
+                mend=f"write {OTHER_NAMES.get(name, name.lower() + '(…)')}",
+            )
         near = did_you_mean(name, [*FUNCTIONS, *self.functions])
         define = f'define it, {name}(a) = …, or declare it, opaque=("{name}",)'
+        if call.args and not call.attr[1] and all(a.head != "number" and _is_time(a) for a in call.args):
+            define = f"an index stands in brackets: {name}[{', '.join(map(in_brackets, call.args))}]. Or {define}"
         return LanguageError(
             f"there is no function {name}",
             call.where,
@@ -121,6 +131,14 @@ class Inliner:
             got=name,
             mend=f"{near} Or {define}" if near else define,
         )
+
+
+def _is_time(term: Term) -> bool:
+    """Whether a term could be an index: t-1, T."""
+    try:
+        return moment(term) is not None
+    except LanguageError:
+        return False
 
 
 def _too_deep(term: Term) -> LanguageError:

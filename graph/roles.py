@@ -232,6 +232,7 @@ class _Roles:
                     use.where,
                     expected=f"{name}[{', '.join(d.axes)}], or {name}[{d.axes[0].upper()}] for the last step",
                     got=name,
+                    mend=f"write {name}[{', '.join(d.axes)}], or {name}[{d.axes[0]}-1] for the step before",
                 )
         rewrite_brackets(self.system)
 

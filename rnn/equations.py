@@ -15,6 +15,7 @@ from io import StringIO
 
 from ..graph.errors import LanguageError, Position
 from ..graph.language import DEEPEST, RESERVED, Equations, FunctionDefinition, Statement, Term
+from .hints import refuse_paper
 
 LONGEST = 1_000_000
 """Characters of a text; longer ones are refused."""
@@ -94,6 +95,7 @@ class _Parser:
 
     # ---- tokens: comments, keywords, depth, the parentheses of function definitions ----
     def _scan(self) -> None:
+        refuse_paper(self.text.split("\n"), self.place)
         # where the tokens make no sense, ast.parse says so, and where
         with suppress(tokenize.TokenError, SyntaxError):
             self._scan_tokens(list(tokenize.generate_tokens(StringIO(self.text).readline)))
@@ -245,6 +247,7 @@ class _Parser:
                     f"{ast.unparse(n)[:60]} cannot be an argument of a function that is defined",
                     self.at(n),
                     expected="different names, none of them t, T, S, batch",
+                    mend=f"an index stands in brackets: {ast.unparse(target)} = …",
                 )
             parameters.append(n.id)
         if not isinstance(name, ast.Name):
@@ -325,7 +328,7 @@ class _Parser:
         mends: dict[type[ast.expr], str] = {
             ast.Attribute: "the only attribute is .T, the transpose",
             ast.Compare: "one comparison at a time: (0 < a) * (a < 1)",
-            ast.Call: "only a name can be called",
+            ast.Call: "only a name can be called; write the sign of a product, * or @",
             ast.BinOp: "the operators are + - * / @ % ** and comparisons",
             ast.UnaryOp: "the operators are + - * / @ % ** and comparisons",
         }
