@@ -15,7 +15,7 @@ from ..data.vocabulary import tokens_of
 from .base import Main, Task, digest_of, names_of, parts
 from .bound import Bound
 from .measures import Totals, log_probabilities, symbol_measures, symbol_totals
-from .networks import CLASSIFIER, unit_normal
+from .networks import CLASSIFIER, vectors
 from .settings import TaskSettings
 
 TABLES = (".csv", ".tsv", ".tab")
@@ -85,11 +85,11 @@ class Classifier(Task):
 
     @property
     def equations(self) -> str:
-        return CLASSIFIER
+        return CLASSIFIER[self.vocabulary.unit]
 
     @property
     def init(self) -> dict[str, Any]:
-        return {"b_f": 1.0, "E": unit_normal}
+        return {"b_f": 1.0, "E": vectors(self.vocabulary.unit)}
 
     def totals(self, batch: Batch, scores: Array, loss: str) -> Totals:
         return symbol_totals(batch, scores, loss)

@@ -29,7 +29,7 @@ from ..data import (
 from .base import Main, Task
 from .bound import Bound
 from .measures import Totals, log_probabilities, symbol_measures, symbol_totals
-from .networks import DOCUMENTS, LANGUAGE_MODEL, unit_normal
+from .networks import DOCUMENTS, LANGUAGE_MODEL, vectors
 from .settings import TaskSettings
 
 
@@ -138,7 +138,7 @@ class LanguageModel(Task):
 
     @property
     def init(self) -> dict[str, Any]:
-        return {"b_f": 1.0, "E": unit_normal}
+        return {"b_f": 1.0, "E": vectors(self.item)}
 
     # ---- how well it does -------------------------------------------------------------------------
     def totals(self, batch: Batch, scores: Array, loss: str) -> Totals:

@@ -1,8 +1,9 @@
 """The default networks of the tasks, as equations.
 
 Forget gates start open (b_f = 1; Jozefowicz, Zaremba and Sutskever 2015), so that the state is kept until the
-network has learnt what to forget. The vectors of symbols start with entries of unit size: of a row that is
-looked up, not multiplied, nothing is summed.
+network has learnt what to forget. The vectors of characters start with entries of unit size: of a row that is
+looked up, not multiplied, nothing is summed. Those of words start at a tenth of it: many words are rare, and what
+is left of their start is noise to the network.
 """
 
 from __future__ import annotations
@@ -47,13 +48,16 @@ o[t] = V @ concat(h[t], k[t]) + d                    # a logit for every tag
 L    = mean(cross_entropy(o[t], y[t]), over=(t, batch))
 """
 
-CLASSIFIER = (
-    _LSTM.replace("E[x[t]]               ", "dropout(E[x[t]], 0.3) ")
+_CLASSIFIER = (
+    _LSTM.replace("E[x[t]]               ", "dropout(E[x[t]], 0.5) ")
     + """\
-o    = V @ dropout(h[T], 0.3) + d                    # a logit for every label, after the last step
+o    = V @ dropout(h[T], 0.5) + d                    # a logit for every label, after the last step
 L    = cross_entropy(o, y)
 """
 )
+CLASSIFIER = {"word": _CLASSIFIER, "character": _CLASSIFIER.replace("0.5)", "0.1)")}
+CLASSIFIER["byte"] = CLASSIFIER["character"]
+"""By unit: words are many and rare, and a network that sees all of each would learn the sentences by heart."""
 
 FORECASTER = """\
 u[t] = sigmoid(W_u @ h[t-1] + U_u @ x[t] + b_u)      # the share of the new content
@@ -68,3 +72,13 @@ L    = mean(mse(o[t], y[t]), over=t)
 def unit_normal(shape: tuple[int, ...], random: np.random.Generator) -> Any:
     """Entries from the standard normal distribution."""
     return random.normal(size=shape)
+
+
+def small_normal(shape: tuple[int, ...], random: np.random.Generator) -> Any:
+    """Entries from a normal distribution with standard deviation 0.1."""
+    return random.normal(0.0, 0.1, size=shape)
+
+
+def vectors(unit: str) -> Any:
+    """How the vectors of symbols start."""
+    return small_normal if unit == "word" else unit_normal

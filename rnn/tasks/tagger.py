@@ -14,7 +14,7 @@ from ..data.vocabulary import words
 from .base import Main, Task, digest_of, names_of, parts
 from .bound import Bound
 from .measures import Totals, symbol_measures, symbol_totals
-from .networks import TAGGER, unit_normal
+from .networks import TAGGER, vectors
 from .settings import TaskSettings
 
 
@@ -68,7 +68,7 @@ class Tagger(Task):
 
     @property
     def init(self) -> dict[str, Any]:
-        return {"b_f": 1.0, "b_F": 1.0, "E": unit_normal}
+        return {"b_f": 1.0, "b_F": 1.0, "E": vectors("word")}
 
     def totals(self, batch: Batch, scores: Array, loss: str) -> Totals:
         return symbol_totals(batch, scores, loss)
