@@ -8,9 +8,10 @@ value at the last step that of the window's last step, a penalty on parameters i
 result is averaged over the rows of the window. The state before the window is what the steps before it gave, and
 its derivative is zero; with k1 = k2 that is plain training by windows with carried state.
 
-So with weights that stay as they are and k2 as long as the sequence, the gradients of all windows add up to that of
-the whole sequence where the loss is a sum over its steps; where it is a mean of one row, weighted by the share of the
-steps that each window counts.
+So with weights that stay as they are and a k2 that covers the sequence (its T steps rounded up to whole windows: a last
+window that is shorter begins where a whole one would), the gradients of all windows add up to that of the sequence
+where the loss is a sum over its steps; where it is a mean of one row, weighted by the share of the steps that each
+window counts.
 """
 
 from __future__ import annotations
