@@ -43,9 +43,11 @@ def free_sizes(s: Sizes) -> LanguageError | None:
     use = {**system.inputs, **system.parameters}.get(first)
     where = definition.statement.where if definition else use.where if use is not None else NOWHERE
     call = f"{system.name}({', '.join(states)})" if representatives else f"{system.name}({states[0]})"
-    return LanguageError(
-        "; ".join(problems), where, expected="every size stated or determined", mend=f"say {call}"
-    )
+    expected = "every size stated or determined"
+    as_on_paper = [n for n in (*system.definitions, *system.parameters) if n.endswith("_t") and not system.axes.get(n)]
+    if as_on_paper:
+        expected += f"; {as_on_paper[0]} is one name, and {as_on_paper[0][:-2]} at t is {as_on_paper[0][:-2]}[t]"
+    return LanguageError("; ".join(problems), where, expected=expected, mend=f"say {call}")
 
 
 def _problem(s: Sizes, size: Size, names: list[str]) -> str:

@@ -64,6 +64,12 @@ def test_the_error_says_what_to_write_and_where(case: str) -> None:
         assert part in str(caught.value)
 
 
+@pytest.mark.parametrize("text", ["h[t] = tanh(W @ x_t)", "x_t = tanh(W @ h)"])
+def test_a_time_that_is_part_of_a_name(text: str) -> None:
+    with pytest.raises(LanguageError, match=r"x_t is one name, and x at t is x\[t\]"):
+        define(text)()
+
+
 FINE = [
     "h[t] = 2e-05 * x[t] + 1e9 + 1.5E+3 + 1_000 + 0x1f   # 2x y, W^T · {a}",
     "h[t] = einsum('ij,j->i', W, x[t])",
