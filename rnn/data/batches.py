@@ -67,14 +67,6 @@ class Batch:
         """The share of all steps [T, B] that lie beyond their row's length."""
         return 0.0 if self.lengths is None else 1.0 - float(self.lengths.sum()) / (self.steps * self.rows)
 
-    @property
-    def x(self) -> Array:
-        return self.inputs["x"]
-
-    @property
-    def y(self) -> Array:
-        return self.inputs["y"]
-
 
 class Batches(Protocol):
     """Batches by the number of their update; after ``len`` of them the data begin again, in another order."""

@@ -93,10 +93,6 @@ class Vocabulary:
     def __len__(self) -> int:
         return len(self.tokens)
 
-    @property
-    def characters(self) -> tuple[str, ...]:
-        return self.tokens
-
     @cached_property
     def numbers(self) -> dict[str, int]:
         """Token -> symbol."""

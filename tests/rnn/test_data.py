@@ -1,13 +1,15 @@
-"""Text as symbols: reading, the vocabulary, the split, windows with carried state."""
+"""Text as symbols: reading, vocabularies of characters, words and bytes, the split."""
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from bptt.rnn.data import UNSEEN, DataError, Stream, Vocabulary, one_row, python_prose, read_text, split
+from bptt.rnn.data import UNSEEN, DataError, Vocabulary, python_prose, read_text, split, text_of
+from bptt.rnn.data.vocabulary import words
 
 
 def written(folder: Path, content: bytes) -> Path:
@@ -21,7 +23,14 @@ def test_text_is_read_with_one_kind_of_line_end_and_without_byte_order_mark(tmp_
     assert read_text(written(tmp_path, "äöü — 𝛿\x00".encode())) == "äöü — 𝛿\x00"
 
 
-@pytest.mark.parametrize(("content", "got"), [(b"", "an empty file"), (b" \n\n", "3 bytes of white space")])
+@pytest.mark.parametrize(
+    ("content", "got"),
+    [
+        (b"", "an empty file"),
+        (b" \n\n", "3 bytes of white space"),
+        (b"\xef\xbb\xbf\r\n", "5 bytes of white space"),
+    ],
+)
 def test_an_empty_text_is_refused(tmp_path: Path, content: bytes, got: str) -> None:
     path = written(tmp_path, content)
     with pytest.raises(DataError, match=got) as error:
@@ -67,7 +76,7 @@ def test_an_unseen_character_is_symbol_zero() -> None:
     assert vocabulary.symbols("axb" + UNSEEN).tolist() == [1, 0, 2, 0]
     assert vocabulary.text(vocabulary.symbols("axb")) == f"a{UNSEEN}b"
     assert vocabulary.unseen("axbyz") == 3
-    assert Vocabulary.of("a" + UNSEEN).characters == (UNSEEN, "a")
+    assert Vocabulary.of("a" + UNSEEN).tokens == (UNSEEN, "a")
 
 
 def test_a_text_starts_after_a_line_feed_where_there_is_one() -> None:
@@ -92,44 +101,71 @@ def test_the_first_part_is_for_training() -> None:
             split("abc" * 100, share)
 
 
-def test_windows_go_on_where_the_one_before_ended() -> None:
-    symbols = np.arange(100)
-    stream = Stream(symbols, batch=3, steps=5)
-    assert len(stream) == 6  # 33 steps a row; three are left over
-    first, second = stream[0], stream[1]
-    assert first.x.shape == first.y.shape == (5, 3)
-    assert first.x[:, 0].tolist() == [0, 1, 2, 3, 4]
-    assert first.x[0].tolist() == [0, 33, 66]
-    assert (second.x[0] == first.y[-1]).all()
-    for window in (first, second):
-        assert (window.y == window.x + 1).all()
-    assert (first.fresh, first.start, second.fresh, second.start) == (True, 1, False, 6)
+# ---- words and bytes ---------------------------------------------------------------------------------
+def test_the_rule_of_words() -> None:
+    text = "Don't re-read\tit, 'she' said:  wo n't \x00\n\n3.5% of x_1 -- fünf’s"
+    assert words(text) == [
+        "Don't", "re-read", "it", ",", "'", "she", "'", "said", ":", "wo", "n't", "\x00", "\n", "\n",
+        "3", ".", "5", "%", "of", "x_1", "-", "-", "fünf’s",
+    ]  # fmt: skip
 
 
-def test_after_the_last_window_the_rows_begin_again() -> None:
-    stream = Stream(np.arange(100), batch=3, steps=5)
-    assert stream[6].fresh
-    assert (stream[6].x == stream[0].x).all()
-    assert (stream[6].y.max(), stream[5].y.max()) == (stream[0].y.max(), 66 + 30)
+def test_words_are_written_back_so_that_they_are_the_same_words() -> None:
+    text = "to be , or\nnot to be\n\n( that ) is it"
+    vocabulary = Vocabulary.of(text, "word")
+    assert vocabulary.text(vocabulary.symbols(text)) == text
+    untidy = "(to  be),or\n not"
+    assert words(vocabulary.text(vocabulary.symbols(untidy))) == words(untidy)
+    assert vocabulary.text(vocabulary.symbols("be seen")) == f"be {UNSEEN}"
+    assert vocabulary.unseen("be seen , or else") == 2
+    assert vocabulary.start == vocabulary.symbols("\n")[0]
 
 
-def test_the_last_character_is_predicted_where_the_rows_fit() -> None:
-    assert Stream(np.arange(31), batch=3, steps=10)[0].y[-1].tolist() == [10, 20, 30]
+def test_a_vocabulary_keeps_the_most_frequent() -> None:
+    assert Vocabulary.of("c c c b b a a d", "word", most=3).tokens == (UNSEEN, "a", "c")  # a before b: code points
+    assert Vocabulary.of("abcabca", most=2).tokens == (UNSEEN, "a")
+    assert Vocabulary.of("c c c b b a a d", "word", least=2).tokens == (UNSEEN, "a", "b", "c")
+    assert len(Vocabulary.of("c c c b b a a d", "word", most=99)) == 5
 
 
-def test_a_text_too_short_for_a_window_says_how_long_it_must_be() -> None:
-    Stream(np.arange(2049), batch=32, steps=64)
-    with pytest.raises(DataError, match=r"2048 characters are too few .* need at least 2049"):
-        Stream(np.arange(2048), batch=32, steps=64)
-    with pytest.raises(DataError, match="batch is a whole number of at least 1, got 0"):
-        Stream(np.arange(2048), batch=0, steps=64)
+def test_bytes_are_symbols_as_they_are() -> None:
+    vocabulary = Vocabulary.of("anything", "byte")
+    assert len(vocabulary) == 256
+    assert vocabulary.unseen_symbol is None
+    text = "fünf\x00\r\n"
+    assert bytes(vocabulary.symbols(text).tolist()) == text.encode()
+    assert vocabulary.text(vocabulary.symbols(text)) == text
+    assert vocabulary.text(np.array([0x66, 0xFC])) == "f" + UNSEEN
+    assert vocabulary.unseen(text) == 0
+    assert vocabulary.start == ord("\n")
 
 
-@pytest.mark.parametrize("length", [2, 9, 10, 11, 20, 21, 22])
-def test_one_row_reads_and_predicts_every_character_once(length: int) -> None:
-    symbols = np.arange(length)
-    windows = list(one_row(symbols, steps=10))
-    assert np.concatenate([w.x for w in windows])[:, 0].tolist() == list(range(length - 1))
-    assert np.concatenate([w.y for w in windows])[:, 0].tolist() == list(range(1, length))
-    assert [w.fresh for w in windows] == [True] + [False] * (len(windows) - 1)
-    assert [w.start for w in windows] == [1 + 10 * k for k in range(len(windows))]
+@pytest.mark.parametrize("unit", ["character", "word", "byte"])
+def test_a_vocabulary_is_kept_as_json(unit: str) -> None:
+    vocabulary = Vocabulary.of("fünf, \x00 sechs", unit)
+    assert Vocabulary.restore(json.loads(json.dumps(vocabulary.save()))) == vocabulary
+
+
+@pytest.mark.parametrize(
+    "kept", [None, [], {}, {"unit": "word"}, {"unit": "word", "tokens": "ab"}, {"unit": "bit", "tokens": [UNSEEN]}]
+)
+def test_what_is_no_vocabulary_is_not_restored(kept: object) -> None:
+    with pytest.raises(DataError, match="a vocabulary"):
+        Vocabulary.restore(kept)
+
+
+@pytest.mark.parametrize(("size", "dtype"), [(255, "uint8"), (256, "uint16"), (65535, "uint16"), (65536, "int32")])
+def test_symbols_are_stored_in_the_smallest_type_that_holds_them(size: int, dtype: str) -> None:
+    text = "".join(map(chr, range(0x10000, 0x10000 + size)))
+    assert Vocabulary.of(text).dtype == np.dtype(dtype)
+
+
+@pytest.mark.parametrize("unit", ["character", "word", "byte"])
+def test_the_vocabulary_is_of_the_part_to_train_on(unit: str) -> None:
+    text = text_of("a b c d e f g h i j" * 3 + " ! ? ;", unit, 0.9)
+    before, after = text.parts
+    assert len(before) + len(after) == len(text.symbols)
+    assert len(before) == int(0.9 * len(text.symbols))
+    if unit != "byte":
+        assert 0 in after
+        assert 0 not in before
