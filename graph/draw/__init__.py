@@ -63,10 +63,11 @@ def draw_unrolled(
     from . import beside, gradients
     from .reading import read
     from .rows import Shown
+    from .stamped import draw_stamped
     from .unrolled import draw_steps
 
     reading, shown = read(net), Shown(_numbers(steps), ellipsis)
-    picture = draw_steps(reading, shown)
+    picture = (draw_stamped if operations else draw_steps)(reading, shown)
     if grad:
         gradients.add_gradients(picture, reading)
     if norms is not None:

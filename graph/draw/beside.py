@@ -20,6 +20,8 @@ def settle(picture: Picture, edges: Iterable[Edge] | None = None) -> None:
         if e.label and e.path:
             key = (e.tail.partition("|")[0], e.head.partition("|")[0], e.label, e.kind)
             groups.setdefault(key, []).append(e)
+    if not groups:
+        return
     taken = _Taken(picture, {id(e) for group in groups.values() for e in group})
     for group in groups.values():
         lines = [curves.sample(curves.points_of(e.path), 40) for e in group]

@@ -152,6 +152,15 @@ def points_of(spline: str) -> list[Point]:
     return [(float(x), float(y)) for x, _, y in (w.partition(",") for w in words)]
 
 
+def tip_of(spline: str) -> Point | None:
+    """Where the arrow of a Graphviz spline ends, if it has one."""
+    for word in spline.split():
+        if word[:2] == "e,":
+            x, _, y = word[2:].partition(",")
+            return float(x), float(y)
+    return None
+
+
 Box = tuple[float, float, float, float]
 """Left, bottom, right, top."""
 

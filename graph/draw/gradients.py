@@ -12,8 +12,8 @@ from . import labels, routes, style
 from .picture import Edge, Picture
 from .reading import Reading
 
-_PASSES = ("state", "gate", "signal", "output", "loss", "op", "bus", "dots")
-_FORWARD = ("plain", "time", "rail", "skip")
+_PASSES = ("state", "gate", "signal", "output", "loss", "op", "function", "product", "bus", "port", "dots")
+_FORWARD = ("plain", "time", "rail", "skip", "wire")
 
 
 def add_gradients(picture: Picture, reading: Reading) -> None:

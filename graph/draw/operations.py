@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ..expr import Node, topological
 from . import labels, style
 from .circuits import add_signal, add_square, square_id
-from .picture import Picture, Vertex
+from .picture import Picture, Point, Vertex
 from .reading import Read, Reading
 from .render import place_by_dot
 
@@ -18,14 +20,23 @@ _NAMES = {
     "cross_entropy": "CE",
     "maximum": "max",
     "minimum": "min",
+    "max_last": "max",
+    "amax": "max",
+    "first": "if t = 1",
 }
 
 
 def draw_operations(reading: Reading) -> Picture:
     """The picture of a circuit with a node for every operation, placed."""
-    drawn = _Operations(reading)
+    drawn = Operations(reading)
     picture = drawn.picture
     boxes = place_by_dot(picture, dict(style.PLACING_OPERATIONS))
+    add_panels(picture, boxes)
+    return picture
+
+
+def add_panels(picture: Picture, boxes: Mapping[str, tuple[Point, Point]]) -> None:
+    """The clusters of a placed picture as panels behind its vertices, and their names."""
     panels = Picture(picture.name)
     for name, ((x0, y0), (x1, y1)) in boxes.items():
         label = picture.clusters[name][0]
@@ -34,10 +45,11 @@ def draw_operations(reading: Reading) -> Picture:
         if label:
             panels.add(Vertex(f"name|{name}", "text", label, name, (x0 + 13, y1 - 12)))
     picture.vertices = panels.vertices | picture.vertices
-    return picture
 
 
-class _Operations:
+class Operations:
+    """Makes the picture: the vertices of all equations, arguments first, and the edges between them."""
+
     def __init__(self, reading: Reading) -> None:
         self.reading = reading
         self.picture = Picture(reading.circuit.name)
@@ -75,18 +87,18 @@ class _Operations:
 
     def _vertex(self, node: Node, equation: str, cluster: str | None) -> str:
         """The vertex of a node, made with all below it, arguments first."""
-        node = _through(node)
+        node = through(node)
         if node in self.made:
             return self.made[node]
         if _is_leaf(node):
             return self._leaf(node, cluster)
         if cluster is None and _affine_map(node):
             cluster = f"{equation}|{self.number}"
-            whole = _through(self.equations[equation]) is node and self.stands[equation].endswith("|value")
+            whole = through(self.equations[equation]) is node and self.stands[equation].endswith("|value")
             self.picture.clusters[cluster] = (labels.name(equation) if whole else "", [])
         role, label, arguments = self._look(node)
         self.number += 1
-        root = _through(self.equations[equation]) is node
+        root = through(self.equations[equation]) is node
         name = (
             self.stands[equation]
             if root and self.stands[equation].endswith("|value")
@@ -103,7 +115,7 @@ class _Operations:
         return name
 
     def _join(self, argument: Node, head: str, equation: str, cluster: str | None, parent: Node) -> None:
-        delayed = _delayed(_through(argument))
+        delayed = _delayed(through(argument))
         if delayed is not None:
             tail, kind = self._square(delayed, head, parent), "time"
         else:
@@ -144,20 +156,23 @@ class _Operations:
             return (
                 "product",
                 labels.name(matrix.attr),
-                tuple(a for a in node.args if _through(a) is not matrix),
+                tuple(a for a in node.args if through(a) is not matrix),
             )
         if _is_mean(node):
-            return "function", "mean", _through(node.args[0]).args
+            return "function", "mean", through(node.args[0]).args
+        of = _softmax_over_steps(node)
+        if of is not None:
+            return "function", "softmax", (of,)
         if node.op == "compare":
             return "op", {"==": "=", "!=": "≠", "<=": "≤", ">=": "≥"}.get(node.attr, node.attr), node.args
         if node.op == "contract":
             return "op", "·", node.args
-        if node.op == "add" and _through(node.args[-1]).op == "const":
-            number = _through(node.args[-1]).attr
+        if node.op == "add" and through(node.args[-1]).op == "const":
+            number = through(node.args[-1]).attr
             if len(node.args) == 2 and node.args[0].op == "neg":
                 return "op", f"{number:g}−", node.args[0].args
-        if node.op == "mul" and _through(node.args[0]).op == "const":
-            return "op", f"{_through(node.args[0]).attr:g}×", node.args[1:]
+        if node.op == "mul" and through(node.args[0]).op == "const":
+            return "op", f"{through(node.args[0]).attr:g}×", node.args[1:]
         if node.op in _SIGNS:
             return "op", _SIGNS[node.op], node.args
         if node.op == "power":
@@ -189,7 +204,7 @@ class _Operations:
 
 
 # ---- nodes ---------------------------------------------------------------------------------------
-def _through(node: Node) -> Node:
+def through(node: Node) -> Node:
     while node.op in _THROUGH:
         node = node.args[0]
     return node
@@ -208,40 +223,59 @@ def _delayed(node: Node) -> Read | None:
 def _matrix(node: Node) -> Node | None:
     """The parameter of a product or of a look-up in a table."""
     if node.op in ("contract", "take", "pick"):
-        found = [_through(a) for a in node.args if _through(a).op == "param"]
+        found = [through(a) for a in node.args if _is_parameter(through(a))]
         if len(found) == 1:
             return found[0]
     return None
 
 
+def _is_parameter(node: Node) -> bool:
+    """A parameter, or a value of parameters alone: it has no axis, not even that of the batch."""
+    return node.op == "param" or (node.op == "ref" and not node.axes)
+
+
+def _softmax_over_steps(node: Node) -> Node | None:
+    """What a softmax over a time axis is of, which is written as exponentials over their sum."""
+    if node.op != "div":
+        return None
+    above, below = (through(a) for a in node.args)
+    if above.op != "exp" or below.op != "reduce" or through(below.args[0]) is not above:
+        return None
+    inner = through(above.args[0])
+    terms = [through(a) for a in inner.args] if inner.op == "add" else []
+    if len(terms) == 2 and terms[1].op == "neg" and through(terms[1].args[0]).op == "amax":
+        return terms[0]
+    return None
+
+
 def _is_mean(node: Node) -> bool:
     """A sum over steps divided by a number that depends on no signal: of steps, or of targets that count."""
-    if node.op != "div" or _through(node.args[0]).op != "reduce":
+    if node.op != "div" or through(node.args[0]).op != "reduce":
         return False
     below = topological([node.args[1]])
-    return not any(n.op == "param" or (n.op in ("ref", "input") and n.dtype == "f") for n in below)
+    return not any(_is_parameter(n) or (n.op in ("ref", "input") and n.dtype == "f") for n in below)
 
 
 def _affine(node: Node) -> bool:
     """A sum with a product of a parameter among its terms, or such a product alone with its bias."""
-    terms = [_through(a) for a in node.args] if node.op == "add" else []
+    terms = [through(a) for a in node.args] if node.op == "add" else []
     return any(_matrix(a) is not None for a in terms)
 
 
 def _affine_map(node: Node) -> bool:
     """An affine map, with or without a function of it."""
-    node = _through(node)
+    node = through(node)
     if len(node.args) == 1 and node.op not in ("reduce", "at", "neg"):
-        node = _through(node.args[0])
+        node = through(node.args[0])
     return _affine(node)
 
 
 def _in_affine(node: Node, argument: Node) -> bool:
     """Whether an argument stands in the panel of its affine map: its terms, their matrices, its biases."""
-    inner = _through(argument)
+    inner = through(argument)
     if _matrix(node) is not None:
         return False
-    return _affine(inner) or _matrix(inner) is not None or inner.op in ("param", "const")
+    return _affine(inner) or _matrix(inner) is not None or _is_parameter(inner) or inner.op == "const"
 
 
 def _leaf_label(node: Node) -> str:

@@ -76,6 +76,8 @@ class Picture:
     edges: list[Edge] = field(default_factory=list)
     same_rank: list[tuple[str, ...]] = field(default_factory=list)
     clusters: dict[str, tuple[str, list[str]]] = field(default_factory=dict)  # id -> label, its vertices
+    bottom: list[str] = field(default_factory=list)
+    top: list[str] = field(default_factory=list)
 
     def add(self, vertex: Vertex) -> Vertex:
         if vertex.id in self.vertices:
@@ -112,7 +114,8 @@ def dot_source(picture: Picture, placing: Mapping[str, str] | None = None) -> st
     lines += [f"  {what} {attributes(look)};" for what, look in _defaults(graph)]
     if placing is not None:
         lines += _clusters(picture)
-        lines += ["  {rank=same; " + "; ".join(map(quoted, row)) + "}" for row in picture.same_rank]
+        ranks = [("same", row) for row in picture.same_rank] + [("min", picture.bottom), ("max", picture.top)]
+        lines += [f"  {{rank={kind}; " + "; ".join(map(quoted, row)) + "}" for kind, row in ranks if row]
     lines += [
         f"  {quoted(v.id)} {attributes(_of_vertex(v, placing is None))};" for v in picture.vertices.values()
     ]

@@ -85,6 +85,7 @@ ROLES: Mapping[str, Look] = {
         "fontsize": str(SCRIPT_SIZE),
     },
     "bus": {"width": "0.05", "height": "0.05", "fillcolor": INK},
+    "port": {"shape": "point", "style": "invis", "width": "0.01", "height": "0.01"},
     "op": {"width": "0.30", "height": "0.30", "fontsize": "13"},
     "function": {
         "shape": "box",
