@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from numbers import Real
 from typing import TYPE_CHECKING, Any
@@ -274,7 +274,7 @@ class Adam(Optimiser):
         fixed: Collection[str] = (),
     ) -> None:
         super().__init__(rate, decay=decay, undecayed=undecayed, fixed=fixed)
-        if isinstance(betas, str) or len(tuple(betas)) != 2:
+        if not isinstance(betas, Sequence) or isinstance(betas, str) or len(betas) != 2:
             raise OptimiserError(f"betas are two numbers in [0, 1), got {betas!r}")
         first, second = betas
         self.betas = _share("betas", first), _share("betas", second)
@@ -400,15 +400,3 @@ def _above_zero(what: str, value: Any) -> float:
 def _names(names: Iterable[str]) -> Iterable[str]:
     """Names; a text is one name."""
     return (names,) if isinstance(names, str) else names
-
-
-DECAYS = ("constant", "linear", "cosine")
-
-
-def rate_at(update: int, updates: int, rate: float, decay: str = "constant") -> float:
-    """The learning rate of update 0 … updates-1: constant, or falling from ``rate`` towards 0."""
-    from . import schedules
-
-    if decay not in DECAYS:
-        raise OptimiserError(f"the decay of the learning rate is one of {', '.join(DECAYS)}, got {decay!r}")
-    return schedules.make(decay, rate=rate, updates=updates)(update)

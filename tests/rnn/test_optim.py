@@ -1,13 +1,41 @@
-"""Optimisers step by step against their papers' formulas, clipping, schedules, saved state."""
+"""Optimisers step by step against their papers' formulas, weight decay, clipping, saved state, errors."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
-from bptt.rnn.optim import SGD, Adam, Arrays, Optimiser, OptimiserError, clip, global_norm, rate_at
+from bptt import rnn
+from bptt.rnn import optim
+from bptt.rnn.optim import (
+    SGD,
+    Adam,
+    AdamW,
+    Arrays,
+    Optimiser,
+    OptimiserError,
+    RMSProp,
+    clip,
+    clip_values,
+    global_norm,
+    is_vector,
+    tables,
+)
 
+KINDS: list[Callable[[], Optimiser]] = [
+    lambda: Adam(0.01),
+    lambda: AdamW(0.01, decay=0.1),
+    lambda: SGD(0.01),
+    lambda: SGD(0.01, 0.9, decay=0.1),
+    lambda: SGD(0.01, 0.9, nesterov=True),
+    lambda: SGD(0.01, 0.9, dampening=0.5),
+    lambda: RMSProp(0.01),
+    lambda: RMSProp(0.01, momentum=0.5, centered=True),
+]
 SHAPES: dict[str, tuple[int, ...]] = {"W": (3, 4), "b": (3,), "a": ()}
 
 
@@ -50,11 +78,11 @@ def test_descent_without_momentum_follows_the_gradient() -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("optimiser", [Adam(0.01), SGD(0.01, 0.9)])
-def test_weights_change_in_place_and_keep_their_dtype(optimiser: Optimiser, dtype: str) -> None:
+@pytest.mark.parametrize("make", KINDS)
+def test_weights_change_in_place_and_keep_their_dtype(make: Callable[[], Optimiser], dtype: str) -> None:
     weights, gradients = numbers(0, dtype), numbers(1, dtype)
     same, before = dict(weights), {name: g.copy() for name, g in gradients.items()}
-    optimiser = type(optimiser)()
+    optimiser = make()
     optimiser.step(weights, gradients)
     for name in weights:
         assert weights[name] is same[name]
@@ -63,8 +91,8 @@ def test_weights_change_in_place_and_keep_their_dtype(optimiser: Optimiser, dtyp
     assert all(array.dtype == dtype for name, array in optimiser.state().items() if name != "updates")
 
 
-@pytest.mark.parametrize("make", [lambda: Adam(0.01), lambda: SGD(0.01, 0.9)])
-def test_a_loaded_state_goes_on_with_the_same_bits(make: type[Adam]) -> None:
+@pytest.mark.parametrize("make", KINDS)
+def test_a_loaded_state_goes_on_with_the_same_bits(make: Callable[[], Optimiser]) -> None:
     through, parted = numbers(0, "float32"), numbers(0, "float32")
     one, two = make(), make()
     for n in range(1, 4):
@@ -131,10 +159,16 @@ def test_a_state_of_another_kind_is_refused() -> None:
         (lambda: Adam(0.1, eps=0.0), "eps"),
         (lambda: SGD(0.1, 1.0), "momentum"),
         (lambda: clip({}, 0.0), "limit"),
-        (lambda: rate_at(0, 10, 0.1, "steps"), "constant, linear, cosine"),
+        (lambda: clip_values({}, -1.0), "limit"),
+        (lambda: Adam(0.1, 0.9), "betas"),  # type: ignore[arg-type]
+        (lambda: Adam("0.1"), "learning rate"),  # type: ignore[arg-type]
+        (lambda: Adam(0.1, decay=-1.0), "weight decay"),
+        (lambda: SGD(0.1, nesterov=True), "nesterov needs a momentum above 0 and no dampening"),
+        (lambda: SGD(0.1, 0.9, True, 0.5), "nesterov needs a momentum above 0 and no dampening"),
+        (lambda: RMSProp(0.1, alpha=1.0), "alpha"),
     ],
 )
-def test_numbers_that_make_no_sense_are_refused(make: type[Adam], message: str) -> None:
+def test_numbers_that_make_no_sense_are_refused(make: Callable[[], Any], message: str) -> None:
     with pytest.raises(OptimiserError, match=message):
         make()
 
@@ -166,7 +200,110 @@ def test_a_gradient_that_is_not_finite_shows_in_the_norm(bad: float) -> None:
     assert gradients["b"][0] == 9.0
 
 
-def test_the_rate_falls_to_zero() -> None:
-    assert [rate_at(n, 4, 0.1) for n in range(4)] == [0.1] * 4
-    assert [rate_at(n, 4, 1.0, "linear") for n in range(4)] == [1.0, 0.75, 0.5, 0.25]
-    assert [rate_at(n, 4, 1.0, "cosine") for n in (0, 2, 4)] == pytest.approx([1.0, 0.5, 0.0])
+def test_clipping_by_value_cuts_entries_and_counts_them() -> None:
+    gradients = {"a": np.array([3.0, -0.2, -7.0]), "b": np.array([[np.nan, np.inf]])}
+    assert clip_values(gradients, 1.0) == 3
+    assert gradients["a"].tolist() == [1.0, -0.2, -1.0]
+    assert np.isnan(gradients["b"][0, 0])
+    assert gradients["b"][0, 1] == 1.0
+
+
+# ---- weight decay, what is fixed -------------------------------------------------------------------
+def decayed(optimiser: Optimiser) -> set[str]:
+    """The weights that change where the gradient is zero."""
+    weights = {name: np.ones(shape) for name, shape in SHAPES.items()}
+    optimiser.step(weights, {name: np.zeros(shape) for name, shape in SHAPES.items()})
+    return {name for name, w in weights.items() if (w != 1.0).any()}
+
+
+@pytest.mark.parametrize("kind", [SGD, RMSProp, Adam, AdamW])
+def test_vectors_and_scalars_do_not_decay_unless_it_is_said(kind: Any) -> None:
+    assert decayed(kind(0.1, decay=0.1)) == {"W"}
+    assert decayed(kind(0.1, decay=0.1, undecayed=())) == {"W", "b", "a"}
+    assert decayed(kind(0.1, decay=0.1, undecayed="W")) == {"b", "a"}
+    assert decayed(kind(0.1, decay=0.1, undecayed=["W", "a"])) == {"b"}
+    assert decayed(kind(0.1, decay=0.1, undecayed=lambda name, w: w.ndim == 1)) == {"W", "a"}
+    assert decayed(kind(0.1, decay=0.0)) == set()
+
+
+def test_decay_is_of_the_gradient_or_apart_from_it() -> None:
+    """L2 is a part of what Adam divides by its size; decoupled it is not."""
+    for kind, expected in ((SGD, 1 - 0.1 * 0.5), (AdamW, 1 - 0.1 * 0.5), (Adam, 1 - 0.1)):
+        weights = {"W": np.ones((1, 1))}
+        kind(0.1, decay=0.5).step(weights, {"W": np.zeros((1, 1))})
+        assert weights["W"][0, 0] == pytest.approx(expected, abs=1e-7)
+
+
+def test_tables_are_what_symbols_alone_read() -> None:
+    net = rnn.define("""
+        e[t] = E[x[t]] + F[x[t]]
+        h[t] = tanh(W @ h[t-1] + e[t] + b)
+        o[t] = F @ h[t]
+        L = mean(cross_entropy(o[t], y[t]), over=t)
+    """)(x=4, e=4, h=4)
+    assert tables(net) == ("E",)
+    names = tables(net)
+    optimiser = AdamW(0.1, decay=0.1, undecayed=lambda name, w: is_vector(name, w) or name in names)
+    weights = {n: np.ones(shape) for n, shape in net.params.items()}
+    optimiser.step(weights, {n: np.zeros(shape) for n, shape in net.params.items()})
+    assert {n for n, w in weights.items() if (w != 1.0).any()} == {"F", "W"}
+
+
+def test_constants_are_fixed_and_need_no_gradient() -> None:
+    weights, gradients = numbers(0), numbers(1)
+    before = weights["W"].copy()
+    with pytest.raises(OptimiserError, match=r"weight W has no gradient; what is never trained.* fixed="):
+        SGD(0.1).step(weights, {n: g for n, g in gradients.items() if n != "W"})
+    optimiser = SGD(0.1, 0.9, decay=0.1, fixed=frozenset({"W"}))
+    optimiser.step(weights, {n: g for n, g in gradients.items() if n != "W"})
+    optimiser.step(weights, gradients)
+    assert (weights["W"] == before).all()
+    assert set(optimiser.state()) == {"updates", "v.b", "v.a"}
+
+
+@pytest.mark.parametrize("option", ["undecayed", "fixed"])
+def test_names_that_are_no_weights_are_refused(option: str) -> None:
+    with pytest.raises(OptimiserError, match=f"{option} names WW, which is no weight; did you mean W"):
+        SGD(0.1, decay=0.1, **{option: ["WW"]}).step(numbers(0), numbers(1))
+
+
+def test_the_whole_output_in_place_of_its_gradients_is_refused() -> None:
+    out = SimpleNamespace(loss=1.0, grad=numbers(1))
+    with pytest.raises(TypeError, match=r"expected gradients, name -> array, got .*; mend: step\(weights, out\.grad\)"):
+        Adam().step(numbers(0), out)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"got list$"):
+        Adam().step(numbers(0), [1.0])  # type: ignore[arg-type]
+
+
+# ---- by name ---------------------------------------------------------------------------------------
+@pytest.mark.parametrize("name", optim.OPTIMISERS)
+def test_every_name_makes_an_optimiser(name: str) -> None:
+    made = optim.make(name, rate=0.25, decay=0.5, fixed=("c",))
+    assert (made.rate, made.decay, made.fixed) == (0.25, 0.5, {"c"})
+    assert "rate" in optim.numbers_of(name)
+    assert "decay" in optim.numbers_of(name)
+    made.step({"W": np.ones((1, 1)), "c": np.ones(1)}, {"W": np.ones((1, 1))})
+
+
+def test_names_stand_for_numbers() -> None:
+    plain, fast = optim.make("nesterov", rate=0.1), optim.make("momentum", rate=0.1, momentum=0.5)
+    assert isinstance(plain, SGD)
+    assert isinstance(fast, SGD)
+    assert (plain.momentum, plain.nesterov, fast.momentum, fast.nesterov) == (0.9, True, 0.5, False)
+    adam = optim.make("Adam", betas=[0.8, 0.9])
+    assert isinstance(adam, Adam)
+    assert adam.betas == (0.8, 0.9)
+
+
+def test_names_and_numbers_that_there_are_not_say_what_there_is() -> None:
+    with pytest.raises(OptimiserError, match=r"no optimiser 'adamax'; there are sgd, momentum, .*adamw"):
+        optim.make("adamax")
+    with pytest.raises(OptimiserError, match="the optimiser adam has no momentum; it has rate, betas, eps, decay"):
+        optim.make("adam", momentum=0.9)
+
+
+def test_a_state_of_other_numbers_is_refused() -> None:
+    fast = SGD(0.1, 0.9)
+    fast.step(numbers(0), numbers(1))
+    with pytest.raises(OptimiserError, match=r"SGD keeps nothing, but the state holds 'v\.W'"):
+        SGD(0.1).load(fast.state())
