@@ -6,14 +6,12 @@ import json
 import os
 import shutil
 import subprocess
-import sys
-import tempfile
-import warnings
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from . import fonts
 from . import svg as svg_text
 from .picture import Picture, Point, dot_source
 
@@ -125,7 +123,7 @@ class Drawing:
         elif form == "dot":
             target.write_text(self.dot, encoding="utf-8")
         else:
-            find_a_font()
+            fonts.provide()
             target.write_bytes(graphviz(self.dot, "nop2", form, dpi=_DPI.get(form, "72")))
         return target
 
@@ -136,42 +134,3 @@ class Drawing:
         return (
             f"<drawing of {self.title}: {len(self.picture.vertices)} nodes, {len(self.picture.edges)} edges>"
         )
-
-
-# ---- fonts ---------------------------------------------------------------------------------------
-_FONT_FOLDERS = ("/usr/share/fonts", "/usr/local/share/fonts", "~/.local/share/fonts", "~/.fonts")
-_FONT_FOLDERS_ELSEWHERE = {
-    "darwin": ("/System/Library/Fonts", "/Library/Fonts"),
-    "win32": ("C:/Windows/Fonts",),
-}
-
-
-def find_a_font() -> None:
-    """Without any font PNG and PDF show boxes: use the fonts that matplotlib brings, or warn.
-
-    Fontconfig reads ``FONTCONFIG_FILE`` at the first drawing with text only, so this comes before it.
-    """
-    folders = (*_FONT_FOLDERS, *_FONT_FOLDERS_ELSEWHERE.get(sys.platform, ()))
-    if "FONTCONFIG_FILE" in os.environ or any(_has_fonts(Path(f).expanduser()) for f in folders):
-        return
-    matplotlib = find_spec("matplotlib")
-    shipped = (
-        Path(matplotlib.origin).parent / "mpl-data/fonts/ttf" if matplotlib and matplotlib.origin else None
-    )
-    if shipped is None or not _has_fonts(shipped):
-        warnings.warn(
-            "no font was found: text in PNG and PDF will be boxes. Install one (Debian and Ubuntu: "
-            "`apt install fonts-dejavu`) or save as .svg, whose fonts are the reader's",
-            stacklevel=3,
-        )
-        return
-    folder = Path(tempfile.mkdtemp(prefix="bptt-fonts-"))
-    entries = f"<dir>{shipped}</dir><cachedir>{folder}</cachedir>"
-    (folder / "fonts.conf").write_text(
-        f'<?xml version="1.0"?><fontconfig>{entries}</fontconfig>', encoding="utf-8"
-    )
-    os.environ["FONTCONFIG_FILE"] = str(folder / "fonts.conf")
-
-
-def _has_fonts(folder: Path) -> bool:
-    return folder.is_dir() and any(p.suffix in (".ttf", ".otf", ".ttc", ".pfb") for p in folder.rglob("*"))

@@ -7,9 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import pytest
 from bptt import graph
-from bptt.graph.draw import Drawing, curves, labels, style
+from bptt.graph.draw import Drawing, curves, fonts, labels, style
 from bptt.graph.draw import render as rendering
 from bptt.graph.draw.picture import Picture, Vertex, dot_source, element_id
 from drawings import net
@@ -110,11 +111,52 @@ def test_the_program_dot_draws_the_same(tmp_path: Path, monkeypatch: pytest.Monk
     assert drawing.svg == expected.svg
 
 
+_NO_FONTS = (
+    '<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "urn:fontconfig:fonts.dtd"><fontconfig></fontconfig>'
+)
+
+_BARE = """
+import sys
+from bptt.graph.draw import Drawing, fonts, labels
+from bptt.graph.draw.picture import Picture, Vertex
+
+if sys.argv[1] == "without":
+    fonts.provide = lambda: None
+for number, word in enumerate(("x", "nn", "mm")):
+    picture = Picture()
+    picture.add(Vertex("a", "text", word))
+    Drawing(picture, "bare").save(f"{sys.argv[2]}/{sys.argv[1]}{number}.png")
+"""
+
+
+def test_a_bare_machine_gets_the_font_of_matplotlib(tmp_path: Path) -> None:
+    """Fontconfig without a font draws a box for every letter; with ours the letters' ink differs."""
+    (tmp_path / "fonts.conf").write_text(_NO_FONTS, encoding="utf-8")
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("FONTCONFIG")}
+    bare = kept | {"FONTCONFIG_PATH": str(tmp_path), "HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path)}
+    for how, environment in (("without", bare), ("with", bare), ("system", kept)):
+        run = [sys.executable, "-c", _BARE, how, str(tmp_path)]
+        done = subprocess.run(run, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    assert "fontconfig" not in done.stderr.lower() or "error" not in done.stderr.lower()
+    ink = {p.stem: int((plt.imread(p)[..., :3].mean(axis=-1) < 0.5).sum()) for p in tmp_path.glob("*.png")}
+    assert ink["with0"] > 0
+    assert ink["with2"] > 1.2 * ink["with1"]  # an m has one stem more than an n, the boxes are alike
+    assert ink["without2"] == pytest.approx(ink["without1"], rel=0.1)
+
+
 def test_without_a_font_a_warning_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("FONTCONFIG_FILE", raising=False)
-    monkeypatch.setattr(rendering, "_has_fonts", lambda folder: False)
-    with pytest.warns(UserWarning, match="no font was found"):
-        rendering.find_a_font()
+    monkeypatch.setattr(fonts, "_has_fonts", lambda folder: False)
+    with pytest.warns(UserWarning, match=r"no font was found: .* \.svg"):
+        fonts.provide()
+
+
+def test_a_chosen_font_configuration_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FONTCONFIG_FILE", "mine.conf")
+    monkeypatch.setattr(fonts, "_has_fonts", lambda folder: False)
+    fonts.provide()
+    assert os.environ["FONTCONFIG_FILE"] == "mine.conf"
 
 
 def test_importing_pictures_imports_no_graphviz() -> None:
