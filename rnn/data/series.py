@@ -89,17 +89,17 @@ def _numbers(path: Path, row: Row, chosen: Sequence[int], names: Sequence[str]) 
 
 def _read_npy(path: Path, columns: str) -> Series:
     try:
-        array: Array = np.load(path, allow_pickle=False)
+        with open(path, "rb") as file:
+            array: Array = np.lib.format.read_array(file, allow_pickle=False)
     except OSError as error:
         raise DataError(f"{path}: expected an NPY file, got: {error.strerror or error}") from error
-    except (ValueError, EOFError) as error:  # no NPY, cut short, or of Python objects: these would be executed
+    except (ValueError, MemoryError) as error:  # no NPY, cut short, or of Python objects: these would be executed
         raise DataError(
             f"{path}: expected an NPY file of numbers, got: {error};"
             " write it with numpy.save from an array of float64 (arrays of Python objects are never loaded)"
         ) from error
-    numbers = isinstance(array, np.ndarray) and array.dtype.kind in "iufb"
-    if not numbers or array.ndim not in (1, 2) or not array.size:
-        got = f"{array.dtype} {list(array.shape)}" if isinstance(array, np.ndarray) else "several arrays"
+    if array.dtype.kind not in "iufb" or array.ndim not in (1, 2) or not array.size:
+        got = f"{array.dtype} {list(array.shape)}"
         raise DataError(f"{path}: expected whole or real numbers [N] or [N, n], got {got}; reshape or convert it")
     values = array.astype(np.float64).reshape(len(array), -1)
     chosen = _chosen(path, None, values.shape[1], columns)

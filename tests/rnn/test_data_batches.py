@@ -288,7 +288,7 @@ def test_separators_are_found_wherever_pieces_of_a_long_text_meet(monkeypatch: p
 
 
 def test_a_separator_that_does_not_occur_is_refused() -> None:
-    with pytest.raises(DataError, match=r"';' does not occur in the text.*or none to read the text as a whole"):
+    with pytest.raises(DataError, match=r"';', does not occur in the text.*or none to read the text as a whole"):
         document_bounds(symbols_of("a,b"), symbols_of(";"), ";")
 
 
