@@ -174,7 +174,7 @@ class _Search:
         features = tuple(range(len(node.axes), array.ndim))
         bad = ~np.isfinite(array).all(axis=features)
         bad = bad.reshape([self.sizes[a] if a in node.axes else 1 for a in AXES])
-        return bad & self._valid(node.axes)
+        return np.asarray(bad & self._valid(node.axes))
 
     def _valid(self, axes: Sequence[str]) -> Mask:
         """The steps within the lengths."""
@@ -281,7 +281,7 @@ class _Search:
         """Marks with the axes of a node: any along those that it lacks, the same along those that are new."""
         for i, a in enumerate(AXES):
             if a not in n.axes:
-                marks = marks.any(axis=i, keepdims=True)
+                marks = _any(marks, i)
         return np.broadcast_to(marks, [self.sizes[a] if a in n.axes else 1 for a in AXES])
 
     def _arguments(self, n: Node, marks: Mask) -> list[Mask]:
@@ -290,7 +290,7 @@ class _Search:
         if n.op == "at":
             return [marks & self._at(n.attr)]
         if n.op == "place":
-            return [(marks & self._at(n.attr)).any(axis=AXES.index(n.attr[0]), keepdims=True)]
+            return [_any(marks & self._at(n.attr), AXES.index(n.attr[0]))]
         if n.op == "first":
             axis, start = n.attr, self.start if n.attr == "t" else 1
             one = self._steps(axis) + start - 1 == 1
@@ -324,5 +324,10 @@ class _Search:
         for j in range(1, abs(k) + 1):
             # the first bound of a delay is that of step 0, the first of an advance that of the step after the last
             step = k - j + 1 if k > 0 else self.lengths[axis] + k + j
-            bounds.append((marks & (self._steps(axis) == step)).any(axis=i, keepdims=True))
+            bounds.append(_any(marks & (self._steps(axis) == step), i))
         return [np.moveaxis(moved, 0, i), *bounds]
+
+
+def _any(marks: Mask, axis: int) -> Mask:
+    """Marks that are the same along an axis: where any along it was marked."""
+    return np.asarray(marks.any(axis=axis, keepdims=True))

@@ -121,9 +121,7 @@ class Optimiser(ABC):
 
     # ---- checks ----------------------------------------------------------------------------------
     def _check(self, weights: Mapping[str, Array], gradients: Mapping[str, Array]) -> None:
-        if not isinstance(gradients, Mapping):
-            mend = "; mend: step(weights, out.grad)" if hasattr(gradients, "grad") else ""
-            raise TypeError(f"step: expected gradients, name -> array, got {type(gradients).__name__}{mend}")
+        _check_mapping(gradients)
         spared = () if callable(self.undecayed) else self.undecayed
         for option, names in (("undecayed", spared), ("fixed", self.fixed)):
             for name in sorted(names):
@@ -395,6 +393,12 @@ def _share(what: str, value: Any) -> float:
 
 def _above_zero(what: str, value: Any) -> float:
     return _number(what, value, "a number above 0", lambda v: v > 0)
+
+
+def _check_mapping(gradients: object) -> None:
+    if not isinstance(gradients, Mapping):
+        mend = "; mend: step(weights, out.grad)" if hasattr(gradients, "grad") else ""
+        raise TypeError(f"step: expected gradients, name -> array, got {type(gradients).__name__}{mend}")
 
 
 def _names(names: Iterable[str]) -> Iterable[str]:

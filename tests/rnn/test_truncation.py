@@ -370,3 +370,14 @@ def test_batches_that_do_not_fit_are_refused() -> None:
         longer.step(weights, batches[2])
     with pytest.raises(ValueError, match=r"counts 7 of 7 steps; expected 1 to k1 = 2 of at most k2 = 5"):
         longer.step(weights, Batch(inputs))
+
+
+@pytest.mark.slow  # kernels of three programs
+def test_compiled_windows_are_the_interpreters() -> None:
+    net = rnn.define("h[t] = tanh(W @ h[t-1] + x[t])\nL = mean(mse(h[t], y[t]), over=t)", name="tiny")(x=2, h=2)
+    weights, inputs = data(net)
+    batches = list(windows(net, inputs, 2, 3, RAGGED))
+    expected = run(Truncated(net, 2, 3, **NUMBERS), weights, batches)
+    for a, b in zip(run(Truncated(net, 2, 3, dtype="float64"), weights, batches), expected, strict=True):
+        assert a.loss == pytest.approx(b.loss, rel=1e-12)
+        agree(a.grad, b.grad, 1e-12)
