@@ -18,14 +18,10 @@ import time
 from pathlib import Path
 
 from bptt import compiler
-from bptt.rnn.data import Stream, Vocabulary, read_text, split
-from bptt.rnn.generate import inference, stream_nats
-from bptt.rnn.train import Settings, Trainer, language_model
+from bptt.rnn import Settings, Trainer
+from bptt.rnn.tasks import Task
 
-SETTINGS = Settings(
-    vector=64, hidden=128, batch=32, window=64, updates=2000, rate=0.015, decay="cosine", clip=1.0
-)
-SEED = 0
+SETTINGS = Settings(vector=64, hidden=128, batch=32, window=64, updates=2000, rate=0.015, schedule="cosine", clip=1.0)
 GOAL = 1.70
 
 
@@ -37,24 +33,33 @@ def main() -> int:
     )
     updates = parser.parse_args().updates
     path = Path(os.environ.get("BPTT_DATA", ".")) / "tinyshakespeare" / "input.txt"
-    before, after = split(read_text(path), 0.9)
-    vocabulary = Vocabulary.of(before)
-    net = language_model(len(vocabulary), SETTINGS.vector, SETTINGS.hidden)
-    weights = net.init(seed=SEED)
-    stream = Stream(vocabulary.symbols(before), SETTINGS.batch, SETTINGS.window)
-    begin = time.perf_counter()
-    trainer = Trainer(compiler.compile(net, loss="L"), weights, stream, SETTINGS)
-    print(f"compiled in {time.perf_counter() - begin:.1f} s", flush=True)
+    task = Task.of(path, SETTINGS.for_task())
+    cell = task.cell()
+    net = cell(**task.sizes_for(cell))
+    bound = task.bind(net)
+    trainer = Trainer(
+        net,
+        bound.training,
+        optimiser=SETTINGS.make_optimiser(net),
+        schedule=SETTINGS.make_schedule(),
+        clip=SETTINGS.clip,
+        window=SETTINGS.window,
+        seed=SETTINGS.seed,
+    )
     begin = time.perf_counter()
     for _ in range(updates):
         step = trainer.step()
+        if step.update == 1:
+            print(f"compiled in {time.perf_counter() - begin:.1f} s", flush=True)
         if step.update % 100 == 0:
             seconds = time.perf_counter() - begin
-            print(f"update {step.update}: {step.nats:.4f} nats, {seconds:.0f} s", flush=True)
-    symbols = vocabulary.symbols(after)
-    nats = stream_nats(inference(net), weights, symbols) / (len(symbols) - 1)
+            print(f"update {step.update}: {step.loss:.4f} nats, {seconds:.0f} s", flush=True)
+    weights = trainer.weights
+    reader = compiler.compile(bound.net, None, returns=bound.returns, training=False)
+    nats = bound.validate(reader, weights)["nats"]
+    items = sum(batch.items for batch in bound.validation)
     bits = hashlib.sha256(b"".join(weights[name].tobytes() for name in sorted(weights))).hexdigest()
-    print(f"{nats:.4f} nats a character on {len(symbols) - 1} of them (goal {GOAL}), weights {bits[:16]}")
+    print(f"{nats:.4f} nats a character on {items} of them (goal {GOAL}), weights {bits[:16]}")
     return 0 if nats <= GOAL or updates < SETTINGS.updates else 1
 
 

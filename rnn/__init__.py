@@ -12,18 +12,25 @@ __all__ = public(
     __name__,
     {
         "define": "define Cell",
-        "train": "fit",
-        "checkpoint": "load",
+        "train": "Event fit resume",
+        "run": "load Run",
+        "settings": "Settings",
+        "trainer": "Trainer",
         "generate": "generate",
     },
     others="cells",
 )
 
 if TYPE_CHECKING:
-    from .checkpoint import load as load
     from .define import Cell as Cell
     from .define import define as define
     from .generate import generate as generate
+    from .run import Run as Run
+    from .run import load as load
+    from .settings import Settings as Settings
+    from .train import Event as Event
     from .train import fit as fit
+    from .train import resume as resume
+    from .trainer import Trainer as Trainer
 
     def __getattr__(name: str) -> Cell: ...

@@ -1,23 +1,32 @@
 """Run folders: what a training run leaves behind, written so that it is whole at any moment.
 
-    run.toml              configuration, sizes, versions, checksums of the two files below
-    equations.txt         the network, as it was written
-    vocabulary.json       the characters, in the order of their symbols
-    weights.safetensors   the weights by name; "optimiser.…" and "carried.…" beside them; update in its header
-    metrics.jsonl         one JSON object a line
+    run.toml               settings, sizes, data, versions, checksums of the two files below; it runs again:
+                           bptt train --config run.toml
+    equations.txt          the network
+    task.json              what the data gave it: vocabularies, labels, normalisation
+    weights.safetensors    the weights by name; all that training needs to go on beside them, see ``checkpoint``
+    previous.safetensors   the same, one save earlier
+    best.safetensors       the weights that were best in validation
+    metrics.jsonl          one JSON object a line; speed.jsonl: the same for what is never the same twice
     circuit.svg  unrolled.svg  loss.svg  sample.txt
 
-Every file but the metrics, which only grow, is replaced as a whole: written beside its place, flushed to
-disk, renamed. All that must fit together at one update is in one file. A folder belongs to one run: it is
-claimed by creating run.toml, which fails where there is one. Reading a run executes nothing from it.
+Every file but the two logs, which only grow, is replaced as a whole: written beside its place, flushed to disk,
+renamed. All that must fit together at one update is in one file. The length of metrics.jsonl is part of it: what was
+written after the last save is cut off when the run goes on, and written again.
+
+A folder belongs to one run, and to one process at a time, which holds its lock. It is a run once it has run.toml,
+which is written last; before that it is an unfinished beginning, which the next one may clear. Reading a run executes
+nothing from it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import platform
+import shutil
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -26,16 +35,19 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from .data import Vocabulary
+from .lock import LOCK, Lock, LockedError
 
-FORMAT = 1
-CONFIGURATION, EQUATIONS, VOCABULARY = "run.toml", "equations.txt", "vocabulary.json"
-WEIGHTS, METRICS, SAMPLE = "weights.safetensors", "metrics.jsonl", "sample.txt"
+FORMAT = 2
+CONFIGURATION, EQUATIONS, TASK = "run.toml", "equations.txt", "task.json"
+WEIGHTS, PREVIOUS, BEST = "weights.safetensors", "previous.safetensors", "best.safetensors"
+METRICS, SPEED, SAMPLE = "metrics.jsonl", "speed.jsonl", "sample.txt"
 CIRCUIT, UNROLLED, LOSS = "circuit.svg", "unrolled.svg", "loss.svg"
+FIRST = (EQUATIONS, TASK, WEIGHTS)
+"""What is written before run.toml."""
 
 
 class RunError(ValueError):
-    """A run folder that cannot be written, is missing, damaged, or of a newer version."""
+    """A run folder that cannot be written, is missing, damaged, in use, or of another version."""
 
 
 # -- writing ------------------------------------------------------------------------------------------
@@ -65,41 +77,89 @@ def write(path: Path, content: bytes | str) -> None:
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(temporary, path)
-            _flush_folder(path.parent)
+            flush(path.parent)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
 
 
-def _flush_folder(folder: Path) -> None:
-    """Make a rename in this folder survive a power failure."""
-    handle = os.open(folder, os.O_RDONLY)
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise RunError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+def flush(path: Path) -> None:
+    """Make what is in a file, or a rename in a folder, survive a power failure."""
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
         os.close(handle)
 
 
-def create(folder: str | Path | None, stem: str, configuration: Mapping[str, Any]) -> Path:
-    """Claim a folder for a new run and write its run.toml; without a name, the next free runs/STEM-1, -2, ….
+def keep_previous(path: Path, previous: Path) -> None:
+    """Make ``previous`` the content of ``path``, which stays; either way both are whole at any moment."""
+    if not path.exists():
+        return
+    temporary = path.with_name(f".{previous.name}.{os.getpid()}.tmp")
+    with _writing(previous):
+        try:
+            temporary.unlink(missing_ok=True)
+            try:
+                os.link(path, temporary)
+            except OSError:  # a file system without hard links
+                shutil.copyfile(path, temporary)
+                flush(temporary)
+            os.replace(temporary, previous)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
 
-    Raises RunError where the named folder holds anything already: a run is never overwritten.
+
+def claim(folder: str | Path | None, stem: str) -> tuple[Path, Lock]:
+    """A folder for a new run, and its lock; without a name, the next free runs/STEM-1, -2, ….
+
+    Raises RunError where the named folder holds anything already (a run is never overwritten), cannot be written, or
+    is used by another process. What a beginning left that was killed before it was a run is cleared.
     """
-    if folder is not None:
-        path = Path(folder)
-        if path.exists() and not path.is_dir():
-            raise RunError(f"{path}: expected a folder for the new run, got a file; name another one")
-        if path.is_dir() and any(path.iterdir()):
-            what = "a run" if (path / CONFIGURATION).exists() else "other files"
-            raise RunError(
-                f"{path}: expected a new or empty folder, it holds {what}, which would be lost;"
-                " name another one, remove it yourself, or leave the name out"
-            )
-        with _writing(path):
-            path.mkdir(parents=True, exist_ok=True)
-    else:
+    if folder is None:
         path = _next_free(Path("runs"), stem)
-    return _claim(path, configuration)
+        return path, locked(path)
+    path = Path(folder)
+    if path.exists() and not path.is_dir():
+        raise RunError(f"{path}: expected a folder for the new run, got a file; name another one")
+    _expect_free(path)
+    with _writing(path):
+        path.mkdir(parents=True, exist_ok=True)
+    lock = locked(path)
+    try:
+        _expect_free(path)  # another process may have made a run here before we had the lock
+        with _writing(path):
+            for name in (*FIRST, *(p.name for p in path.glob(".*.tmp"))):
+                (path / name).unlink(missing_ok=True)
+    except BaseException:
+        lock.release()
+        raise
+    return path, lock
+
+
+def _expect_free(path: Path) -> None:
+    """Raise RunError unless the folder is new, empty, or an unfinished beginning."""
+    if not path.is_dir():
+        return
+    with _reading(path):
+        found = {entry.name for entry in path.iterdir()}
+    unfinished = {LOCK, *FIRST, *(name for name in found if name.startswith(".") and name.endswith(".tmp"))}
+    if not found or (LOCK in found and found <= unfinished):
+        return
+    what = "a run" if CONFIGURATION in found else "other files"
+    raise RunError(
+        f"{path}: expected a new or empty folder, it holds {what}, which would be lost; name another one, remove it"
+        " yourself, or leave the name out" + (f"; to go on with it: bptt resume {path}" if what == "a run" else "")
+    )
 
 
 def _next_free(parent: Path, stem: str) -> Path:
@@ -115,18 +175,32 @@ def _next_free(parent: Path, stem: str) -> Path:
                 number += 1
 
 
-def _claim(path: Path, configuration: Mapping[str, Any]) -> Path:
-    content = toml({"format": FORMAT, **configuration, "versions": versions()})
+def locked(path: Path) -> Lock:
+    """The lock of a run folder. Raises RunError where another process has it, or where there can be none."""
     try:
-        with _writing(path / CONFIGURATION), open(path / CONFIGURATION, "xb") as file:
-            file.write(f"# A run of bptt. Nothing in this folder is ever executed.\n{content}".encode())
-            file.flush()
-            os.fsync(file.fileno())
-    except RunError as error:
-        if isinstance(error.__cause__, FileExistsError):
-            raise RunError(f"{path}: another process has just begun a run here; name another one") from None
-        raise
-    return path
+        return Lock(path).acquire()
+    except LockedError as error:
+        raise RunError(
+            f"{path}: {error.strerror} is training this run; wait for it, stop it, or name another folder"
+        ) from error
+    except OSError as error:
+        raise RunError(
+            f"{path}: cannot be written or locked: {error.strerror or error}; name a folder that you may write to,"
+            " on a file system with locks"
+        ) from error
+
+
+def configure(path: Path, configuration: Mapping[str, Any]) -> None:
+    """Write run.toml, which makes the folder a run."""
+    content = toml({"format": FORMAT, **configuration})
+    write(path / CONFIGURATION, f"# A run of bptt. Nothing in this folder is ever executed.\n{content}")
+
+
+def tidy(path: Path) -> None:
+    """Remove what a process that was killed had begun to write."""
+    with _writing(path):
+        for left in path.glob(".*.tmp"):
+            left.unlink(missing_ok=True)
 
 
 def versions() -> dict[str, str]:
@@ -157,8 +231,10 @@ def _key(name: str) -> str:
 def _value(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, (int, float)):
-        return repr(value)
+    if isinstance(value, int):
+        return str(int(value))
+    if isinstance(value, float):
+        return repr(float(value))
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     if isinstance(value, (list, tuple)):
@@ -200,10 +276,14 @@ def read_text(folder: Path, name: str, configuration: Mapping[str, Any]) -> str:
 
 
 def read_configuration(folder: str | Path) -> dict[str, Any]:
-    """run.toml. Raises RunError: no run, damaged, or of a newer version."""
-    path = Path(folder) / CONFIGURATION
+    """run.toml of a run folder. Raises RunError: no run, damaged, or of another version."""
     if not Path(folder).is_dir():
         raise RunError(f"{folder}: expected a run folder, there is none; bptt train makes one")
+    return read_configuration_file(Path(folder) / CONFIGURATION)
+
+
+def read_configuration_file(path: Path) -> dict[str, Any]:
+    """A file like run.toml. Raises RunError: none, damaged, or of another version."""
     content = read(path, "this folder is no run, or not a whole one: name one that bptt train made")
     try:
         found = tomllib.loads(content.decode())
@@ -212,48 +292,89 @@ def read_configuration(folder: str | Path) -> dict[str, Any]:
     form = found.get("format")
     if not isinstance(form, int) or isinstance(form, bool) or form < 1:
         raise damaged(path, f"format = {FORMAT}", f"format = {form!r}")
-    if form > FORMAT:
-        written = found.get("versions", {}).get("bptt", "unknown")
-        raise RunError(
-            f"{path}: written by a newer bptt ({written}, format {form}); this one, {__version__}, reads"
-            f" formats up to {FORMAT}; upgrade it: pip install -U bptt"
+    if form != FORMAT:
+        versions = found.get("versions")
+        written = versions.get("bptt", "unknown") if isinstance(versions, dict) else "unknown"
+        mend = (
+            "upgrade it: pip install -U bptt"
+            if form > FORMAT
+            else f"train anew, or use it with the version that wrote it: pip install 'bptt=={written}'"
         )
-    for table in ("network", "sizes", "settings", "text", "checksums", "versions"):
+        raise RunError(
+            f"{path}: written by {'a newer' if form > FORMAT else 'an older'} bptt ({written}, format {form});"
+            f" this one, {__version__}, reads format {FORMAT}; {mend}"
+        )
+    for table in ("network", "sizes", "settings", "data", "checksums", "versions"):
         if not isinstance(found.get(table), dict):
             raise damaged(path, f"a table [{table}]", f"{found.get(table)!r}")
     for name, size in found["sizes"].items():
-        if not isinstance(size, int) or isinstance(size, bool) or size < 1:
+        if not all(isinstance(n, int) and not isinstance(n, bool) and n >= 1 for n in _numbers(size)):
             raise damaged(path, f"a size of at least 1 for {name}", repr(size))
     return found
 
 
-def read_vocabulary(folder: Path, configuration: Mapping[str, Any]) -> Vocabulary:
-    """vocabulary.json. Raises RunError where it is damaged."""
+def _numbers(size: Any) -> list[Any]:
+    return size if isinstance(size, list) else [size]
+
+
+def read_json(folder: Path, name: str, configuration: Mapping[str, Any]) -> dict[str, Any]:
+    """A JSON file of the run, held against its checksum. Raises RunError where it is damaged."""
     try:
-        characters = json.loads(read_text(folder, VOCABULARY, configuration))["characters"]
-        return Vocabulary(tuple(characters))
-    except (ValueError, KeyError, TypeError) as error:
+        found = json.loads(read_text(folder, name, configuration))
+    except ValueError as error:
         if isinstance(error, RunError):
             raise
-        raise damaged(folder / VOCABULARY, "a list of characters", error) from error
-
-
-def vocabulary_file(vocabulary: Vocabulary) -> str:
-    """The content of vocabulary.json."""
-    return (
-        json.dumps({"unseen": 0, "characters": list(vocabulary.characters)}, ensure_ascii=True, indent=0)
-        + "\n"
-    )
+        raise damaged(folder / name, "JSON", error) from error
+    if not isinstance(found, dict):
+        raise damaged(folder / name, "a JSON object", type(found).__name__)
+    return found
 
 
 # -- metrics ------------------------------------------------------------------------------------------
 
 
-def append_metrics(folder: Path, record: Mapping[str, Any]) -> None:
-    """One more line of metrics.jsonl. Raises RunError where it cannot be written."""
-    path = folder / METRICS
-    with _writing(path), open(path, "ab") as file:
-        file.write((json.dumps(record, allow_nan=False) + "\n").encode())
+def plain(record: Any) -> Any:
+    """A record as JSON has it: a number that is not finite is null."""
+    if isinstance(record, Mapping):
+        return {name: plain(value) for name, value in record.items()}
+    return None if isinstance(record, float) and not math.isfinite(record) else record
+
+
+def append(path: Path, record: Mapping[str, Any]) -> None:
+    """One more line of metrics.jsonl or speed.jsonl. Raises RunError where it cannot be written."""
+    with _writing(path), open(path, "ab", buffering=0) as file:
+        line = (json.dumps(plain(record), allow_nan=False, ensure_ascii=False) + "\n").encode()
+        if file.write(line) != len(line):
+            raise OSError("the disk is full")
+
+
+def length(path: Path) -> int:
+    """The bytes of a log, all on disk before this returns."""
+    if not path.exists():
+        return 0
+    with _writing(path):
+        flush(path)
+        return path.stat().st_size
+
+
+def cut(path: Path, bytes_: int) -> None:
+    """Cut a log back to its length at a save. Raises RunError where it is shorter."""
+    if not path.exists() and not bytes_:
+        return
+    with _reading(path):
+        size = path.stat().st_size
+    if size < bytes_:
+        raise damaged(path, f"at least the {bytes_} bytes that it had at the last save", size)
+    if size > bytes_:
+        with _writing(path):
+            os.truncate(path, bytes_)
+
+
+def cut_last_line(path: Path) -> None:
+    """Remove a last line that was cut short."""
+    if path.exists():
+        content = read(path)
+        cut(path, content.rfind(b"\n") + 1)
 
 
 def read_metrics(folder: Path) -> list[dict[str, Any]]:

@@ -1,6 +1,6 @@
-"""Reading a text with a trained network, and writing on: inference one window or one step at a time.
+"""Reading a text with a trained language model, and writing on: inference one window or one step at a time.
 
-Both start from the network's initial state, as if a line had just ended: the first character, too, has its
+Both start from the network's initial state, as if a line had just ended: the first symbol, too, has its
 probability.
 """
 
@@ -13,106 +13,149 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .data import DataError, Symbols, one_row
+from .data import DataError, Vocabulary, one_row
+from .tasks import LanguageModel
+from .tasks.measures import log_probabilities
 
 if TYPE_CHECKING:
-    from ..graph.circuit import Circuit
-    from .checkpoint import Run
-    from .optim import Arrays
+    from .run import Run
 
 
 @dataclass(frozen=True)
 class Score:
-    """How probable a network finds a text: −log p in nats over all its characters, and what follows."""
+    """How probable a network finds a text.
+
+    nats    −log p of the whole text
+    items   how many characters (words, bytes) it has; item: what they are, in the singular
+    unseen  how many of them the run's vocabulary lacks
+    """
 
     nats: float
-    characters: int
+    items: int
     unseen: int
+    item: str = "character"
 
     @property
-    def nats_per_character(self) -> float:
-        return self.nats / self.characters
+    def log_probability(self) -> float:
+        """log p of the whole text, in nats."""
+        return -self.nats
 
     @property
-    def bits_per_character(self) -> float:
-        return self.nats_per_character / math.log(2.0)
+    def nats_per_item(self) -> float:
+        return self.nats / self.items
+
+    @property
+    def bits_per_item(self) -> float:
+        return self.nats_per_item / math.log(2.0)
 
     @property
     def perplexity(self) -> float:
-        """The number of equally likely characters that would be as hard to guess."""
-        return math.exp(self.nats_per_character)
+        """The number of equally likely symbols that would be as hard to guess."""
+        return math.exp(min(self.nats_per_item, 700.0))
 
-
-def inference(net: Circuit, target: str = "cpu") -> Any:
-    """The program that reads and writes text: from the symbols x [T, B] to the logits o and the loss L."""
-    from .. import compiler
-
-    return compiler.compile(net, loss=None, returns=("L", "o"), target=target, training=False)
-
-
-def stream_nats(program: Any, weights: Arrays, symbols: Symbols) -> float:
-    """−log p in nats of symbols 1 … N-1, each given all before it: one carried stream, B = 1.
-
-    Each window's mean comes in the program's dtype; the windows are summed in float64.
-    """
-    total, state = 0.0, None
-    for window in one_row(symbols):
-        out = program(weights, x=window.x, y=window.y, initial=state, start=window.start)
-        total += float(np.asarray(out.value["L"]).reshape(-1)[0]) * len(window.x)
-        state = out.final
-    return total
+    def __str__(self) -> str:
+        return (
+            f"{self.nats:.3f} nats over {self.items} {self.item}s: {self.bits_per_item:.4f} bits a {self.item},"
+            f" perplexity {self.perplexity:.4g}"
+        )
 
 
 def score(run: Run, text: str) -> Score:
     """−log p(text) in nats under the run's network, in one carried stream from its initial state.
 
-    Characters that the run's vocabulary lacks count as its symbol for the unseen. Raises DataError for an
-    empty text.
+    What the run's vocabulary lacks counts as its symbol for the unseen. Raises DataError for an empty text, and for a
+    run that is no language model.
     """
-    if not text:
-        raise DataError("expected a text to score, got an empty one")
-    symbols = np.concatenate([[run.vocabulary.start], run.vocabulary.symbols(text)]).astype(np.int64)
-    nats = stream_nats(run.program, run.weights, symbols)
-    return Score(nats, len(text), run.vocabulary.unseen(text))
+    task = _language_model(run, "score")
+    vocabulary = task.vocabulary
+    symbols = vocabulary.symbols(text)
+    if not len(symbols):
+        raise DataError(f"expected a text to score, got {'an empty one' if not text else 'one without words'}")
+    read = np.concatenate([[vocabulary.start], symbols]).astype(np.int64)
+    bound = run.bound
+    batches = (bound.fit(batch) for batch in one_row(read))
+    nats = math.fsum(bound.totals(*found)["nats"] for found in bound.read(run.program, run.weights, batches))
+    return Score(nats, len(symbols), vocabulary.unseen(text), vocabulary.unit)
 
 
 def generate(
-    run: Run, length: int = 500, *, temperature: float = 1.0, seed: int = 0, prompt: str = ""
+    run: Run,
+    length: int = 500,
+    *,
+    temperature: float = 1.0,
+    top_k: int = 0,
+    seed: int = 0,
+    prompt: str = "",
 ) -> str:
-    """A text: ``prompt`` and ``length`` characters more, drawn one by one from softmax(o / temperature).
+    """A text: ``prompt`` and ``length`` symbols more, drawn one by one from softmax(scores / temperature).
 
-    Temperature 0 takes the most probable character each time. The same seed gives the same text. The
-    symbol for unseen characters is never drawn. Raises DataError where a number makes no sense.
+    temperature  0 takes the most probable symbol each time; without a prompt, the first one is then the most probable
+                 that is no white space
+    top_k        draws from the k most probable symbols only; 0: from all
+    seed         the same seed gives the same text
+
+    The symbol for what the vocabulary lacks is never drawn. Raises DataError where a number makes no sense, and for a
+    run that is no language model.
     """
-    if isinstance(length, bool) or not isinstance(length, (int, np.integer)) or length < 0:
-        raise DataError(f"the length of a text is a whole number of at least 0, got {length!r}")
-    if not (math.isfinite(temperature) and temperature >= 0.0):
-        raise DataError(f"the temperature is a finite number of at least 0, got {temperature}")
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
-        raise DataError(f"the seed is a whole number of at least 0, got {seed!r}")
+    task = _language_model(run, "generate")
+    _check(length, temperature, top_k, seed)
+    vocabulary, bound = task.vocabulary, run.bound
     random = np.random.default_rng(seed)
-    read = np.concatenate([[run.vocabulary.start], run.vocabulary.symbols(prompt)]).astype(np.int64)
+    read = np.concatenate([[vocabulary.start], vocabulary.symbols(prompt)]).astype(np.int64)
+    never = [] if vocabulary.unseen_symbol is None else [vocabulary.unseen_symbol]
+    blank = [i for i, token in enumerate(vocabulary.tokens) if token.isspace()]
     drawn: list[int] = []
     state, position = None, 1
     while len(drawn) < length:
-        unknown = np.zeros((len(read), 1), dtype=np.int64)  # what comes next: only the loss would read it
-        out = run.program(run.weights, x=read[:, None], y=unknown, initial=state, start=position)
+        out = run.program(run.weights, x=bound.fit_x(read[:, None]), initial=state, start=position)
         state, position = out.final, position + len(read)
-        drawn.append(draw(out.value["o"][-1, 0], temperature, random))
+        logs = log_probabilities(out.value[bound.scores.name][-1, 0], bound.scores.loss)
+        first = not drawn and not prompt and temperature == 0.0 and len(blank) + len(never) < len(logs)
+        logs[never + blank if first else never] = -math.inf
+        drawn.append(draw(logs, temperature, random, top_k))
         read = np.array(drawn[-1:], dtype=np.int64)
-    return prompt + run.vocabulary.text(np.array(drawn, dtype=np.int64))
+    return _joined(vocabulary, prompt, drawn)
 
 
-def draw(logits: NDArray[Any], temperature: float, random: np.random.Generator) -> int:
-    """One symbol from softmax(logits / temperature), never symbol 0, the unseen; logits is [n].
+def _joined(vocabulary: Vocabulary, prompt: str, drawn: list[int]) -> str:
+    written = vocabulary.text(np.array(drawn, dtype=np.int64))
+    if vocabulary.unit == "word" and prompt and not prompt[-1].isspace() and written[:1] not in ("", "\n"):
+        return f"{prompt} {written}"
+    return prompt + written
 
-    Raises DataError where the logits are not finite (weights of a run that diverged).
+
+def draw(logs: NDArray[Any], temperature: float, random: np.random.Generator, top_k: int = 0) -> int:
+    """One symbol from softmax(logs / temperature); logs is [n], −inf for what is never drawn.
+
+    top_k: only the k most probable (and those as probable as the k-th); 0: all.
     """
-    known = np.asarray(logits, dtype=np.float64)[1:]
-    if not np.isfinite(known).all():
-        raise DataError("the network's output is not finite: its weights have diverged; train it anew")
+    logs = np.asarray(logs, dtype=np.float64)
     if temperature == 0.0:
-        return 1 + int(np.argmax(known))
-    odds = np.cumsum(np.exp((known - known.max()) / temperature))
+        return int(np.argmax(logs))
+    if 0 < top_k < len(logs):
+        logs = np.where(logs >= np.partition(logs, -top_k)[-top_k], logs, -math.inf)
+    odds = np.cumsum(np.exp((logs - logs.max()) / temperature))
     place = int(np.searchsorted(odds, random.random() * odds[-1], side="right"))
-    return 1 + min(place, len(known) - 1)
+    return min(place, int(np.flatnonzero(logs > -math.inf)[-1]))
+
+
+def _language_model(run: Run, what: str) -> LanguageModel:
+    """The task of a language model. Raises TypeError for what is no run, DataError for a run of another task."""
+    task = getattr(run, "task", None)
+    if task is None:
+        raise TypeError(
+            f"{what}: expected a run, got {type(run).__name__}; load it first: rnn.load({str(run)!r}).{what}(…)"
+        )
+    if not isinstance(task, LanguageModel):
+        raise DataError(f"{run.folder}: only a language model can {what}; this run is a {task.name}: use predict")
+    return task
+
+
+def _check(length: Any, temperature: Any, top_k: Any, seed: Any) -> None:
+    for name, value in (("length of a text", length), ("seed", seed), ("top_k", top_k)):
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 0:
+            article = "" if name == "top_k" else "the "
+            raise DataError(f"{article}{name} is a whole number of at least 0, got {value!r}")
+    number = isinstance(temperature, (int, float, np.number)) and not isinstance(temperature, bool)
+    if not number or not (math.isfinite(temperature) and temperature >= 0.0):
+        raise DataError(f"the temperature is a finite number of at least 0, got {temperature!r}")

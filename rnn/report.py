@@ -1,41 +1,91 @@
-"""What a training run shows while it runs, and the pictures it leaves: progress, metrics, plots, Ctrl-C."""
+"""What a training run shows while it runs, and the metrics that it writes: progress, logs, Ctrl-C."""
 
 from __future__ import annotations
 
-import io
+import json
 import math
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
 
 from . import folder
 
 if TYPE_CHECKING:
-    from ..graph.circuit import Circuit
-    from .train import Step
+    from .optim import Arrays
+    from .trainer import Step
 
 BITS = 1.0 / math.log(2.0)
 """Bits in a nat."""
 
+WORDS = {
+    "nats": "{:.4f} nats",
+    "bits": "{:.4f} bits a {item}",
+    "perplexity": "perplexity {:.4g}",
+    "accuracy": "accuracy {:.2%}",
+}
+"""How measures are written; others as their name and four digits."""
+
+
+def written(measures: Mapping[str, float], item: str) -> str:
+    """Measures in words: "1.8300 nats, 2.6401 bits a character, perplexity 6.234"."""
+    return ", ".join(WORDS.get(name, name + " {:.4g}").format(value, item=item) for name, value in measures.items())
+
+
+def duration(seconds: float) -> str:
+    """A time as it is said: "42 s", "3 min 5 s", "2 h 10 min"."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
 
 class Report:
-    """Progress on standard error (a bar on a terminal, plain lines elsewhere) and the metrics of the run.
+    """Progress (a bar on a terminal, plain lines elsewhere, JSON lines if asked for) and the logs of the run.
 
-    ``say`` prints a line, ``step`` counts an update, ``validation`` notes a result; ``quiet`` prints nothing.
+    place    the run folder
+    updates  of the whole run; every: from one line of metrics to the next
+    item     what the loss counts, in the singular
+    nats     whether the loss is in nats an item, so that it has bits
+    quiet    print nothing; as_json: one JSON object a line on standard output, and nothing else
+
+    ``say`` prints a line, ``step`` counts an update, ``validation`` notes a result. metrics.jsonl holds what repeats
+    exactly; speed.jsonl the times. What the next line of metrics adds up is saved with the run (``state``).
     """
 
-    def __init__(self, place: Path, updates: int, batch: int, window: int, quiet: bool = False):
-        self.place, self.updates, self.quiet = place, updates, quiet
-        self._characters = batch * window
+    def __init__(
+        self,
+        place: Path,
+        updates: int,
+        every: int,
+        item: str,
+        nats: bool = False,
+        quiet: bool = False,
+        as_json: bool = False,
+    ) -> None:
+        self.place, self.updates, self.every, self.item, self.nats = place, updates, every, item, nats
+        self.quiet, self.as_json = quiet or as_json, as_json
         self._bar: Any = None
-        self._nats: list[float] = []
-        self._since = time.perf_counter()
+        self._losses: list[float] = []
+        self._latest = ""
+        self.restart(0)
 
+    def restart(self, update: int) -> None:
+        """Begin to count the time: ``update`` updates were made before."""
+        self._begin = self._since = self._warm = time.perf_counter()
+        self._first, self._update, self._items, self._reported = update, update, 0, 0
+
+    # ---- what is said ------------------------------------------------------------------------------
     def say(self, line: str) -> None:
+        """A line for people, on standard error."""
         if self.quiet:
             return
         if self._bar is not None:
@@ -43,42 +93,83 @@ class Report:
         else:
             print(line, file=sys.stderr, flush=True)
 
-    def step(self, step: Step, every: int) -> None:
+    def event(self, kind: str, record: Mapping[str, Any]) -> None:
+        """A line for programs, on standard output."""
+        if self.as_json:
+            print(json.dumps(folder.plain({"event": kind, **record}), ensure_ascii=False), flush=True)
+
+    # ---- what is noted -----------------------------------------------------------------------------
+    def step(self, step: Step) -> None:
         """Count an update; after the first and every ``every``, a line of metrics: the mean loss since."""
-        self._nats.append(step.nats)
+        self._losses.append(step.loss)
+        self._items += step.items
+        self._update = step.update
+        if step.update == self._first + 1:
+            self._warm = time.perf_counter()
         if self._terminal():
             self._advance(step)
-        if step.update != 1 and step.update % every and step.update != self.updates:
+        if step.update != 1 and step.update % self.every and step.update != self.updates:
             return
-        nats = math.fsum(self._nats) / len(self._nats)
-        seconds = time.perf_counter() - self._since
-        speed = len(self._nats) * self._characters / max(seconds, 1e-9)
-        folder.append_metrics(
-            self.place,
-            {
-                "update": step.update,
-                "nats": nats,
-                "bits": nats * BITS,
-                "norm": step.norm,
-                "rate": step.rate,
-                "characters_per_second": round(speed),
-            },
-        )
+        loss = math.fsum(self._losses) / len(self._losses)
+        record: dict[str, Any] = {"update": step.update, "loss": loss}
+        if self.nats:
+            record["bits"] = loss * BITS
+        record |= {"norm": step.norm, "rate": step.rate}
+        folder.append(self.place / folder.METRICS, record)
+        speed = self._speed()
+        self._note_speed(step.update, speed)
+        pace, shown = {}, ""
+        if step.update > self._first + 1:  # the first update of a process waits for the compiler
+            left = self._left()
+            pace = {f"{self.item}s_per_second": round(speed), "seconds_left": round(left)}
+            shown = f", {speed:,.0f} {self.item}s/s, {duration(left)} left"
+        self.event("step", {**record, **pace})
         if not self._terminal():
             self.say(
-                f"update {step.update:>5} of {self.updates}:"
-                f" {nats:.3f} nats, {nats * BITS:.3f} bits a character,"
-                f" gradient norm {step.norm:.2f}, {speed:,.0f} characters/s"
+                f"update {step.update:>5} of {self.updates}: {self._loss(loss)}, gradient norm {step.norm:.2f}{shown}"
             )
-        self._nats, self._since = [], time.perf_counter()
+        self._losses = []
 
-    def validation(self, update: int, nats: float) -> None:
-        """Note the loss on the part of the text that is not trained on, in nats a character."""
-        record = {"update": update, "validation_nats": nats, "validation_bits": nats * BITS}
-        folder.append_metrics(self.place, record)
-        self.say(f"validation after {update}: {nats:.4f} nats, {nats * BITS:.4f} bits a character")
+    def validation(self, update: int, measures: Mapping[str, float]) -> None:
+        """Note the measures on the part of the data that is not trained on."""
+        record = {"update": update, **{f"validation_{name}": value for name, value in measures.items()}}
+        folder.append(self.place / folder.METRICS, record)
+        self.event("validation", record)
+        self._latest = written(dict(list(measures.items())[-1:]), self.item)
+        self.say(f"validation after {update}: {written(measures, self.item)}")
         self._since = time.perf_counter()
 
+    def _loss(self, loss: float) -> str:
+        return f"{loss:.3f} nats, {loss * BITS:.3f} bits a {self.item}" if self.nats else f"loss {loss:.4g}"
+
+    def _speed(self) -> float:
+        """Items a second since this was last asked, without validation."""
+        now = time.perf_counter()
+        speed = (self._items - self._reported) / max(now - self._since, 1e-9)
+        self._since, self._reported = now, self._items
+        return speed
+
+    def _left(self) -> float:
+        """Seconds to the last update, if it goes on as it did since the first of this process."""
+        done = self._update - self._first - 1
+        return (time.perf_counter() - self._warm) / max(done, 1) * (self.updates - self._update)
+
+    def _note_speed(self, update: int, speed: float) -> None:
+        seconds = time.perf_counter() - self._begin
+        record = {"update": update, "seconds": round(seconds, 3), "items_per_second": round(speed)}
+        folder.append(self.place / folder.SPEED, record)
+
+    # ---- what is saved -----------------------------------------------------------------------------
+    def state(self) -> Arrays:
+        """The losses since the last line of metrics."""
+        return {"losses": np.array(self._losses, dtype=np.float64)}
+
+    def load(self, state: Mapping[str, Any], update: int) -> None:
+        """Go on after ``update`` updates with what ``state`` gave."""
+        self._losses = [float(loss) for loss in state.get("losses", ())]
+        self.restart(update)
+
+    # ---- the bar -----------------------------------------------------------------------------------
     def _terminal(self) -> bool:
         return not self.quiet and sys.stderr.isatty()
 
@@ -86,10 +177,16 @@ class Report:
         if self._bar is None:
             from tqdm import tqdm
 
-            self._bar = tqdm(total=self.updates, unit=" updates", file=sys.stderr, dynamic_ncols=True)
-        self._bar.set_postfix_str(
-            f"{step.nats:.3f} nats, {step.nats * BITS:.3f} bits a character", refresh=False
-        )
+            self._bar = tqdm(
+                total=self.updates, initial=step.update - 1, unit=" updates", file=sys.stderr, dynamic_ncols=True
+            )
+        latest = "" if self.nats or not self._latest else f", {self._latest}"
+        shown = f"{self._loss(step.loss)}{latest}, norm {step.norm:.2f}"
+        done = step.update - self._first
+        if done > 1:
+            seconds = max(time.perf_counter() - self._warm, 1e-9)
+            shown += f", {self._items * (done - 1) / done / seconds:,.0f} {self.item}s/s"
+        self._bar.set_postfix_str(shown, refresh=False)
         self._bar.update(1)
 
     def close(self) -> None:
@@ -105,7 +202,7 @@ class Interrupt:
     Outside the main thread, where Python allows no signal handlers, it does nothing.
     """
 
-    def __init__(self, report: Report):
+    def __init__(self, report: Report) -> None:
         self.asked = False
         self._report = report
         self._former: Any = None
@@ -119,55 +216,9 @@ class Interrupt:
         if self.asked:
             raise KeyboardInterrupt
         self.asked = True
-        self._report.say("Ctrl-C: finishing this update, then saving; once more to stop at once")
+        with suppress(RuntimeError):  # it came in the middle of a line that was being written
+            self._report.say("Ctrl-C: finishing this update, then saving; once more to stop at once")
 
     def __exit__(self, *error: object) -> None:
         if self._former is not None:
             signal.signal(signal.SIGINT, self._former)
-
-
-def _bits(nats: Any) -> Any:
-    return nats * BITS
-
-
-def _nats(bits: Any) -> Any:
-    return bits / BITS
-
-
-def loss_plot(place: Path) -> Path:
-    """Draw loss.svg from the metrics: training and validation in nats a character over the updates."""
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
-
-    metrics = folder.read_metrics(place)
-    with rc_context({"svg.hashsalt": "bptt", "svg.fonttype": "none", "font.family": "sans-serif"}):
-        figure = Figure(figsize=(6.4, 4.0), layout="constrained")
-        axes = figure.subplots()
-        for key, label, colour, marker in (
-            ("nats", "training", "#777777", ""),
-            ("validation_nats", "validation", "#005A9C", "o"),
-        ):
-            points = [(record["update"], record[key]) for record in metrics if key in record]
-            updates, nats = [point[0] for point in points], [point[1] for point in points]
-            axes.plot(updates, nats, label=label, color=colour, marker=marker, markersize=4, linewidth=1.2)
-        axes.set_xlabel("update")
-        axes.set_ylabel("nats a character")
-        bits = axes.secondary_yaxis("right", functions=(_bits, _nats))
-        bits.set_ylabel("bits a character")
-        axes.grid(alpha=0.3)
-        axes.legend(frameon=False)
-        image = io.BytesIO()
-        figure.savefig(image, format="svg", metadata={"Date": None})
-    folder.write(place / folder.LOSS, image.getvalue())
-    return place / folder.LOSS
-
-
-def pictures(net: Circuit, place: Path, say: Callable[[str], None]) -> None:
-    """Draw circuit.svg and unrolled.svg; where Graphviz is missing, ``say`` so and go on without them."""
-    from ..graph import draw_circuit, draw_unrolled
-
-    try:
-        folder.write(place / folder.CIRCUIT, draw_circuit(net).svg)
-        folder.write(place / folder.UNROLLED, draw_unrolled(net, steps=4).svg)
-    except RuntimeError as error:
-        say(f"no pictures: {error}")

@@ -1,4 +1,4 @@
-"""The command line: ``bptt train | generate | score | draw | explain | cells``.
+"""The command line: ``bptt train | resume | generate | score | plot | draw | explain | cells``.
 
 Standard output carries results, standard error progress and messages. What a user can mend ends with one
 message and exit code 2; BPTT_DEBUG=1 shows the traceback as well.
@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Sequence
 
 from ... import __version__
-from ..train import TrainingError
+from ..trainer import TrainingError
 from . import cells, runs
 
 MENDABLE = (ValueError, OSError, ImportError, TrainingError)

@@ -1,102 +1,192 @@
-"""Commands that make runs and use them: ``bptt train | generate | score``."""
+"""Commands that make runs and use them: ``bptt train | resume | generate | score | plot``."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import fields
+from collections.abc import Mapping
+from dataclasses import Field, fields
 from typing import Any
 
 from ..data import read_text
-from ..train import Settings
+from ..settings import Settings
 from .command import command
+
+GROUPS = {
+    "data": "the data",
+    "network": "the network",
+    "updates": "updates",
+    "optimiser": "the optimiser",
+    "schedule": "the learning rate",
+    "output": "what is written when",
+}
 
 
 def add(commands: Any) -> None:
     """Add these commands."""
     _add_train(commands)
-    _add_run_commands(commands)
+    _add_resume(commands)
+    _add_generate(commands)
+    parser = command(commands, "score", score, "How probable a trained language model finds a text.")
+    _add_run(parser)
+    parser.add_argument("text", help="a UTF-8 text file")
+    parser = command(commands, "plot", plot, "Draw the learning curves of several runs in one plot.")
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="run folders")
+    parser.add_argument("--out", required=True, metavar="FILE", help="the plot: a file ending in .svg, .png or .pdf")
 
 
-TRAIN_HELP = {
-    "vector": "size of the vector of a character",
-    "hidden": "size of the state",
-    "batch": "rows of text read side by side",
-    "window": "characters a row in each update",
-    "updates": "number of updates",
-    "rate": "learning rate of Adam at the start",
-    "decay": "how it falls: constant, linear or cosine",
-    "clip": "largest global norm of a gradient",
-    "seed": "seed of the initial weights",
-    "share": "share of the text that is trained on",
-    "report": "updates from one line of metrics to the next",
-    "validate": "updates from one validation and save to the next",
-    "sample": "characters of the sample that the run writes at its end",
-    "target": "cpu, or interpret: NumPy without compilation, slow",
-}
-
-
+# ---- train, resume ---------------------------------------------------------------------------------
 def _add_train(commands: Any) -> None:
     parser = command(
         commands,
         "train",
         train,
-        "Train a character language model (an LSTM written as equations) and keep it in a run folder.",
-        epilog="Ctrl-C finishes the update and saves. A folder that holds anything is never written to.",
+        "Train a network on data and keep it in a run folder.",
+        epilog="Ctrl-C finishes the update and saves; bptt resume RUN goes on. A folder that holds anything is never"
+        " written to.",
     )
-    parser.add_argument("text", nargs="?", help="a UTF-8 text file; without it, the prose every CPython carries")
+    parser.add_argument(
+        "data",
+        nargs="?",
+        help="a UTF-8 text, CoNLL-U, labelled sentences (TSV, CSV, lines, a folder), a series (CSV, NPY); without it,"
+        " the prose that every CPython carries",
+    )
     parser.add_argument("--run", metavar="DIR", help="a new or empty folder (default: runs/NAME-1, -2, …)")
+    parser.add_argument("--config", metavar="FILE", help="a run.toml: trains as that run did; flags change it")
+    groups = {name: parser.add_argument_group(title) for name, title in GROUPS.items()}
+    groups["network"].add_argument("--cell", help="a name that bptt cells lists, or a file of equations: x, y and L")
+    groups["network"].add_argument(
+        "--size", action="append", default=[], metavar="NAME=N", help="a size of the cell, e.g. h=64; may be repeated"
+    )
     for setting in fields(Settings):
-        parser.add_argument(
-            f"--{setting.name}",
-            type=type(setting.default),
-            default=setting.default,
-            metavar=setting.name[0].upper(),
-            help=f"{TRAIN_HELP[setting.name]} (default: %(default)s)",
-        )
+        _add_setting(groups[setting.metadata["group"]], setting)
+    _add_output(parser)
+
+
+def _add_setting(group: Any, setting: Field[Any]) -> None:
+    rule, default = setting.metadata["rule"], setting.default
+    shown = "" if default is None or default == "" else f" (default: {default})"
+    group.add_argument(
+        f"--{setting.name.replace('_', '-')}",
+        dest=f"setting_{setting.name}",
+        type=rule.kind,
+        default=argparse.SUPPRESS,
+        metavar={int: "N", float: "X", str: "NAME"}[rule.kind],
+        help=f"{setting.metadata['help']}{shown}".replace("%", "%%"),
+    )
+
+
+def _add_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    parser.add_argument("--json", action="store_true", help="print one JSON object a line on standard output instead")
+
+
+def given_settings(given: argparse.Namespace) -> dict[str, Any]:
+    """The settings that stood on the command line."""
+    return {n.removeprefix("setting_"): v for n, v in vars(given).items() if n.startswith("setting_")}
 
 
 def train(given: argparse.Namespace) -> None:
     """bptt train"""
-    from ..train import fit
+    from ..train import configured, fit
+    from .cells import _size
 
-    settings = Settings(**{setting.name: getattr(given, setting.name) for setting in fields(Settings)})
-    fit(given.text, run=given.run, settings=settings, quiet=given.quiet)
-
-
-def _add_run_commands(commands: Any) -> None:
-    parser = command(commands, "generate", generate, "Let a trained network write.")
-    parser.add_argument("run", help="a run folder")
-    parser.add_argument("--length", type=int, default=500, help="characters to write (default: %(default)s)")
-    parser.add_argument(
-        "--temperature", type=float, default=1.0, help="0 takes the most probable (default: %(default)s)"
+    kept: Mapping[str, Any] = {"data": None, "cell": None, "sizes": {}, "settings": {}}
+    sizes = dict(map(_size, given.size))
+    if given.config:
+        kept = configured(given.config)
+        settings = given_settings(given)
+        # sizes that follow from what is given here are found anew
+        stale = {"vector": "e", "hidden": "hk"}
+        dropped = {name for setting, names in stale.items() if setting in settings for name in names}
+        same = given.data is None and given.cell is None
+        sizes = {**{n: s for n, s in kept["sizes"].items() if same and n not in dropped}, **sizes}
+    fit(
+        given.data if given.data is not None else kept["data"],
+        cell=given.cell if given.cell is not None else kept["cell"],
+        sizes=sizes,
+        run=given.run,
+        settings=Settings.of({**kept["settings"], **given_settings(given)}),
+        quiet=given.quiet,
+        as_json=given.json,
     )
-    parser.add_argument("--seed", type=int, default=0, help="the same seed writes the same (default: %(default)s)")
-    parser.add_argument("--prompt", default="", help="how the text begins")
-    parser = command(commands, "score", score, "How probable a trained network finds a text.")
+
+
+def _add_resume(commands: Any) -> None:
+    parser = command(
+        commands,
+        "resume",
+        resume,
+        "Go on with a run that was interrupted, from its last save.",
+        epilog="The result is the same, bit for bit, as without the interruption.",
+    )
     parser.add_argument("run", help="a run folder")
-    parser.add_argument("text", help="a UTF-8 text file")
+    parser.add_argument("--updates", type=int, metavar="N", help="train up to N updates in all, not as many as planned")
+    _add_output(parser)
+
+
+def resume(given: argparse.Namespace) -> None:
+    """bptt resume"""
+    from .. import train
+
+    train.resume(given.run, given.updates, quiet=given.quiet, as_json=given.json)
+
+
+# ---- generate, score, plot -------------------------------------------------------------------------
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", help="a run folder")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--best", action="store_true", help="with the weights that were best in validation")
+    which.add_argument("--last", action="store_true", help="with the last ones (default, but for runs with --patience)")
+
+
+def _load(given: argparse.Namespace) -> Any:
+    from ..run import load
+
+    return load(given.run, best=True if given.best else False if given.last else None)
+
+
+def _add_generate(commands: Any) -> None:
+    parser = command(commands, "generate", generate, "Let a trained language model write.")
+    _add_run(parser)
+    parser.add_argument("--length", type=int, default=500, metavar="N", help="symbols to write (default: %(default)s)")
+    parser.add_argument(
+        "--temperature", type=float, default=1.0, metavar="X", help="0 takes the most probable (default: %(default)s)"
+    )
+    parser.add_argument("--top-k", type=int, default=0, metavar="K", help="draw from the K most probable; 0: from all")
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="the same seed writes the same (default: %(default)s)"
+    )
+    parser.add_argument("--prompt", default="", metavar="TEXT", help="how the text begins")
 
 
 def generate(given: argparse.Namespace) -> None:
     """bptt generate"""
-    from ..checkpoint import load
-
-    run = load(given.run)
-    unseen = run.vocabulary.unseen(given.prompt)
+    run = _load(given)
+    text = run.generate(
+        given.length, temperature=given.temperature, top_k=given.top_k, seed=given.seed, prompt=given.prompt
+    )
+    unseen = run.task.vocabulary.unseen(given.prompt)
     if unseen:
-        print(f"bptt: {unseen} characters of the prompt were not in the run's text", file=sys.stderr)
-    print(run.generate(given.length, temperature=given.temperature, seed=given.seed, prompt=given.prompt))
+        what = f"{unseen} {run.task.item}{'' if unseen == 1 else 's'}"
+        verb = "was" if unseen == 1 else "were"
+        print(f"bptt: {what} of the prompt {verb} not in the run's text", file=sys.stderr)
+    print(text)
 
 
 def score(given: argparse.Namespace) -> None:
     """bptt score"""
-    from ..checkpoint import load
-
-    found = load(given.run).score(read_text(given.text))
-    print(f"log probability   {-found.nats:.3f} nats over {found.characters} characters")
-    print(f"a character       {found.nats_per_character:.4f} nats, {found.bits_per_character:.4f} bits")
+    found = _load(given).score(read_text(given.text))
+    item = found.item
+    print(f"log probability   {found.log_probability:.3f} nats over {found.items} {item}s")
+    print(f"{'a ' + item:<17} {found.nats_per_item:.4f} nats, {found.bits_per_item:.4f} bits")
     print(f"perplexity        {found.perplexity:.3f}")
     if found.unseen:
-        print(f"unseen            {found.unseen} characters that the run's text does not have")
+        print(f"unseen            {found.unseen} {item}s that the run's text does not have")
+
+
+def plot(given: argparse.Namespace) -> None:
+    """bptt plot"""
+    from ..plots import curves
+
+    print(curves(given.runs, given.out))

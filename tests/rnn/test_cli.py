@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 from bptt.rnn import train
-from bptt.rnn.cli import main, runs
+from bptt.rnn.cli import main
+from bptt.rnn.settings import Settings
 
 TINY = [
     "--hidden=4",
@@ -37,13 +40,20 @@ def run(text: Path, tmp_path: Path) -> Path:
     return place
 
 
+@pytest.fixture(autouse=True)
+def plain(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs without pictures, which take most of the time of a small run."""
+    monkeypatch.setattr(train, "_pictures", lambda *_: None)
+    monkeypatch.setattr("bptt.rnn.plots.loss_plot", lambda _: None)
+
+
 def test_train_says_what_it_does_and_where_it_is_kept(text: Path, tmp_path: Path, capsys: Captured) -> None:
     place = tmp_path / "run"
     assert main(["train", str(text), "--run", str(place), *TINY]) == 0
     said = capsys.readouterr()
     assert said.out == ""
     for line in (
-        "176 characters",
+        "language model, 176 characters",
         "update     1 of 2: ",
         "bits a character",
         "validation after 2: ",
@@ -82,7 +92,15 @@ def test_score_prints_nats_bits_and_perplexity(run: Path, text: Path, capsys: Ca
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["train", "nowhere.txt"], "nowhere.txt: expected a text file in UTF-8"),
+        (["train", "nowhere.txt"], "nowhere.txt: expected a file or folder of data, got: No such file"),
+        (["train", "--config", "nowhere.toml"], "nowhere.toml: expected a file of the run, got: No such file"),
+        (["train", "--optimiser=adan"], "setting optimiser: expected one of sgd, momentum, nesterov, rmsprop, adam"),
+        (["train", "--optimiser=sgd", "--eps=0.1"], "setting optimiser: the optimiser sgd has no eps"),
+        (["train", "--schedule=constant", "--every=3"], "setting schedule: the schedule constant has no every"),
+        (["train", "--reach=3"], "setting reach: expected at least the window, 64 steps, got 3"),
+        (["resume", "nowhere"], "nowhere: expected a run folder, there is none"),
+        (["plot", "nowhere", "--out=plot.svg"], "nowhere: expected a run folder, there is none"),
+        (["plot", "nowhere", "--out=plot.gif"], "--out: expected a file that ends in .svg, .png, .pdf, got 'plot.gif'"),
         (["train", "--hidden=0"], "setting hidden: expected a whole number of at least 1, got 0"),
         (["train", "--rate=nan"], "setting rate: expected a finite number above 0, got nan"),
         (["generate", "nowhere"], "nowhere: expected a run folder, there is none"),
@@ -133,10 +151,67 @@ def test_ctrl_c_before_the_first_update_ends_without_a_traceback(
     assert capsys.readouterr().err == "bptt: stopped\n"
 
 
-def test_every_setting_has_a_help_text() -> None:
-    from dataclasses import fields
+def test_every_setting_is_a_flag_with_help(capsys: Captured) -> None:
+    with pytest.raises(SystemExit):
+        main(["train", "--help"])
+    printed = " ".join(capsys.readouterr().out.split())
+    for setting in fields(Settings):
+        assert f"--{setting.name.replace('_', '-')} " in printed, setting.name
+        assert " ".join(setting.metadata["help"].split()) in printed, setting.name
 
-    assert list(runs.TRAIN_HELP) == [field.name for field in fields(train.Settings)]
+
+def test_with_json_each_line_is_an_object(text: Path, tmp_path: Path, capsys: Captured) -> None:
+    assert main(["train", str(text), "--run", str(tmp_path / "run"), "--json", *TINY]) == 0
+    said = capsys.readouterr()
+    assert said.err == ""
+    lines = [json.loads(line) for line in said.out.splitlines()]
+    assert [line["event"] for line in lines] == ["begin", "step", "step", "validation", "end"]
+    assert lines[0]["task"] == "language_model"
+    assert lines[2]["loss"] > 0
+    assert {"characters_per_second", "seconds_left", "norm", "rate", "bits"} <= lines[2].keys()
+    assert lines[3]["validation_nats"] > 0
+    assert (lines[4]["run"], lines[4]["update"], lines[4]["best"]) == (str(tmp_path / "run"), 2, 2)
+
+
+def test_a_cell_from_a_file_its_sizes_and_a_config_that_runs_again(text: Path, tmp_path: Path) -> None:
+    cell = tmp_path / "mine.txt"
+    cell.write_text("h[t] = tanh(W @ h[t-1] + U[x[t]] + b)\no[t] = V @ h[t]\nL = mean(cross_entropy(o[t], y[t]), over=t)")
+    first, again, other = (tmp_path / name for name in ("first", "again", "other"))
+    given = ["--cell", str(cell), "--size", "h=7", "--optimiser", "nesterov", "--clip-values", "0.5", "--decay", "0.1"]
+    assert main(["train", str(text), "--run", str(first), "--quiet", *TINY, *given]) == 0
+    cell.unlink()
+    assert main(["train", "--config", str(first / "run.toml"), "--run", str(again), "--quiet"]) == 0
+    assert (first / "weights.safetensors").read_bytes() == (again / "weights.safetensors").read_bytes()
+    assert main(["train", "--config", str(first), "--run", str(other), "--quiet", "--seed=1", "--size=h=2"]) == 0
+    assert train.configured(other)["sizes"] == {"x": 15, "h": 2, "o": 15}
+    assert train.configured(other)["settings"]["clip_values"] == 0.5
+
+
+def test_resume_goes_on(run: Path, capsys: Captured) -> None:
+    assert main(["resume", str(run)]) == 0
+    assert "has made its 2 updates" in capsys.readouterr().err
+    assert main(["resume", str(run), "--updates", "3", "--json"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["event"] for line in lines] == ["begin", "step", "validation", "end"]
+    assert lines[-1]["update"] == 3
+
+
+def test_plot_draws_several_runs(run: Path, text: Path, tmp_path: Path, capsys: Captured) -> None:
+    other = tmp_path / "other"
+    assert main(["train", str(text), "--run", str(other), "--quiet", *TINY, "--seed=3"]) == 0
+    assert main(["plot", str(run), str(other), "--out", str(tmp_path / "both.svg")]) == 0
+    assert capsys.readouterr().out == f"{tmp_path / 'both.svg'}\n"
+    picture = (tmp_path / "both.svg").read_text()
+    assert ">run<" in picture
+    assert ">other<" in picture
+
+
+def test_score_takes_the_best_or_the_last_weights(run: Path, text: Path, capsys: Captured) -> None:
+    printed = []
+    for which in (["--best"], ["--last"], []):
+        assert main(["score", str(run), str(text), *which]) == 0
+        printed.append(capsys.readouterr().out)
+    assert printed[1] == printed[2]
 
 
 def test_cells_lists_each_with_a_line_and_a_source(capsys: Captured) -> None:
