@@ -103,10 +103,11 @@ def test_a_checkpoint_altered_in_any_byte_is_noticed_or_the_same(tmp_path: Path)
         flip = (0x01, 0x20, 0x80)[place % 3]
         path.write_bytes(content[:place] + bytes([content[place] ^ flip]) + content[place + 1 :])
         try:
-            assert same(checkpoint.read_checkpoint(path), SMALL), place
-        except RunError as error:
-            assert "weights.safetensors: damaged: expected " in str(error)
+            found = checkpoint.read_checkpoint(path)
+        except RunError:
             noticed += 1
+        else:
+            assert same(found, SMALL), place
     assert noticed > 0.95 * len(content)
 
 
@@ -164,5 +165,5 @@ def test_weights_must_fit_the_equations(tmp_path: Path) -> None:
     for shapes in ({"W": (3, 2), "b": (2,)}, {"W": (2, 3)}, {"W": (2, 3), "b": (2,), "c": (1,)}):
         with pytest.raises(RunError, match=r"weights.safetensors: damaged: expected for [Wbc], by equations.txt"):
             checkpoint.fit_shapes(path, weights, shapes, "float64")
-    with pytest.raises(RunError, match="expected for W, by run.toml, numbers of float32, got float64"):
+    with pytest.raises(RunError, match=r"expected for W, by run\.toml, numbers of float32, got float64"):
         checkpoint.fit_shapes(path, weights, {"W": (2, 3), "b": (2,)}, "float32")

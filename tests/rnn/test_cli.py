@@ -175,7 +175,9 @@ def test_with_json_each_line_is_an_object(text: Path, tmp_path: Path, capsys: Ca
 
 def test_a_cell_from_a_file_its_sizes_and_a_config_that_runs_again(text: Path, tmp_path: Path) -> None:
     cell = tmp_path / "mine.txt"
-    cell.write_text("h[t] = tanh(W @ h[t-1] + U[x[t]] + b)\no[t] = V @ h[t]\nL = mean(cross_entropy(o[t], y[t]), over=t)")
+    cell.write_text(
+        "h[t] = tanh(W @ h[t-1] + U[x[t]] + b)\no[t] = V @ h[t]\nL = mean(cross_entropy(o[t], y[t]), over=t)"
+    )
     first, again, other = (tmp_path / name for name in ("first", "again", "other"))
     given = ["--cell", str(cell), "--size", "h=7", "--optimiser", "nesterov", "--clip-values", "0.5", "--decay", "0.1"]
     assert main(["train", str(text), "--run", str(first), "--quiet", *TINY, *given]) == 0

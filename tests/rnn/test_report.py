@@ -105,7 +105,7 @@ def test_measures_and_times_in_words() -> None:
 
 def run_with(place: Path, *records: dict[str, float]) -> Path:
     place.mkdir(parents=True)
-    tables = dict.fromkeys(("network", "sizes", "settings", "data", "checksums", "versions"), {})
+    tables: dict[str, object] = {name: {} for name in ("network", "sizes", "settings", "data", "checksums", "versions")}
     folder.configure(place, tables)
     for record in records:
         folder.append(place / folder.METRICS, record)

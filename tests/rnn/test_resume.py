@@ -13,7 +13,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from bptt import rnn
@@ -156,8 +156,7 @@ class Disk:
 
     def open(self, *given: Any, **more: Any) -> Any:
         self.tick()
-        file = open(*given, **more)
-        return _File(file, self)
+        return _File(open(*given, **more), self)
 
 
 class _File:
@@ -166,7 +165,7 @@ class _File:
     def __init__(self, file: Any, disk: Disk) -> None:
         self.file, self.disk = file, disk
 
-    def __enter__(self) -> _File:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -202,12 +201,14 @@ def fails_once(text: Path, folder_: Path, at: int) -> None:
     """A run whose disk is full at one place: what is there can be used, and it goes on."""
     with pytest.MonkeyPatch.context() as patch:
         Disk(patch, at, full)
+        said = ""
         try:
             begin(text, folder_)
         except RunError as error:
-            assert "No space left on device" in str(error)
-            if (folder_ / folder.CONFIGURATION).exists() and "run.toml: cannot be written" not in str(error):
-                assert f"when that is mended: bptt resume {folder_}" in str(error)
+            said = str(error)
+    assert "No space left on device" in said
+    begun = (folder_ / folder.CONFIGURATION).exists() and "run.toml: cannot be written" not in said
+    assert (f"when that is mended: bptt resume {folder_}" in said) == begun
     if (folder_ / folder.CONFIGURATION).exists():
         assert rnn.load(folder_).update in (0, 4, 8, 12, 16)
     begin_or_go_on(text, folder_)

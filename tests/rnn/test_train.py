@@ -161,9 +161,8 @@ def test_ragged_rows_are_each_as_long_as_they_are() -> None:
     x = np.ones((6, 2, 1))
     padded = x.copy()
     padded[2:, 1] = np.nan
-    ragged = Trainer(
-        NET, [{"x": padded, "y": padded, "lengths": [6, 2]}], weights={"w": np.ones(1)}, target="interpret", dtype="float64"
-    )
+    batch = {"x": padded, "y": padded, "lengths": [6, 2]}
+    ragged = Trainer(NET, [batch], weights={"w": np.ones(1)}, target="interpret", dtype="float64")
     step = ragged.step()
     assert math.isfinite(step.loss)
     assert step.items == 8
@@ -231,12 +230,13 @@ def test_a_config_runs_again(text: Path, tmp_path: Path, plain: None) -> None:
     )
     first = fit(text, cell=cell, run=tmp_path / "a", quiet=True, **changes)
     kept = train.configured(tmp_path / "a" / "run.toml")
-    again = fit(kept.pop("data"), settings=rnn.Settings.of(kept.pop("settings")), run=tmp_path / "b", quiet=True, **kept)
+    settings = rnn.Settings.of(kept.pop("settings"))
+    again = fit(kept.pop("data"), settings=settings, run=tmp_path / "b", quiet=True, **kept)
     assert (again.folder / folder.WEIGHTS).read_bytes() == (first.folder / folder.WEIGHTS).read_bytes()
     assert "# nats a symbol" in (first.folder / folder.EQUATIONS).read_text()
 
 
-def test_initial_values_from_functions_cannot_be_made_again_from_a_file(text: Path, tmp_path: Path, plain: None) -> None:
+def test_initial_values_from_functions_are_not_kept_in_a_file(text: Path, tmp_path: Path, plain: None) -> None:
     cell = rnn.define(
         "h[t] = tanh(W @ h[t-1] + U[x[t]])\no[t] = V @ h[t]\nL = mean(cross_entropy(o[t], y[t]), over=t)",
         init={"W": lambda shape, random: np.eye(*shape)},
@@ -272,13 +272,13 @@ def test_what_cannot_be_trained_is_said_before_a_folder_is_made(text: Path, tmp_
         fit(text, cell=backwards, run=tmp_path / "run", **TINY)
     with pytest.raises(DataError, match="expected the inputs x and y, got x"):
         fit(text, cell=lossless, run=tmp_path / "run", **TINY)
-    with pytest.raises(DataError, match="'gruu' is neither a cell that bptt cells lists .*; did you mean"):
+    with pytest.raises(DataError, match=r"'gruu' is neither a cell that bptt cells lists .*; did you mean"):
         fit(text, cell="gruu", run=tmp_path / "run", **TINY)
     with pytest.raises(TypeError, match="a cell has open sizes: give it without calling it"):
         fit(text, cell=NET, run=tmp_path / "run", **TINY)  # type: ignore[arg-type]
     with pytest.raises(DataError, match="setting undecayed: expected vectors, tables or parameters of language_model"):
         fit(text, run=tmp_path / "run", undecayed="Q", **TINY)
-    with pytest.raises(DataError, match="there is no setting 'hiden'; there are task, .*; did you mean hidden"):
+    with pytest.raises(DataError, match=r"there is no setting 'hiden'; there are task, .*; did you mean hidden"):
         fit(text, run=tmp_path / "run", hiden=3)
     short = tmp_path / "short.txt"
     short.write_text("far too short")
