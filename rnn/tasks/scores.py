@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import count
+from itertools import chain, count
 from typing import TYPE_CHECKING
 
 from ...graph.expr import Node, topological
@@ -65,7 +65,7 @@ def _compared(node: Node, target: str) -> tuple[Node, str] | None:
     if node.op in SYMBOL_LOSSES:
         return (node.args[0], node.op) if _is_input(node.args[1], target) else None
     if node.op == "power" and node.attr == 2.0 and node.args[0].op == "add" and len(node.args[0].args) == 2:
-        a, b = node.args[0].args  # mse(a, b) is the sum of (a - b)**2
+        a, b = node.args[0].args  # mse(a, b) is the mean of (a - b)**2
         for one, other in ((a, b), (b, a)):
             if other.op == "neg" and _is_input(other.args[0], target):
                 return one, "mse"
@@ -83,5 +83,5 @@ def _named(net: Circuit, node: Node, kind: str) -> Scores:
     if node.op == "ref":
         return Scores(net, str(node.attr), kind, size)
     taken = net.names()
-    name = next(n for n in ("scores", *(f"scores_{i}" for i in count(2))) if n not in taken)
+    name = next(n for n in chain(["scores"], (f"scores_{i}" for i in count(2))) if n not in taken)
     return Scores(net.with_eqs({**net.eqs, name: node}), name, kind, size)
