@@ -29,7 +29,8 @@ PIECE = 1 << 18
 class _Numbering(Protocol):
     """Provisional numbers 0 … size-1 of the tokens of a text."""
 
-    size: int
+    @property
+    def size(self) -> int: ...
 
     def of(self, text: str) -> Array: ...
 

@@ -67,7 +67,7 @@ class Stream:
 
     def __len__(self) -> int:
         """Windows in one pass over the rows."""
-        return self._x.shape[1] // self.steps
+        return int(self._x.shape[1]) // self.steps
 
     def __getitem__(self, update: int) -> Batch:
         done = update % len(self) * self.steps  # steps that windows before this one have counted

@@ -33,7 +33,7 @@ def learnt(task: Task, updates: int, rate: float) -> tuple[Bound, Any, dict[str,
 
 
 def test_parts_of_speech_of_the_atis_treebank(data_folder: Path) -> None:
-    """English ATIS treebank (Universal Dependencies): the most frequent tag of each word is right in about 93 %."""
+    """English ATIS treebank (Universal Dependencies): the most frequent tag of each word is right in 96 %."""
     bound, reader, weights, measures = learnt(Task.of(data_folder / "ud_en_atis", TaskSettings(batch=32)), 200, 0.01)
     assert measures["accuracy"] > 0.97
     tags = [tag for _, tag in bound.predict(reader, weights, "show me the cheapest flights to boston")]
