@@ -178,10 +178,17 @@ class Report:
             from tqdm import tqdm
 
             self._bar = tqdm(
-                total=self.updates, initial=step.update - 1, unit=" updates", file=sys.stderr, dynamic_ncols=True
+                total=self.updates,
+                initial=step.update - 1,
+                file=sys.stderr,
+                dynamic_ncols=True,
+                bar_format="{n_fmt}/{total_fmt} |{bar}| {remaining} left{postfix}",
             )
-        latest = "" if self.nats or not self._latest else f", {self._latest}"
-        shown = f"{self._loss(step.loss)}{latest}, norm {step.norm:.2f}"
+        if self.nats:
+            shown = f"{step.loss:.3f} nats, {step.loss * BITS:.3f} bits, norm {step.norm:.2f}"
+        else:
+            latest = f", {self._latest}" if self._latest else ""
+            shown = f"loss {step.loss:.4g}{latest}, norm {step.norm:.2f}"
         done = step.update - self._first
         if done > 1:
             seconds = max(time.perf_counter() - self._warm, 1e-9)

@@ -27,6 +27,7 @@ class Rule:
     kind: type
     holds: Callable[[Any], bool]
     expected: str
+    choices: tuple[str, ...] = ()
 
 
 def _whole(least: int) -> Rule:
@@ -34,7 +35,8 @@ def _whole(least: int) -> Rule:
 
 
 def _choice(*names: str) -> Rule:
-    return Rule(str, lambda v: v in names, f"one of {', '.join(name or 'nothing' for name in names)}")
+    known = tuple(name for name in names if name)
+    return Rule(str, lambda v: v in names, f"one of {', '.join(known)}", known)
 
 
 POSITIVE = Rule(float, lambda v: 0 < v < math.inf, "a finite number above 0")
@@ -75,7 +77,9 @@ class Settings:
     vector: int = _setting("network", 48, _whole(1), "size of the vector of a symbol")
     hidden: int = _setting("network", 128, _whole(1), "size of the state")
     dtype: str = _setting("network", "float32", _choice("float32", "float64"), "the type of the numbers")
-    target: str = _setting("network", "cpu", _choice("cpu", "interpret"), "cpu, or interpret: NumPy, without compiling")
+    target: str = _setting(
+        "network", "cpu", _choice("cpu", "interpret"), "what runs it; interpret is NumPy, without compiling"
+    )
 
     batch: int = _setting("updates", 16, _whole(1), "rows of text, or sequences, side by side")
     window: int = _setting("updates", 64, _whole(1), "steps from one update to the next (k1)")
@@ -124,10 +128,10 @@ class Settings:
         self._make_optimiser((), ())
 
     def _check(self, name: str, rule: Rule, optional: bool) -> None:
-        value = getattr(self, name)
+        value: Any = getattr(self, name)
         if value is None and optional:
             return
-        kinds = (int, float) if rule.kind is float else rule.kind
+        kinds: Any = (int, float) if rule.kind is float else rule.kind
         if isinstance(value, bool) or not isinstance(value, kinds) or not rule.holds(value):
             raise DataError(f"setting {name}: expected {rule.expected}, got {value!r}")
         if rule.kind is float:

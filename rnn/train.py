@@ -110,7 +110,8 @@ def fit(
         made.__dict__["bound"] = bound
         session = _Session(made, Saved(0, weights), list(callbacks), quiet, as_json)
         count = sum(w.size for w in weights.values())
-        session.report.say(f"{_summary(task)}; {net.name}: {count:,} weights; run {place}")
+        shown = ", ".join(f"{name}={size}" for name, size in bound_sizes.items())
+        session.report.say(f"{_summary(task)}; {net.name}({shown}): {count:,} weights; run {place}")
         return session.go()
 
 
@@ -257,6 +258,13 @@ class _Session:
         except RunError as error:
             mend = f"{self.run.folder} keeps its last save; when that is mended: bptt resume {self.run.folder}"
             raise RunError(f"{error}\n  {mend}") from error
+        except KeyboardInterrupt:
+            place, kept = self.run.folder, checkpoint.load_weights(self.run.folder).update
+            self.report.say(
+                f"stopped at once; {place} keeps what was saved last, the weights of update {kept};"
+                f" go on with: bptt resume {place}"
+            )
+            raise
 
     def _go(self) -> Run:
         run, settings = self.run, self.settings
@@ -273,16 +281,6 @@ class _Session:
         try:
             with Interrupt(self.report) as interrupt:
                 self._loop(trainer, interrupt)
-        except TrainingError as error:
-            self._save(trainer)
-            raise TrainingError(f"{error}\n  {run.folder} keeps the weights of update {trainer.update}") from error
-        except KeyboardInterrupt:
-            kept = checkpoint.load_weights(run.folder).update
-            self.report.say(
-                f"stopped at once; {run.folder} keeps what was saved last, the weights of update {kept};"
-                f" go on with: bptt resume {run.folder}"
-            )
-            raise
         finally:
             self.report.close()
         return self._finish()
@@ -291,7 +289,7 @@ class _Session:
         run, settings = self.run, self.settings
         _pictures(run, self.report.say)
         self.report.say("compiling")
-        windows = {"window": settings.window, "reach": settings.reach or None} if run.task.carried else {}
+        carried = run.task.carried
         return Trainer(
             run.net,
             run.bound.training,
@@ -303,7 +301,8 @@ class _Session:
             target=settings.target,
             dtype=settings.dtype,
             seed=settings.seed,
-            **windows,
+            window=settings.window if carried else None,
+            reach=settings.reach or None if carried else None,
         )
 
     def _restore(self, trainer: Trainer) -> None:
@@ -328,7 +327,7 @@ class _Session:
     def _loop(self, trainer: Trainer, interrupt: Interrupt) -> None:
         settings = self.settings
         while trainer.update < settings.updates:
-            event = Event(self.run, trainer.step())
+            event = Event(self.run, self._step(trainer))
             self.run.update = trainer.update
             self.report.step(event.step)
             due = trainer.update % settings.validate == 0 or trainer.update == settings.updates
@@ -344,12 +343,22 @@ class _Session:
             if event.stopped or interrupt.asked or self.progress.stopped:
                 return
 
+    def _step(self, trainer: Trainer) -> Step:
+        """The next update; one that cannot be made leaves what was before it saved."""
+        try:
+            return trainer.step()
+        except TrainingError as error:
+            self._save(trainer)
+            kept = f"{self.run.folder} keeps the weights of update {trainer.update}"
+            raise TrainingError(f"{error}\n  {kept}") from error
+
     def _validate(self, schedule: Schedule) -> dict[str, float]:
         run, progress = self.run, self.progress
         try:
             measures = run.bound.validate(run.program, run.weights)
         except DataError as error:
-            raise TrainingError(f"validation after update {run.update}: {error}") from error
+            kept = f"{run.folder} keeps the weights of update {self.saved.update}"
+            raise TrainingError(f"validation after update {run.update}: {error}\n  {kept}") from error
         self.report.validation(run.update, measures)
         main = run.task.main
         value = measures[main.name]

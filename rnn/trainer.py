@@ -1,14 +1,4 @@
-"""Updates, one after the other: a batch, loss and gradient, clipping, the optimiser's step.
-
-``Trainer`` is one's own training loop without the rest of a run: any network with a loss, any batches, any
-optimiser::
-
-    net = rnn.gru(x=3, h=16, o=2)
-    trainer = rnn.Trainer(net, [{"x": x, "y": y}], optimiser=optim.SGD(0.1, momentum=0.9), clip=1.0)
-    for _ in range(100):
-        step = trainer.step()
-    print(step.loss, step.norm, trainer.weights["V"])
-"""
+"""Updates, one after the other: a batch, loss and gradient, clipping, the optimiser's step."""
 
 from __future__ import annotations
 
@@ -51,7 +41,17 @@ class Step:
 
 
 class Trainer:
-    """Makes updates. The state goes from each batch to the next wherever that goes on (``Batch.kept``).
+    """Makes updates: one's own training loop, with any network that has a loss, any batches, any optimiser.
+
+    ::
+
+        net = rnn.gru(x=3, h=16, o=2)
+        trainer = rnn.Trainer(net, [{"x": x, "y": y}], optimiser=optim.SGD(0.1, momentum=0.9), clip=1.0)
+        for _ in range(100):
+            step = trainer.step()
+        print(step.loss, step.norm, trainer.weights["V"])
+
+    The state goes from each batch to the next wherever that goes on (``Batch.kept``).
 
     net          the network; its loss is the equation ``loss``
     batches      ``Batches``, or a list that is gone through again and again, of ``Batch`` or of inputs by name:

@@ -65,6 +65,7 @@ def _add_train(commands: Any) -> None:
 
 def _add_setting(group: Any, setting: Field[Any]) -> None:
     rule, default = setting.metadata["rule"], setting.default
+    choices = f": {', '.join(rule.choices)}" if rule.choices else ""
     shown = "" if default is None or default == "" else f" (default: {default})"
     group.add_argument(
         f"--{setting.name.replace('_', '-')}",
@@ -72,7 +73,7 @@ def _add_setting(group: Any, setting: Field[Any]) -> None:
         type=rule.kind,
         default=argparse.SUPPRESS,
         metavar={int: "N", float: "X", str: "NAME"}[rule.kind],
-        help=f"{setting.metadata['help']}{shown}".replace("%", "%%"),
+        help=f"{setting.metadata['help']}{choices}{shown}".replace("%", "%%"),
     )
 
 
@@ -96,9 +97,9 @@ def train(given: argparse.Namespace) -> None:
     if given.config:
         kept = configured(given.config)
         settings = given_settings(given)
-        # sizes that follow from what is given here are found anew
+        # sizes that follow from the data or from what is given here are found anew
         stale = {"vector": "e", "hidden": "hk"}
-        dropped = {name for setting, names in stale.items() if setting in settings for name in names}
+        dropped = {"x", "o", *(name for setting, names in stale.items() if setting in settings for name in names)}
         same = given.data is None and given.cell is None
         sizes = {**{n: s for n, s in kept["sizes"].items() if same and n not in dropped}, **sizes}
     fit(

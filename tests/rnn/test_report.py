@@ -79,7 +79,7 @@ def test_on_a_terminal_there_is_a_bar(tmp_path: Path, monkeypatch: pytest.Monkey
     made.say("a line")
     made.close()
     shown = terminal.getvalue()
-    for part in ("2/3", "loss 0.5, accuracy 87.50%, norm 0.50", "words/s", "<", "a line\n"):
+    for part in ("2/3", "loss 0.5, accuracy 87.50%, norm 0.50", "words/s", " left, ", "a line\n"):
         assert part in shown, part
     assert "update     1" not in shown
 
