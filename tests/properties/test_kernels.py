@@ -160,6 +160,7 @@ def test_random_circuits_and_every_cell(tmp_path: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BPTT_CACHE", str(tmp_path))
         patch.setenv("BPTT_CHECK", "1")
-        with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+        # a process keeps the machine code of all that it compiled: after some programs a fresh one takes over
+        with ProcessPoolExecutor(mp_context=get_context("spawn"), max_tasks_per_child=16) as pool:
             found = list(pool.map(trouble, entries))
     assert not [text for text in found if text]
