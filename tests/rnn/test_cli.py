@@ -43,7 +43,7 @@ def run(text: Path, tmp_path: Path) -> Path:
 @pytest.fixture(autouse=True)
 def plain(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs without pictures, which take most of the time of a small run."""
-    monkeypatch.setattr(train, "_pictures", lambda *_: None)
+    monkeypatch.setattr("bptt.rnn.session._pictures", lambda *_: None)
     monkeypatch.setattr("bptt.rnn.plots.loss_plot", lambda _: None)
 
 

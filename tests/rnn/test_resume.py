@@ -17,7 +17,7 @@ from typing import Any, Self
 
 import pytest
 from bptt import rnn
-from bptt.rnn import checkpoint, folder, train
+from bptt.rnn import checkpoint, folder
 from bptt.rnn.data import DataError
 from bptt.rnn.folder import RunError
 from bptt.rnn.trainer import Trainer
@@ -45,7 +45,7 @@ REPEATS = (folder.WEIGHTS, folder.PREVIOUS, folder.BEST, folder.METRICS, folder.
 @pytest.fixture(scope="module", autouse=True)
 def plain() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train, "_pictures", lambda *_: None)
+        patch.setattr("bptt.rnn.session._pictures", lambda *_: None)
         patch.setattr("bptt.rnn.plots.loss_plot", lambda _: None)
         yield
 
