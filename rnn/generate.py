@@ -19,6 +19,7 @@ from .tasks.measures import log_probabilities
 
 if TYPE_CHECKING:
     from .run import Run
+    from .tasks import Bound
 
 
 @dataclass(frozen=True)
@@ -94,12 +95,14 @@ def generate(
     top_k        draws from the k most probable symbols only; 0: from all
     seed         the same seed gives the same text
 
-    The symbol for what the vocabulary lacks is never drawn. Raises DataError where a number makes no sense, and for a
-    run that is no language model.
+    The symbol for what the vocabulary lacks is never drawn. Raises DataError where a number makes no sense, for a run
+    that is no language model, and for a network that reads y.
     """
     task = _language_model(run, "generate")
     _check(length, temperature, top_k, seed)
     vocabulary, bound = task.vocabulary, run.bound
+    if _reads_target(bound):
+        raise DataError(f"{run.net.name} reads y, the symbol that it is to predict: it cannot write by itself")
     random = np.random.default_rng(seed)
     read = np.concatenate([[vocabulary.start], vocabulary.symbols(prompt)]).astype(np.int64)
     never = [] if vocabulary.unseen_symbol is None else [vocabulary.unseen_symbol]
@@ -137,6 +140,15 @@ def draw(logs: NDArray[Any], temperature: float, random: np.random.Generator, to
     odds = np.cumsum(np.exp((logs - logs.max()) / temperature))
     place = int(np.searchsorted(odds, random.random() * odds[-1], side="right"))
     return min(place, int(np.flatnonzero(logs > -math.inf)[-1]))
+
+
+def _reads_target(bound: Bound) -> bool:
+    """Whether the scores follow from y as well, as where a network is given its targets one step later."""
+    from ..graph.circuit import reachable
+    from ..graph.expr import topological
+
+    scores = reachable(bound.net, bound.returns)
+    return any(n.op == "input" and n.attr == "y" for n in topological(scores.eqs.values()))
 
 
 def _language_model(run: Run, what: str) -> LanguageModel:

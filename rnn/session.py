@@ -234,7 +234,11 @@ class Session:
             return
         if self.trainer is None and (place / folder.SAMPLE).exists():
             return
-        sample = run.generate(self.settings.sample, seed=self.settings.seed)
+        try:
+            sample = run.generate(self.settings.sample, seed=self.settings.seed)
+        except DataError as error:
+            self.report.say(f"no sample: {error}\n{place} holds the run")
+            return
         folder.write(place / folder.SAMPLE, sample + "\n")
         self.report.say(f"{sample}\n\n{place} holds the run; go on with: bptt generate {place}")
 

@@ -62,6 +62,10 @@ def fit(
     gradient not finite; the folder then keeps the last good weights).
     """
     chosen = Settings.of({**asdict(settings or Settings()), **changes})
+    if data is not None and not isinstance(data, (str, Path)):
+        raise TypeError(
+            f"data: expected the path of a file or folder, got {type(data).__name__}; arrays are for rnn.Trainer"
+        )
     path = "" if data is None else os.path.abspath(data)
     if chosen.validation:
         chosen = replace(chosen, validation=os.path.abspath(chosen.validation))

@@ -263,6 +263,15 @@ def test_reach_and_documents(text: Path, tmp_path: Path, plain: None) -> None:
     assert rnn.load(run.folder).score("the rain").items == 8
 
 
+def test_a_network_that_reads_its_targets_is_trained_and_does_not_write(
+    text: Path, tmp_path: Path, plain: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = fit(text, cell="teacher", run=tmp_path / "run", **TINY)
+    assert run.update == 6
+    assert "no sample: teacher reads y, the symbol that it is to predict" in capsys.readouterr().err
+    assert not (run.folder / folder.SAMPLE).exists()
+
+
 def test_what_cannot_be_trained_is_said_before_a_folder_is_made(text: Path, tmp_path: Path) -> None:
     backwards = rnn.define(
         "h[t] = tanh(W @ h[t+1] + U[x[t]])\no[t] = V @ h[t]\nL = mean(cross_entropy(o[t], y[t]), over=t)"
