@@ -206,6 +206,9 @@ def fails_once(text: Path, folder_: Path, at: int) -> None:
             begin(text, folder_)
         except RunError as error:
             said = str(error)
+    if not said:  # a hard link that cannot be made is a copy
+        assert rnn.load(folder_).update == 16
+        return
     assert "No space left on device" in said
     begun = (folder_ / folder.CONFIGURATION).exists() and "run.toml: cannot be written" not in said
     assert (f"when that is mended: bptt resume {folder_}" in said) == begun
