@@ -188,7 +188,7 @@ def comment(note: str) -> str:
     if not isinstance(note, Note):
         return rf"\text{{{escaped(note)}}}"
     parts = [
-        f"${identifier(piece.name, superscript=', '.join(piece.index))}$" if isinstance(piece, Name) else escaped(piece)
+        f"${identifier(piece.name, superscript=', '.join(piece.steps))}$" if isinstance(piece, Name) else escaped(piece)
         for piece in note.pieces
     ]
     return rf"\text{{{''.join(parts)}}}"

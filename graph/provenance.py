@@ -23,14 +23,14 @@ class Name(NamedTuple):
     """A name in a comment, with its index: ``c`` at ``t+1``."""
 
     name: str
-    index: tuple[str, ...] = ()
+    steps: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.name}[{', '.join(self.index)}]" if self.index else self.name
+        return f"{self.name}[{', '.join(self.steps)}]" if self.steps else self.name
 
     def at(self, axis: str, step: str) -> Name:
         """The name with another step along a time axis."""
-        return Name(self.name, tuple(step if i == axis else i for i in self.index))
+        return Name(self.name, tuple(step if i == axis else i for i in self.steps))
 
 
 class Note(str):
@@ -44,8 +44,8 @@ class Note(str):
         note.pieces = pieces
         return note
 
-    def __getnewargs__(self) -> tuple[str | Name, ...]:
-        return self.pieces
+    def __reduce__(self) -> tuple[type[Note], tuple[str | Name, ...]]:
+        return Note, self.pieces
 
 
 class Reader(NamedTuple):

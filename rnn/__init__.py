@@ -17,13 +17,20 @@ __all__ = public(
         "settings": "Settings",
         "trainer": "Trainer",
         "generate": "generate",
+        "diagnose": "Diagnosis Verdict diagnose",
+        "activations": "Activations activations",
     },
     others="cells",
 )
 
 if TYPE_CHECKING:
+    from .activations import Activations as Activations
+    from .activations import activations as activations
     from .define import Cell as Cell
     from .define import define as define
+    from .diagnose import Diagnosis as Diagnosis
+    from .diagnose import Verdict as Verdict
+    from .diagnose import diagnose as diagnose
     from .generate import generate as generate
     from .run import Run as Run
     from .run import load as load

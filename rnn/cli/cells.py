@@ -9,58 +9,79 @@ from typing import TYPE_CHECKING, Any
 
 from ...graph.errors import LanguageError, did_you_mean
 from ..data import DataError, read_text
+from . import inspect
 from .command import command
 
 if TYPE_CHECKING:
     from ...graph.circuit import Circuit
+    from ..run import Run
+
+FORMATS = ("svg", "png", "pdf", "dot")
+RUN_FILE = "run.toml"
+"""The file by which a folder is known as one of a run."""
 
 
 def add(commands: Any) -> None:
-    """Add these commands."""
-    for name, run, text in (
-        ("draw", draw, "Draw a network: its circuit, and unrolled over some steps, as SVG."),
-        ("explain", explain, "Print a network's equations, its adjoint, and how it is scheduled."),
-    ):
-        parser = command(commands, name, run, text)
-        parser.add_argument("cell", help="a name that bptt cells lists, or a text file of equations")
-        parser.add_argument(
-            "--size",
-            action="append",
-            default=[],
-            metavar="NAME=N",
-            help="a size, e.g. h=32; may be repeated (a listed cell has small ones by default)",
-        )
-        if name == "draw":
-            parser.add_argument("--steps", type=int, default=4, help="steps to unroll (default: %(default)s)")
-            parser.add_argument("--grad", action="store_true", help="with the backward edges")
-            parser.add_argument("--out", default=".", help="folder for the files (default: here)")
+    """Add these commands, and those of ``inspect``."""
+    _add_draw(commands)
+    inspect.add_explain(commands)
+    inspect.add_activations(commands)
     command(commands, "cells", cells, "List the cells that come with bptt.")
 
 
-def network(name: str, sizes: Sequence[str]) -> Circuit:
-    """The circuit of a cell that comes with bptt, or of a text file of equations, at sizes like "h=32".
+def add_network(parser: argparse.ArgumentParser) -> None:
+    """The arguments that say which network."""
+    parser.add_argument("cell", help="a name that bptt cells lists, a text file of equations, or a run folder")
+    parser.add_argument(
+        "--size",
+        action="append",
+        default=[],
+        metavar="NAME=N",
+        help="a size, e.g. h=32; may be repeated (a listed cell has small ones by default, a run has its own)",
+    )
 
-    Sizes of a listed cell that are not given are small ones. Raises DataError for a name that is neither, or
-    for a size that is none; LanguageError for the equations.
+
+# ---- which network ---------------------------------------------------------------------------------
+def network(name: str, sizes: Sequence[str]) -> tuple[Circuit, Run | None]:
+    """The circuit of a cell that comes with bptt, of a text file of equations, or of a run, at sizes like "h=32".
+
+    Capitals do not matter in the name of a cell; sizes of one that are not given are small. Raises DataError for a
+    name that is none of these, or for a size that is none; LanguageError for the equations; RunError for a damaged run.
     """
     from ..cells import CELLS
     from ..define import define
 
     given = dict(map(_size, sizes))
-    if name in CELLS:
-        recipe = CELLS[name]
-        return recipe.cell(name)(**{**recipe.sizes, **given})
     path = Path(name)
+    known = name if name in CELLS else name.lower()
+    if known in CELLS and not (known != name and path.exists()):
+        recipe = CELLS[known]
+        return recipe.cell(known)(**{**recipe.sizes, **given}), None
+    if path.is_dir():
+        return _run(path, sizes)
     if not (path.suffix or path.exists()):
-        near = did_you_mean(name, CELLS)
+        near = did_you_mean(name.lower(), CELLS)
         raise DataError(
-            f"{name!r} is neither a cell that bptt cells lists nor a file of equations" + (f"; {near}" if near else "")
+            f"{name!r} is neither a cell that bptt cells lists, nor a file of equations, nor a run folder"
+            + (f"; {near}" if near else "")
         )
     cell = define(read_text(path), name=path.stem)
     try:
-        return cell(**given)
+        return cell(**given), None
     except LanguageError as error:
         raise DataError(f"{error}\n  here: a size is given as --size NAME=N, such as --size h=32") from error
+
+
+def _run(folder: Path, sizes: Sequence[str]) -> tuple[Circuit, Run]:
+    """The network of a run, at its own sizes."""
+    from ..run import load
+
+    if not (folder / RUN_FILE).exists():
+        raise DataError(f"{folder}: expected a run folder, with {RUN_FILE}, or a file of equations; it is neither")
+    if sizes:
+        raise DataError(f"--size: {folder} is a run and has its sizes; they cannot be changed")
+    run = load(folder)
+    return run.net, run
 
 
 def _size(text: str) -> tuple[str, int | tuple[int, ...]]:
@@ -74,44 +95,58 @@ def _size(text: str) -> tuple[str, int | tuple[int, ...]]:
     return name, sizes[0] if len(sizes) == 1 else tuple(sizes)
 
 
+# ---- draw ------------------------------------------------------------------------------------------
+def _add_draw(commands: Any) -> None:
+    parser = command(commands, "draw", draw, "Draw a network: its circuit, and unrolled over some steps.")
+    add_network(parser)
+    parser.add_argument("--steps", type=int, default=4, metavar="T", help="steps to unroll (default: %(default)s)")
+    parser.add_argument("--all-steps", action="store_true", help="draw all of more than eight steps")
+    parser.add_argument("--grad", action="store_true", help="with the backward edges")
+    parser.add_argument("--operations", action="store_true", help="every operation, not one node a signal")
+    parser.add_argument(
+        "--norms",
+        action="store_true",
+        help="paint how large the gradient is on the edges through time: of a run on its validation data, of a cell"
+        " at initial weights on random inputs",
+    )
+    parser.add_argument(
+        "--format", choices=FORMATS, default="svg", help="what the files are (default: %(default)s)"
+    )
+    parser.add_argument("--out", default=".", metavar="FOLDER", help="folder for the files (default: here)")
+
+
 def draw(given: argparse.Namespace) -> None:
     """bptt draw"""
     from ...graph import draw_circuit, draw_unrolled
-    from ..folder import write
 
-    net = network(given.cell, given.size)
+    net, run = network(given.cell, given.size)
     folder = Path(given.out)
     if not folder.is_dir():
         raise DataError(f"--out: expected a folder, there is none at {given.out}")
-    for kind, drawing in (
-        ("circuit", draw_circuit(net)),
-        ("unrolled", draw_unrolled(net, steps=given.steps, grad=given.grad)),
-    ):
-        path = folder / f"{net.name}-{kind}.svg"
-        try:
-            picture = drawing.svg
-        except RuntimeError as error:  # no Graphviz: the message has the remedies
-            raise DataError(str(error)) from error
-        write(path, picture)
-        print(path)
+    if given.steps < 1:
+        raise DataError(f"--steps: expected a number of at least 1, got {given.steps}")
+    norms = inspect.painted(net, run, given.steps) if given.norms else None
+    try:
+        for kind, drawing in (
+            ("circuit", draw_circuit(net, operations=given.operations)),
+            (
+                "unrolled",
+                draw_unrolled(
+                    net,
+                    steps=given.steps,
+                    grad=given.grad,
+                    operations=given.operations,
+                    ellipsis=not given.all_steps,
+                    norms=norms,
+                ),
+            ),
+        ):
+            print(drawing.save(folder / f"{net.name}-{kind}.{given.format}"))
+    except RuntimeError as error:  # no Graphviz: the message has the remedies
+        raise DataError(str(error)) from error
 
 
-def explain(given: argparse.Namespace) -> None:
-    """bptt explain"""
-    from ... import compiler, graph
-
-    net = network(given.cell, given.size)
-    print(net)
-    if "L" in net.eqs:
-        adjoint = graph.grad(net, "L")
-        new = adjoint.with_eqs({n: e for n, e in adjoint.eqs.items() if n not in net.eqs})
-        print(f"\n# The adjoint: the gradient of L\n\n{new}")
-        program = compiler.compile(net, loss="L")
-    else:
-        program = compiler.compile(net, loss=None, returns=tuple(net.outputs))
-    print(f"\n# The schedule\n\n{program.explain()}")
-
-
+# ---- cells -----------------------------------------------------------------------------------------
 def cells(_: argparse.Namespace) -> None:
     """bptt cells"""
     from ..cells import CELLS

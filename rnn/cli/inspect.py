@@ -1,0 +1,239 @@
+"""Commands that look into a network: ``bptt explain | activations``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..data import DataError, read_text
+from .command import command
+
+if TYPE_CHECKING:
+    from ...graph.circuit import Circuit
+    from ..diagnose import Diagnosis
+    from ..run import Run
+
+WORDS = """\
+    stage         equations that are computed in one go over rows
+    row           one step of one sequence (once, for every sequence: one sequence)
+    loop up       over the steps from the first to the last: a row needs the row before it; down: the row after it
+    all steps     no row needs another: so many steps at a time are computed together
+    cycle         why a loop is one: these equations need each other at another step
+    one product   matrices of the same vector, or of the same sum, multiplied as one
+    fused         computed element by element in one pass over memory
+    kept          stored for later stages: for all steps, the last n (ring), or n at a time (chunk)
+    a row: …      floating-point operations, and bytes of stored signals read and written, for each row\
+"""
+
+
+# ---- explain ---------------------------------------------------------------------------------------
+def add_explain(commands: Any) -> None:
+    """Add ``bptt explain``."""
+    from .cells import add_network
+
+    parser = command(
+        commands,
+        "explain",
+        explain,
+        "Print a network's equations, its adjoint and its schedule; with --gradient, what becomes of it through time.",
+    )
+    add_network(parser)
+    parser.add_argument("--latex", action="store_true", help="print equations and adjoint as LaTeX, nothing else")
+    parser.add_argument(
+        "--gradient",
+        action="store_true",
+        help="print how the gradient changes on its way back through time, and nothing else: of a run on its"
+        " validation data, of a cell at initial weights on random inputs",
+    )
+    parser.add_argument("--steps", type=int, default=50, metavar="T", help="steps to look at (default: %(default)s)")
+    parser.add_argument("--data", metavar="FILE", help="a UTF-8 text that the run reads, in place of its own data")
+    parser.add_argument("--seed", type=int, default=0, help="of initial weights and random inputs (default: 0)")
+    parser.add_argument("--plot", metavar="FILE", help="write the figure: .svg, .png or .pdf")
+    parser.add_argument("--drawing", metavar="FILE", help="write the unrolled network with the norms painted on it")
+
+
+def explain(given: argparse.Namespace) -> None:
+    """bptt explain"""
+    from .cells import network
+
+    _check_flags(given)
+    net, run = network(given.cell, given.size)
+    if given.gradient:
+        _gradient(net, run, given)
+        return
+    from ... import compiler, graph
+
+    adjoint = graph.grad(net, "L") if "L" in net.eqs else None
+    if given.latex:
+        print(graph.latex(net if adjoint is None else adjoint, comments=True))
+        return
+    print("\n".join(_heading(net, run, given.cell)))
+    print(f"\n# The equations\n\n{graph.text(net, comments=True)}")
+    if adjoint is not None:
+        new = adjoint.with_eqs({n: e for n, e in adjoint.eqs.items() if n not in net.eqs})
+        print("\n# The adjoint: δh stands for the derivative of L by h, and each comment says where it comes from\n")
+        print(graph.text(new, comments=True))
+        program = compiler.compile(net, loss="L")
+    else:
+        program = compiler.compile(net, loss=None, returns=tuple(net.outputs))
+    print(f"\n# The schedule\n\n{WORDS}\n\n{program.explain()}")
+
+
+def _check_flags(given: argparse.Namespace) -> None:
+    for flag in ("data", "plot", "drawing"):
+        if getattr(given, flag) and not given.gradient:
+            raise DataError(f"--{flag} goes with --gradient")
+    if given.latex and given.gradient:
+        raise DataError("--latex and --gradient: one of them")
+    if given.steps < 1:
+        raise DataError(f"--steps: expected a number of at least 1, got {given.steps}")
+
+
+def _heading(net: Circuit, run: Run | None, given: str) -> list[str]:
+    """What the network is, and the sizes it has here."""
+    from ..cells import CELLS
+
+    recipe = CELLS.get(net.name) if run is None and not Path(given).exists() else None
+    lines = [f"{net.name}: {recipe.about} [{recipe.source}]" if recipe else net.name]
+    if run is not None:
+        lines[0] += f", of the run {run.folder} after update {run.update}"
+    numbers = sum(_product(shape) for shape in net.params.values())
+    inputs = [f"{_indexed(net, n)} ({_kind(net, n)})" for n in net.input_nodes]
+    signals = [f"{n} ({_shape(shape)})" for n, shape in net.outputs.items() if shape]
+    states = [n for n in net.states if n in net.eqs]
+    lines += _wrapped("reads", inputs)
+    lines += _wrapped("computes", signals)
+    lines += _wrapped("carries", states) if states else []
+    weights = [f"{n} ({_shape(shape)})" for n, shape in net.params.items()]
+    lines += _wrapped("learns", [*weights[:-1], f"{weights[-1]}: {numbers:,} numbers"] if weights else ["nothing"])
+    if recipe:
+        lines.append("The sizes are small ones unless --size says others, such as --size h=32.")
+    return lines
+
+
+def _wrapped(title: str, items: Iterable[str]) -> list[str]:
+    """A list below its title, in lines that fit."""
+    from textwrap import wrap
+
+    return wrap(f"{title:10}{', '.join(items)}", 110, subsequent_indent=" " * 10, break_long_words=False)
+
+
+def _indexed(net: Circuit, name: str) -> str:
+    axes = [a for a in net.input_nodes[name].axes if a != "b"]
+    return f"{name}[{', '.join(axes)}]" if axes else name
+
+
+def _kind(net: Circuit, name: str) -> str:
+    node = net.input_nodes[name]
+    if name in net.positions:
+        return "the number of a step"
+    return f"a symbol of {net.symbols[name]}" if node.dtype == "i" else _shape(node.shape)
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return "×".join(map(str, shape)) if shape else "a number"
+
+
+def _product(shape: tuple[int, ...]) -> int:
+    from math import prod
+
+    return prod(shape)
+
+
+# ---- the gradient ----------------------------------------------------------------------------------
+def _gradient(net: Circuit, run: Run | None, given: argparse.Namespace) -> None:
+    """bptt explain --gradient"""
+    from ..figures import checked_format
+
+    for path in filter(None, (given.plot, given.drawing)):
+        checked_format(Path(path))
+    found = diagnosed(net, run, given.steps, given.seed, given.data)
+    print(found)
+    if given.plot:
+        print(f"\nfigure    {found.plot(given.plot)}")
+    if given.drawing:
+        try:
+            print(f"drawing   {found.draw(given.drawing)}")
+        except RuntimeError as error:  # no Graphviz: the message has the remedies
+            raise DataError(str(error)) from error
+
+
+def diagnosed(
+    net: Circuit, run: Run | None, steps: int = 50, seed: int = 0, data: str | None = None
+) -> Diagnosis:
+    """The diagnosis of a run on its validation data or on a text; of a circuit at initial weights on random inputs."""
+    from ..diagnose import diagnose
+    from ..samples import random_inputs, run_batch, text_batch
+
+    if run is None:
+        if data:
+            raise DataError(f"--data: {net.name} is no run, and nothing says how it would read {data}; train it first")
+        weights: Mapping[str, Any] = net.init(seed=seed, dtype="float64")
+        about = f"initial weights and random inputs (seed {seed})"
+        inputs: dict[str, Any] = dict(random_inputs(net, steps, seed=seed))
+        return diagnose(net, weights, about=about, **inputs)
+    if data:
+        batch, about = text_batch(run, read_text(data), steps), f"{run.folder}, update {run.update}, on {data}"
+    else:
+        print("bptt: reading the data of the run", file=sys.stderr)
+        batch, about = run_batch(run, steps), f"{run.folder}, update {run.update}, on its validation data"
+    read: dict[str, Any] = dict(batch.inputs)
+    return diagnose(run.bound.net, run.weights, lengths=batch.lengths, about=about, **read)
+
+
+def painted(net: Circuit, run: Run | None, steps: int) -> dict[str, Any]:
+    """What ``draw_unrolled`` paints for ``bptt draw --norms``: exactly ``steps`` steps."""
+    from ..diagnosis import painted
+
+    found = diagnosed(net, run, steps)
+    longest = max(found.steps.values())
+    if longest != steps:
+        raise DataError(f"--norms: the sequences of the run have {longest} steps; draw them with --steps {longest}")
+    return painted(found)
+
+
+# ---- activations -----------------------------------------------------------------------------------
+def add_activations(commands: Any) -> None:
+    """Add ``bptt activations``."""
+    parser = command(
+        commands,
+        "activations",
+        activations,
+        "Draw what gates and units do while a trained language model reads a text, as a heat map under its characters.",
+    )
+    parser.add_argument("run", help="a run folder")
+    parser.add_argument("text", help="the text itself, or the name of a UTF-8 text file that there is")
+    parser.add_argument(
+        "--signals", metavar="NAMES", help="such as f,i (default: the gates; where there are none, the states)"
+    )
+    parser.add_argument(
+        "--units", type=int, default=24, help="units of a signal, those that vary most; 0: its mean (default: 24)"
+    )
+    parser.add_argument("--out", required=True, metavar="FILE", help="the figure: .svg, .png or .pdf")
+
+
+def activations(given: argparse.Namespace) -> None:
+    """bptt activations"""
+    from ..activations import activations as read
+    from ..figures import checked_format
+    from ..run import load
+
+    checked_format(Path(given.out))
+    if given.units < 0:
+        raise DataError(f"--units: expected a number of at least 0, got {given.units}")
+    text = read_text(given.text) if _is_file(given.text) else given.text
+    names = [n.strip() for n in given.signals.split(",")] if given.signals else None
+    found = read(load(given.run), text, signals=names)
+    found.plot(given.out, units=given.units)
+    print(found)
+    print(given.out)
+
+
+def _is_file(text: str) -> bool:
+    try:
+        return Path(text).is_file()
+    except (OSError, ValueError):  # a text is no name of a file
+        return False

@@ -1,0 +1,150 @@
+"""The commands that look into a network: what they print and write, for cells, files and runs; how they fail."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from bptt import graph, rnn
+from bptt.rnn.cells import CELLS, cell
+from bptt.rnn.cli import main
+
+Captured = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A language model after one update, which runs without compiling."""
+    place = tmp_path_factory.mktemp("inspect")
+    (place / "verse.txt").write_text("the rain in spain\nstays mainly in the plain\n" * 4)
+    settings = {"hidden": 4, "vector": 3, "batch": 2, "window": 5, "updates": 1, "sample": 0}
+    rnn.fit(place / "verse.txt", run=place / "run", target="interpret", quiet=True, **settings)
+    return place / "run"
+
+
+def printed(capsys: Captured, *arguments: object) -> str:
+    assert main([str(a) for a in arguments]) == 0
+    return capsys.readouterr().out
+
+
+def refused(capsys: Captured, *arguments: object) -> str:
+    assert main([str(a) for a in arguments]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "Traceback" not in said.err
+    return said.err
+
+
+# ---- explain ---------------------------------------------------------------------------------------
+def test_explain_says_sizes_words_and_where_each_adjoint_comes_from(capsys: Captured) -> None:
+    text = printed(capsys, "explain", "ELMAN")
+    for part in (
+        "elman: ",
+        "reads     x[t] (3), y[t] (a symbol of 5)",
+        "carries   h",
+        "b (4), W (4×4), U (4×3), c (5), V (5×4): 57 numbers",
+        "The sizes are small ones unless --size says others",
+        "a[t] = b + W @ h[t-1] + U @ x[t]",
+        "δh[t] = V.T @ δo[t] + W.T @ δa[t+1]                # from o[t] and a[t+1], which read h[t]",
+        "row           one step of one sequence",
+        "loop up over t: cycle a → h through t-1",
+    ):
+        assert part in text, part
+    # every word of the listing that is a term is explained before it is used
+    listing = text.split("# The schedule")[1]
+    for word in ("stage", "row", "all steps", "loop up", "fused", "kept", "cycle"):
+        assert listing.index(f"    {word} ") < listing.index("stage 1")
+
+
+def test_explain_prints_latex(capsys: Captured) -> None:
+    text = printed(capsys, "explain", "gru", "--latex")
+    net = cell("gru")(**CELLS["gru"].sizes)
+    assert text.strip() == graph.latex(graph.grad(net, "L"), comments=True)
+    assert r"which read $h^{(t)}$}" in text
+
+
+def test_explain_gradient_of_a_cell_says_that_weights_and_inputs_are_random(capsys: Captured, tmp_path: Path) -> None:
+    figure, drawing = tmp_path / "g.svg", tmp_path / "u.svg"
+    options = ["--gradient", "--steps", 12, "--seed", 3, "--plot", figure, "--drawing", drawing]
+    text = printed(capsys, "explain", "elman", *options)
+    assert "12 steps, 4 sequences; initial weights and random inputs (seed 3)" in text
+    assert "vanishes: halves every" in text
+    assert "γ = 1 (tanh) times the largest singular value of W" in text
+    assert f"figure    {figure}" in text
+    assert "<svg" in figure.read_text()
+    assert "<svg" in drawing.read_text()
+    assert "The schedule" not in text
+    assert printed(capsys, "explain", "elman", "--gradient", "--steps", 12, "--seed", 4) != text
+
+
+def test_explain_gradient_of_a_run_reads_its_data_or_a_text(run: Path, capsys: Captured, tmp_path: Path) -> None:
+    text = printed(capsys, "explain", run, "--gradient", "--steps", 5)
+    assert f"{run}, update 1, on its validation data" in text
+    verse = tmp_path / "verse.txt"
+    verse.write_text("in the plain in the rain")
+    text = printed(capsys, "explain", run, "--gradient", "--steps", 6, "--data", verse)
+    assert f"6 steps, 4 sequences; {run}, update 1, on {verse}" in text
+
+
+# ---- draw ------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("form", ["svg", "png", "pdf", "dot"])
+def test_draw_writes_the_format_that_is_asked_for(form: str, capsys: Captured, tmp_path: Path) -> None:
+    paths = printed(capsys, "draw", "Elman", "--format", form, "--out", tmp_path).split()
+    assert [Path(p).name for p in paths] == [f"elman-circuit.{form}", f"elman-unrolled.{form}"]
+    starts = {"svg": b"<?xml", "png": b"\x89PNG", "pdf": b"%PDF", "dot": b"digraph"}
+    assert all(Path(p).read_bytes().startswith(starts[form]) for p in paths)
+
+
+def test_draw_every_operation(capsys: Captured, tmp_path: Path) -> None:
+    def drawn(*options: object) -> list[str]:
+        paths = printed(capsys, "draw", "elman", "--format", "dot", "--out", tmp_path, *options).split()
+        return [Path(p).read_text() for p in paths]
+
+    plain, operations = drawn(), drawn("--operations")
+    assert all("tanh" in text for text in operations)
+    assert all(text != other for text, other in zip(plain, operations, strict=True))
+    assert drawn("--grad")[1] != plain[1]
+
+
+def test_draw_paints_the_norms_of_a_run_and_of_a_cell(run: Path, capsys: Captured, tmp_path: Path) -> None:
+    for name in (run, "lstm"):
+        plain, painted = (
+            Path(printed(capsys, "draw", name, "--format", "dot", "--out", tmp_path, *o).split()[1]).read_text()
+            for o in ([], ["--norms"])
+        )
+        assert plain.count("005A9C") < painted.count("005A9C")
+
+
+# ---- activations -----------------------------------------------------------------------------------
+def test_activations_of_a_text_or_a_file(run: Path, capsys: Captured, tmp_path: Path) -> None:
+    figure = tmp_path / "a.svg"
+    text = printed(capsys, "activations", run, "in the rain", "--signals", "f, h", "--out", figure)
+    assert f"{run}, update 1: 11 steps" in text
+    assert [line.split(":")[0].strip() for line in text.split("\n")[1:3]] == ["f", "h"]
+    assert ">␣</text>" in figure.read_text()
+    verse = tmp_path / "verse.txt"
+    verse.write_text("spain")
+    assert "5 steps" in printed(capsys, "activations", run, verse, "--units", "0", "--out", figure)
+
+
+# ---- errors ----------------------------------------------------------------------------------------
+def test_what_can_be_mended(run: Path, capsys: Captured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    for arguments, message in (
+        (["explain", "LSTMM"], "neither a cell that bptt cells lists, nor a file of equations, nor a run folder; did"),
+        (["explain", "empty"], "empty: expected a run folder, with run.toml, or a file of equations; it is neither"),
+        (["draw", run, "--size", "h=3"], "is a run and has its sizes"),
+        (["draw", "elman", "--steps", "0"], "--steps: expected a number of at least 1"),
+        (["draw", run, "--norms", "--steps", "900"], "--norms: the sequences of the run have"),
+        (["explain", "elman", "--plot", "a.svg"], "--plot goes with --gradient"),
+        (["explain", "elman", "--gradient", "--latex"], "--latex and --gradient: one of them"),
+        (["explain", "elman", "--gradient", "--plot", "a.jpg"], "a.jpg: expected a file that ends in one of"),
+        (["explain", "elman", "--gradient", "--data", "a.txt"], "--data: elman is no run"),
+        (["explain", "markov", "--gradient"], "markov has no state"),
+        (["activations", run, "rain", "--out", "a.txt"], "a.txt: expected a file that ends in one of"),
+        (["activations", run, "rain", "--signals", "ff", "--out", "a.png"], "has no signal ff[t]"),
+        (["activations", "nowhere", "rain", "--out", "a.png"], "nowhere: expected a run folder"),
+    ):
+        assert message in refused(capsys, *arguments), arguments
+    assert [p.name for p in tmp_path.iterdir()] == ["empty"]
