@@ -19,7 +19,10 @@ WAYS: Mapping[str, Callable[[Circuit], Drawing]] = {
     "unrolled": lambda c: graph.draw_unrolled(c, steps=3),
     "long": lambda c: graph.draw_unrolled(c, steps=100),
     "gradient": lambda c: graph.draw_unrolled(c, steps=3, grad=True),
+    "unrolled operations": lambda c: graph.draw_unrolled(c, steps=3, operations=True),
+    "long operations": lambda c: graph.draw_unrolled(c, steps=100, operations=True),
 }
+UNROLLED = tuple(way for way in WAYS if way not in ("circuit", "operations"))
 
 
 @cache
@@ -53,6 +56,5 @@ def ends(edge: Edge) -> tuple[tuple[float, float], tuple[float, float]]:
 
 def boxes(drawing: Drawing) -> Iterator[tuple[str, float, float, float, float]]:
     for v in drawing.picture.vertices.values():
-        if v.role not in ("panel", "bus", "text"):
-            (x, y), (w, h) = v.at, v.half
-            yield v.id, x - w, y - h, x + w, y + h
+        if v.role not in ("panel", "bus", "port", "text"):
+            yield v.id, *curves.box_of(v)

@@ -8,8 +8,9 @@ from . import curves, labels, style
 from .picture import Edge, Picture, Point
 
 MARGIN = 7.0
-_NEAREST, _FURTHER, _FURTHEST = 22.0, 6.0, 260.0
-_CROSSING, _EAST = 45.0, 12.0  # what a crossing, and the side of the loops, cost in points
+_NEAREST, _FURTHER, _FURTHEST, _KEPT = 22.0, 6.0, 260.0, 5
+# what a crossing, a point close to another wire, and the side of the loops cost in points
+_CROSSING, _BESIDE, _EAST = 45.0, 6.0, 12.0
 
 
 def route(picture: Picture, edge: Edge) -> None:
@@ -20,6 +21,7 @@ def route(picture: Picture, edge: Edge) -> None:
         (
             curves.extent(points)
             + _CROSSING * curves.crossings(points, crossed)
+            + _BESIDE * curves.nearness(points, crossed, MARGIN)
             + (_EAST if side > 0 else 0),
             points,
         )
@@ -52,19 +54,18 @@ def obstacles(picture: Picture, ends: set[str]) -> Iterator[curves.Box]:
 
 
 def _clear(picture: Picture, edge: Edge, side: int, boxes: list[curves.Box]) -> Iterator[list[Point]]:
-    """The wires that touch nothing, the first behind each obstacle."""
+    """The wires that touch nothing, close behind each obstacle."""
     tail, head = picture.vertices[edge.tail], picture.vertices[edge.head]
     (x0, y0), (x1, y1) = tail.at, head.at
     start = (x0 + side * (tail.half[0] + curves.GAP), y0)
     end = (x1 + side * (head.half[0] + curves.GAP), y1)
-    lane, blocked = max(side * start[0], side * end[0]) + _NEAREST, True
+    lane, free = max(side * start[0], side * end[0]) + _NEAREST, 0
     furthest = lane + _FURTHEST
     while lane < furthest:
         points = _bow(start, end, side * lane)
-        touching = curves.touches(points, boxes, MARGIN)
-        if blocked and not touching:
+        free = 0 if curves.touches(points, boxes, MARGIN) else free + 1
+        if 0 < free <= _KEPT:
             yield points
-        blocked = touching
         lane += _FURTHER
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import product
 from math import floor, hypot
 
 from . import curves, labels, style
@@ -27,7 +28,7 @@ def settle(picture: Picture, edges: Iterable[Edge] | None = None) -> None:
         lines = [curves.sample(curves.points_of(e.path), 40) for e in group]
         places = [list(_candidates(e.label, line)) for e, line in zip(group, lines, strict=True)]
         costs = [
-            sum(taken.cost(group[k], places[k][c]) for k in range(len(group))) + 0.05 * c
+            sum(taken.cost(group[k], places[k][c]) for k in range(len(group))) + 0.01 * len(group) * c
             for c in range(len(places[0]))
         ]
         best = costs.index(min(costs))
@@ -44,14 +45,14 @@ def choose(picture: Picture, edge: Edge, places: Sequence[Point]) -> None:
 
 
 def _candidates(label: str, line: Sequence[Point]) -> Iterable[Point]:
-    """Beside the curve, on its left and its right, first at its middle."""
-    for share in _ALONG:
+    """Beside the curve, on its left and its right, first at its middle; at last further from it."""
+    for out, share in product((0.0, 7.0, 13.0, 18.0), _ALONG):
         k = min(max(1, floor(share * len(line))), len(line) - 2)
         (x0, y0), (x1, y1) = line[k - 1], line[k + 1]
         length = hypot(x1 - x0, y1 - y0) or 1.0
         nx, ny = -(y1 - y0) / length, (x1 - x0) / length
         for side in (1, -1):
-            yield curves.beside(label, line[k], (side * nx, side * ny))
+            yield curves.beside(label, line[k], (side * nx, side * ny), out)
 
 
 def box_of(label: str, at: Point) -> curves.Box:
@@ -66,9 +67,13 @@ class _Taken:
     def __init__(self, picture: Picture, moving: set[int]) -> None:
         self.cells: dict[tuple[int, int], list[tuple[curves.Box, float, int]]] = {}
         for v in picture.vertices.values():
+            (x, y), (w, h) = v.at, v.half
             if v.role != "panel":
-                (x, y), (w, h) = v.at, v.half
                 self._enter((x - w, y - h, x + w, y + h), _ON_VERTEX, 0)
+                continue
+            for side in (-1, 1):
+                self._enter((x - w, y + side * h, x + w, y + side * h), _ON_EDGE, id(v))
+                self._enter((x + side * w, y - h, x + side * w, y + h), _ON_EDGE, id(v))
         for e in picture.edges:
             if e.kind != "order" and e.path:
                 self._enter_line(e)

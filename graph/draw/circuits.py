@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import cos, hypot, radians, sin
 
 from . import around, beside, curves, labels, style
-from .picture import Edge, Picture, Vertex
+from .picture import Edge, Picture, Point, Vertex
 from .reading import Read, Reading
 from .render import place_by_dot
 
@@ -284,10 +285,30 @@ def _level(picture: Picture, reading: Reading, loops: list[Loop]) -> None:
 
 
 def add_loop(picture: Picture, loop: Loop) -> None:
-    """The two arcs of a loop, once its state and square have their places."""
-    out, home = curves.loop(picture.vertices[loop.state], picture.vertices[loop.square])
+    """The two arcs of a loop, once its state and square have their places; turned up where it then crosses less."""
+    state, square = picture.vertices[loop.state], picture.vertices[loop.square]
+    lines = [curves.sample(curves.points_of(e.path), 12) for e in picture.edges if e.path]
+    ends = {loop.state, loop.square}
+    boxes = [curves.box_of(v) for n, v in picture.vertices.items() if n not in ends and v.role != "panel"]
+    boxes += [beside.box_of(e.label, e.label_at) for e in picture.edges if e.label and e.label_at]
+    (X, Y), (x, _) = state.at, square.at
+
+    def cost(turned: float) -> tuple[float, float]:
+        square.at = (X + (x - X) * cos(radians(turned)), Y + abs(x - X) * sin(radians(turned)))
+        arcs = [curves.points_of(arc) for arc in curves.loop(state, square, turned)]
+        hits = sum(curves.hits(arc, [*boxes], 3.0) for arc in arcs)
+        tight = sum(min(_distance(line[-1], arcs[1][-1]), 14.0) < 14.0 for line in lines)
+        return 3 * hits + sum(curves.crossings(arc, lines) for arc in arcs) + tight, turned
+
+    best = min((0.0, 14.0, 26.0, 36.0), key=cost)
+    cost(best)
+    out, home = curves.loop(state, square, best)
     picture.edges.append(Edge(loop.state, loop.square, "rail", path=out))
     picture.edges.append(Edge(loop.square, loop.state, "time", loop.label, home))
+
+
+def _distance(a: Point, b: Point) -> float:
+    return hypot(a[0] - b[0], a[1] - b[1])
 
 
 def _label_loop(picture: Picture, loop: Loop) -> None:
@@ -299,5 +320,6 @@ def _label_loop(picture: Picture, loop: Loop) -> None:
     side = 1 if loop.east else -1
     away = 5 + labels.width(loop.label, style.EDGE_SIZE) / 4
     outside = x + side * (half + labels.width(loop.label, style.EDGE_SIZE) / 2)
-    places = [(x + side * away, y - half - 9), (x + side * away, y + half + 9), (outside, y)]
+    middle = (picture.vertices[loop.state].at[0] + x) / 2 + side * 5
+    places = [(x + side * away, y - half - 9), (x + side * away, y + half + 9), (outside, y), (middle, y)]
     beside.choose(picture, edge, places)

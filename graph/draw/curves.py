@@ -65,6 +65,20 @@ def connect(
     return points
 
 
+def by_the_middle(edge: Edge, tail: Vertex, head: Vertex) -> list[Point]:
+    """Give an edge a path that runs up or down half way between two columns, and leaves and arrives sideways."""
+    (x0, y0), (x1, y1) = tail.at, head.at
+    middle, rise = (x0 + x1) / 2, 0.12 * (y1 - y0)
+    first, second = (middle, y0 + rise), (middle, y1 - rise)
+    arrow = style.tip(edge.kind)
+    start, tip, base = border(tail, first), border(head, second), border(head, second, arrow)
+    points = [start, first, second, base]
+    edge.path = path(points, tip if arrow else None)
+    if edge.label:
+        edge.label_at = beside(edge.label, _between(start, tip, 0.5), (1.0, 0.0))
+    return points
+
+
 def _end(vertex: Vertex, on_bar: Point | None, toward: Point, beyond: float) -> Point:
     if on_bar is None:
         return border(vertex, toward, beyond)
@@ -84,24 +98,25 @@ def beside(label: str, at: Point, normal: Point, out: float = 0.0) -> Point:
     return at[0] + normal[0] * clear, at[1] + normal[1] * clear
 
 
-def loop(state: Vertex, square: Vertex) -> tuple[str, str]:
+def loop(state: Vertex, square: Vertex, turned: float = 0.0) -> tuple[str, str]:
     """The two arcs of a state that reads itself: to the delay's square beside it, and back.
 
-    Tangent to the radius of the state, vertical at the square.
+    Tangent to the radius of the state, vertical at the square; ``turned`` by so many degrees upwards.
     """
     (X, Y), r = state.at, state.half[0] + GAP
-    x, s = square.at[0], square.half[1]
+    (x, y), s = square.at, square.half[1]
     side = 1 if x > X else -1
-    ux, uy = side * cos(radians(52)), sin(radians(52))
-    k, back = 0.42 * abs(x - X), r + style.tip("time")
-    out = [(X + ux * r, Y + uy * r), (X + ux * (r + k), Y + uy * (r + k)), (x, Y + s + k), (x, Y + s)]
-    home = [
-        (x, Y - s),
-        (x, Y - s - k),
-        (X + ux * (back + k), Y - uy * (back + k)),
-        (X + ux * back, Y - uy * back),
-    ]
-    return path(out), path(home, (X + ux * r, Y - uy * r))
+    k, back = 0.42 * hypot(x - X, y - Y), r + style.tip("time")
+
+    def ray(degrees: float, length: float) -> Point:
+        angle = radians(degrees)
+        return X + side * length * cos(angle), Y + length * sin(angle)
+
+    out, home = 52 + 0.4 * turned, -52 + turned
+    leave = [ray(out, r), ray(out, r + k), (x, y + s + k), (x, y + s)]
+    low = k * (1 - turned / 60)
+    enter = [(x, y - s), (x, y - s - low), ray(home, back + low), ray(home, back)]
+    return path(leave), path(enter, ray(home, r))
 
 
 def rounded(corners: Sequence[Point], radius: float = 14.0) -> list[Point]:
@@ -152,6 +167,65 @@ def points_of(spline: str) -> list[Point]:
     return [(float(x), float(y)) for x, _, y in (w.partition(",") for w in words)]
 
 
+def beside_path(spline: str, off: float, arrow: float, ends: tuple[Vertex, Vertex]) -> list[Point]:
+    """A spline back along another one, ``off`` to its right, cut at the borders of its ends; with an arrow its
+    tip comes last."""
+    tip = tip_of(spline)
+    line = [p for k, p in enumerate(sample(points_of(spline), 5)) if k == 0 or k % 6]
+    line += [] if tip is None else [tip]
+    line = [p for k, p in enumerate(line) if k == 0 or _distance(p, line[k - 1]) > 0.5][::-1]
+    moved = []
+    for k, (x, y) in enumerate(line):
+        (x0, y0), (x1, y1) = line[max(k - 1, 0)], line[min(k + 1, len(line) - 1)]
+        length = _distance((x0, y0), (x1, y1)) or 1.0
+        moved.append((x + off * (y1 - y0) / length, y - off * (x1 - x0) / length))
+    moved = _cut(_cut(moved[::-1], ends[0])[::-1], ends[1])
+    last: list[Point] = []
+    if arrow:
+        last = [moved[-1]]
+        while len(moved) > 2 and _distance(moved[-1], last[0]) < arrow:
+            moved.pop()
+        share = arrow / (_distance(last[0], moved[-1]) or 1.0)
+        if share < 1:
+            moved.append(_between(last[0], moved[-1], share))
+    return [*smooth(moved), *last]
+
+
+def _cut(line: list[Point], vertex: Vertex) -> list[Point]:
+    """A polyline without its end where that is inside a vertex: to the border exactly."""
+    inner: Point | None = None
+    while len(line) > 2 and is_inside(line[-1], vertex, GAP):
+        inner = line.pop()
+    if inner is None:
+        return line
+    outer = line[-1]
+    for _ in range(12):
+        middle = _between(inner, outer, 0.5)
+        inner, outer = (middle, outer) if is_inside(middle, vertex, GAP) else (inner, middle)
+    return [*line, outer]
+
+
+def is_inside(point: Point, vertex: Vertex, beyond: float = 0.0) -> bool:
+    """Whether a point is in a vertex, or less than ``beyond`` outside."""
+    (x, y), (w, h) = vertex.at, vertex.half
+    across, up = abs(point[0] - x) / (w + beyond), abs(point[1] - y) / (h + beyond)
+    return across**2 + up**2 < 1 if vertex.round else max(across, up) < 1
+
+
+def smooth(points: Sequence[Point]) -> list[Point]:
+    """Control points of a curve through points, with tangents along the chords (Catmull and Rom 1974)."""
+    found = [points[0]]
+    for k in range(len(points) - 1):
+        before, a, b = points[max(k - 1, 0)], points[k], points[k + 1]
+        after = points[min(k + 2, len(points) - 1)]
+        found += [
+            (a[0] + (b[0] - before[0]) / 6, a[1] + (b[1] - before[1]) / 6),
+            (b[0] - (after[0] - a[0]) / 6, b[1] - (after[1] - a[1]) / 6),
+            b,
+        ]
+    return found
+
+
 def tip_of(spline: str) -> Point | None:
     """Where the arrow of a Graphviz spline ends, if it has one."""
     for word in spline.split():
@@ -163,6 +237,12 @@ def tip_of(spline: str) -> Point | None:
 
 Box = tuple[float, float, float, float]
 """Left, bottom, right, top."""
+
+
+def box_of(vertex: Vertex) -> Box:
+    """The box around a vertex."""
+    (x, y), (w, h) = vertex.at, vertex.half
+    return x - w, y - h, x + w, y + h
 
 
 def _near(points: Sequence[Point], boxes: Sequence[Box], margin: float) -> list[Box]:
@@ -207,6 +287,14 @@ def crossings(points: Sequence[Point], others: Sequence[Sequence[Point]]) -> int
         pieces = [(a, b) for a, b in pairwise(line) if _near((a, b), [hull], 0.1)]
         count += any(_cross(a, b, c, d) for c, d in pairwise(other) for a, b in pieces)
     return count
+
+
+def nearness(points: Sequence[Point], others: Sequence[Sequence[Point]], margin: float) -> int:
+    """How many of the points in the middle of a spline come close to another polyline."""
+    line = sample(points, 12)
+    line = line[len(line) // 6 : -len(line) // 6]
+    near = [p for other in others for p in other]
+    return sum(any(abs(x - u) < margin and abs(y - v) < margin for u, v in near) for x, y in line)
 
 
 def _cross(a: Point, b: Point, c: Point, d: Point) -> bool:

@@ -3,33 +3,113 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import hypot
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..expr import topological
-from . import labels, routes, style
-from .picture import Edge, Picture
+from . import curves, labels, routes, style
+from .picture import Edge, Picture, Point, Vertex
 from .reading import Reading
+from .routes import Shape
 
 _PASSES = ("state", "gate", "signal", "output", "loss", "op", "function", "product", "bus", "port", "dots")
 _FORWARD = ("plain", "time", "rail", "skip", "wire")
+_JOINTS = ("bus", "port")
+_BULGE, _SLIGHT = 20.0, 9.0  # how far a bent edge stands off, and one where many meet, in points
+_OFFSETS = (6.0, -6.0, 4.0, -4.0)
+_HIT, _LATER = 10.0, 0.3  # what a touched vertex costs in crossings, and a later candidate
+_TRIED = 2  # of edges that repeat each other, so many at each end are looked at
 
 
 def add_gradients(picture: Picture, reading: Reading) -> None:
-    """Beside each edge that a gradient passes the same one back, bent and dashed; Wᵀ back in time.
+    """Beside each edge that a gradient passes the same one back, dashed; Wᵀ back in time.
 
     It goes on through a value before the start or after the end that is computed, or is a parameter.
     """
     computed = {name for name in picture.vertices if _is_computed(name, reading)}
-    for edge in [e for e in picture.edges if e.kind in _FORWARD or e.tail in computed or e.head in computed]:
-        ends = (edge.tail, edge.head)
-        if all(name in computed or picture.vertices[name].role in _PASSES for name in ends):
+    alike: dict[tuple[object, ...], list[tuple[Edge, Edge]]] = {}
+    for edge in picture.edges:
+        if edge.kind not in _FORWARD and edge.tail not in computed and edge.head not in computed:
+            continue
+        tail, head = picture.vertices[edge.tail], picture.vertices[edge.head]
+        if all(v.id in computed or v.role in _PASSES for v in (tail, head)):
             back_in_time = edge.kind in ("time", "skip") and edge.through is not None
             label = labels.transposed(edge.label) if edge.label and back_in_time else ""
-            back = Edge(edge.head, edge.tail, "grad", label)
-            routes.bend(back, *(picture.vertices[n] for n in reversed(ends)), picture.vertices.values())
-            picture.edges.append(back)
+            kind = "gradwire" if tail.role in _JOINTS else "grad"
+            away = (round(head.at[0] - tail.at[0], 1), round(head.at[1] - tail.at[1], 1))
+            names = (edge.tail.rpartition("|")[0], edge.head.rpartition("|")[0])
+            pair = (edge, Edge(edge.head, edge.tail, kind, label))
+            alike.setdefault((*names, edge.kind, *away), []).append(pair)
+    room = _Room(picture)
+    for pairs in alike.values():
+        _route(room, pairs)
+        picture.edges += [back for _, back in pairs]
+
+
+class _Room:
+    """What a gradient's edge had better not touch: vertices, and edges that are there."""
+
+    def __init__(self, picture: Picture) -> None:
+        self.vertices = picture.vertices
+        self.lines = [
+            (e, curves.sample(curves.points_of(e.path), 8))
+            for e in picture.edges
+            if e.kind != "order" and e.path
+        ]
+
+    def around(self, edge: Edge) -> tuple[list[curves.Box], list[list[Point]]]:
+        points = curves.points_of(edge.path)
+        left, right = min(x for x, _ in points) - 40, max(x for x, _ in points) + 40
+        ends = [self.vertices[edge.tail], self.vertices[edge.head]]
+        near = [
+            v for v in self.vertices.values() if left < v.at[0] + v.half[0] and v.at[0] - v.half[0] < right
+        ]
+        lines = [line for e, line in self.lines if e is not edge and any(left < x < right for x, _ in line)]
+        return routes.boxes(near, ends), lines
+
+
+def _route(room: _Room, pairs: list[tuple[Edge, Edge]]) -> None:
+    """Bent to the side where it touches and crosses least, or close beside its edge; alike at every step."""
+    edge = pairs[0][0]
+    tail, head = room.vertices[edge.tail], room.vertices[edge.head]
+    ways = [*_arcs(edge, tail, head), *_OFFSETS]
+    some = pairs if len(pairs) <= 2 * _TRIED else [*pairs[:_TRIED], *pairs[-_TRIED:]]
+    tried = [(forward, back, *room.around(forward)) for forward, back in some]
+
+    def cost(number: int) -> float:
+        total = _LATER * number * len(tried)
+        for forward, back, boxes, lines in tried:
+            points = _follow(room, forward, back, ways[number])
+            total += _HIT * curves.hits(points, boxes, 1.0) + curves.crossings(points, lines)
+        return total
+
+    best = min(range(len(ways)), key=cost)
+    for forward, back in pairs:
+        _follow(room, forward, back, ways[best])
+
+
+def _arcs(edge: Edge, tail: Vertex, head: Vertex) -> list[Shape]:
+    """The two bent curves beside a straight edge; none where the edge itself is no straight line."""
+    points = curves.points_of(edge.path)
+    length = hypot(points[-1][0] - points[0][0], points[-1][1] - points[0][1])
+    if curves.extent(points) > 1.02 * length or "box" in (tail.look.get("shape"), head.look.get("shape")):
+        return []
+    slight = any(v.role in (*_JOINTS, "gate") for v in (tail, head))
+    bend = min(0.28, (_SLIGHT if slight else _BULGE) / (length or 1.0))
+    return [Shape(bend), Shape(-bend)]
+
+
+def _follow(room: _Room, edge: Edge, back: Edge, way: Shape | float) -> list[Point]:
+    """Give the edge back its path: a bent curve, or beside the edge at a distance."""
+    if isinstance(way, Shape):
+        return routes.draw(back, room.vertices[back.tail], room.vertices[back.head], way)
+    ends = (room.vertices[back.tail], room.vertices[back.head])
+    points = curves.beside_path(edge.path, way, style.tip(back.kind), ends)
+    tip = points.pop() if style.tip(back.kind) else None
+    back.path = curves.path(points, tip)
+    return points
 
 
 def _is_computed(vertex: str, reading: Reading) -> bool:

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import cast
 
+from ..circuit import Circuit
 from ..expr import Node, topological
-from . import labels, style
+from ..language import Term
+from ..recognise import composed
+from ..show import Writer
+from . import curves, labels, style
 from .circuits import add_signal, add_square, square_id
 from .picture import Picture, Point, Vertex
 from .reading import Read, Reading
@@ -30,21 +35,59 @@ def draw_operations(reading: Reading) -> Picture:
     """The picture of a circuit with a node for every operation, placed."""
     drawn = Operations(reading)
     picture = drawn.picture
+    for boundary, found in reading.boundaries.items():
+        state = drawn.stands.get(boundary.partition("[")[0])
+        for r in found:
+            if state is not None and r.source in drawn.stands:
+                picture.join(drawn.stands[r.source], state, "cut", weight="0")
     boxes = place_by_dot(picture, dict(style.PLACING_OPERATIONS))
     add_panels(picture, boxes)
     return picture
 
 
 def add_panels(picture: Picture, boxes: Mapping[str, tuple[Point, Point]]) -> None:
-    """The clusters of a placed picture as panels behind its vertices, and their names."""
+    """The clusters of a placed picture as panels behind its vertices, and their names where no edge runs."""
     panels = Picture(picture.name)
+    inks = [p for e in picture.edges for p in curves.sample(curves.points_of(e.path), 24)]
+    for v in picture.vertices.values():
+        (x, y), (w, h) = v.at, v.half
+        inks += [(x + i * w, y + j * h) for i in (-1, 0, 1) for j in (-1, 0, 1)]
     for name, ((x0, y0), (x1, y1)) in boxes.items():
         label = picture.clusters[name][0]
         size = ((x1 - x0) / 72, (y1 - y0) / 72)
         panels.add(Vertex(f"panel|{name}", "panel", "", name, ((x0 + x1) / 2, (y0 + y1) / 2), size))
         if label:
-            panels.add(Vertex(f"name|{name}", "text", label, name, (x0 + 13, y1 - 12)))
+            vertex = panels.add(Vertex(f"name|{name}", "text", label, name))
+            wide = labels.width(label, style.EDGE_SIZE)
+            vertex.size = ((wide + 3) / 72, 0.25)
+            vertex.at = _free_corner((x0, y0, x1, y1), vertex.half, inks)
     picture.vertices = panels.vertices | picture.vertices
+
+
+def _free_corner(box: curves.Box, half: Point, inks: list[Point]) -> Point:
+    """The upper left corner of a panel, the upper right one, or the highest place below them without ink."""
+    x0, y0, x1, y1 = box
+    near = [(x, y) for x, y in inks if x0 <= x <= x1 and y0 <= y <= y1]
+    left, right, y = x0 + 6 + half[0], x1 - 6 - half[0], y1 - 12
+    places = [(x, y - 4 * k) for k in range(int((y1 - y0 - 24) / 4) + 1) for x in (left, right)]
+
+    def covered(at: Point) -> int:
+        return sum(abs(x - at[0]) < half[0] + 1 and abs(y - at[1]) < half[1] for x, y in near)
+
+    return min(places, key=covered)
+
+
+class _Finder:
+    """Stands for a writer of terms where only the arguments of a composition are asked for."""
+
+    def __init__(self, circuit: Circuit) -> None:
+        self.circuit = circuit
+        self.label = ""
+
+    def term(self, node: Node) -> Term:
+        return Term("node", (), node)
+
+    solid_term = term
 
 
 class Operations:
@@ -64,7 +107,9 @@ class Operations:
             self.stands[name] = name
         for name, root in self.equations.items():
             self._declare(name, root)
+        self.finder = _Finder(reading.circuit)
         for name, root in self.equations.items():
+            self.finder.label = name
             self._equation(name, root)
         self._join_parameters_of_inputs()
 
@@ -160,9 +205,9 @@ class Operations:
             )
         if _is_mean(node):
             return "function", "mean", through(node.args[0]).args
-        of = _softmax_over_steps(node)
-        if of is not None:
-            return "function", "softmax", (of,)
+        found = self._composed(node)
+        if found is not None:
+            return found
         if node.op == "compare":
             return "op", {"==": "=", "!=": "≠", "<=": "≤", ">=": "≥"}.get(node.attr, node.attr), node.args
         if node.op == "contract":
@@ -178,7 +223,7 @@ class Operations:
         if node.op == "power":
             return (
                 "op",
-                f'<<SUP><FONT POINT-SIZE="{style.SCRIPT_SIZE}">{node.attr:g}</FONT></SUP>>',
+                f'<·<SUP><FONT POINT-SIZE="{style.SCRIPT_SIZE}">{node.attr:g}</FONT></SUP>>',
                 node.args,
             )
         if node.op == "at":
@@ -195,6 +240,14 @@ class Operations:
                 node.args,
             )
         return "function", _NAMES.get(node.op, node.op.replace("_", " ")), node.args
+
+    def _composed(self, node: Node) -> tuple[str, str, tuple[Node, ...]] | None:
+        """A function of the language that is written with others: one node all the same."""
+        term = composed(cast(Writer, self.finder), node)
+        if term is None or term.head != "call":
+            return None
+        arguments = tuple(a.attr for a in term.args if a.head == "node")
+        return "function", term.attr[0].replace("_", " "), arguments
 
     def _join_parameters_of_inputs(self) -> None:
         bottom = [n for n in self.stands.values() if n in self.picture.vertices]
@@ -234,20 +287,6 @@ def _is_parameter(node: Node) -> bool:
     return node.op == "param" or (node.op == "ref" and not node.axes)
 
 
-def _softmax_over_steps(node: Node) -> Node | None:
-    """What a softmax over a time axis is of, which is written as exponentials over their sum."""
-    if node.op != "div":
-        return None
-    above, below = (through(a) for a in node.args)
-    if above.op != "exp" or below.op != "reduce" or through(below.args[0]) is not above:
-        return None
-    inner = through(above.args[0])
-    terms = [through(a) for a in inner.args] if inner.op == "add" else []
-    if len(terms) == 2 and terms[1].op == "neg" and through(terms[1].args[0]).op == "amax":
-        return terms[0]
-    return None
-
-
 def _is_mean(node: Node) -> bool:
     """A sum over steps divided by a number that depends on no signal: of steps, or of targets that count."""
     if node.op != "div" or through(node.args[0]).op != "reduce":
@@ -265,7 +304,7 @@ def _affine(node: Node) -> bool:
 def _affine_map(node: Node) -> bool:
     """An affine map, with or without a function of it."""
     node = through(node)
-    if len(node.args) == 1 and node.op not in ("reduce", "at", "neg"):
+    if len(node.args) == 1 and node.op not in ("reduce", "at", "neg", "power", "sum_feature"):
         node = through(node.args[0])
     return _affine(node)
 

@@ -141,24 +141,19 @@ def _box(picture: Picture) -> Box:
 
 
 # ---- wires ---------------------------------------------------------------------------------------
-def box_of(vertex: Vertex) -> Box:
-    (x, y), (w, h) = vertex.at, vertex.half
-    return x - w, y - h, x + w, y + h
-
-
 def _find_ways(step: Placed, parts: Parts, reading: Reading) -> None:
     picture = step.picture
     solid = [v for v in picture.vertices.values() if v.role not in ("panel", "port")]
     lines = [curves.sample(curves.points_of(e.path), 30) for e in picture.edges]
     x0, y0, x1, y1 = step.box
-    maze = Maze((x0, y0 + 8, x1, y1 - 8), map(box_of, solid), lines)
+    maze = Maze((x0, y0 + 8, x1, y1 - 8), map(curves.box_of, solid), lines)
     for tap, r in parts.taps.items():
         if r.axis != step.axis or tap not in picture.vertices:
             continue
         source = source_of(r.source, picture)
         later = r.lag > 0
-        out = maze.to_border(box_of(picture.vertices[source]), east=later)
-        into = maze.to_border(box_of(picture.vertices[tap]), east=not later)[::-1]
+        out = maze.to_border(curves.box_of(picture.vertices[source]), east=later)
+        into = maze.to_border(curves.box_of(picture.vertices[tap]), east=not later)[::-1]
         step.ways.append(Way(tap, r, source, out, into))
     long = 0
     for way in step.ways:

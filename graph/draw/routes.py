@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from itertools import product
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from . import curves, style
 from .picture import Edge, Point, Vertex
 
-_BENDS = (0.0, 0.08, -0.08, 0.14, -0.14, 0.2, -0.2, 0.28, -0.28, 0.38, -0.38, 0.5, -0.5)
-_CLEAR = 4.0
-_BACK = (0.28, -0.28, 0.2, -0.2, 0.36, -0.36)
+_TRIED = 4  # of edges that repeat each other, so many at each end are looked at
+_CLEAR, _CLEAR_IN_ROW = 3.0, 7.0
 
 
 def boxes(vertices: Iterable[Vertex], ends: Sequence[Vertex]) -> list[curves.Box]:
@@ -26,34 +25,58 @@ def boxes(vertices: Iterable[Vertex], ends: Sequence[Vertex]) -> list[curves.Box
     return found
 
 
+@dataclass
+class Shape:
+    """How an edge runs: bent by a part of its length, or up (down) the middle between two columns."""
+
+    bend: float = 0.0
+    middle: bool = False
+    shift: float = 0.0
+
+
+SHAPES = (
+    *(Shape(b) for b in (0.0, 0.08, -0.08, 0.14, -0.14, 0.2, -0.2)),
+    Shape(middle=True),
+    *(Shape(b) for b in (0.28, -0.28, 0.38, -0.38, 0.5, -0.5)),
+)
+
+
+def draw(edge: Edge, tail: Vertex, head: Vertex, shape: Shape, bar: str = "") -> list[Point]:
+    """Give an edge its path; its control points. ``bar``: the wide end, "tail" or "head"."""
+    if shape.middle:
+        return curves.by_the_middle(edge, tail, head)
+    return curves.connect(edge, tail, head, shape.bend, *_on_bar(tail, head, bar, shape.shift))
+
+
 def connect(
-    edge: Edge,
-    tail: Vertex,
-    head: Vertex,
-    others: Iterable[Vertex],
+    edges: Sequence[tuple[Edge, Vertex, Vertex]],
+    others: Callable[[Vertex, Vertex], Iterable[Vertex]],
     shifts: Sequence[float] = (),
     bar: str = "",
-) -> float:
-    """The straightest curve that touches least; its bend. ``bar``: the wide end, "tail" or "head"."""
-    around = boxes(others, (tail, head))
-    best, fewest = (0.0, 0.0), len(around) + 1
-    for shift, bend in product(shifts or (0.0,), _BENDS):
-        points = curves.connect(edge, tail, head, bend, *_on_bar(tail, head, bar, shift))
-        touched = curves.hits(points, around, _CLEAR)
+) -> None:
+    """Edges that repeat each other all get the first shape with which they touch nothing, or least.
+
+    others    what stands between two vertices
+    """
+    shapes = [replace(shape, shift=shift) for shift in shifts or (0.0,) for shape in SHAPES]
+    tried = edges if len(edges) <= 2 * _TRIED else [*edges[:_TRIED], *edges[-_TRIED:]]
+    around = [boxes(others(tail, head), (tail, head)) for _, tail, head in tried]
+    best, fewest = shapes[0], sum(map(len, around)) + 1
+    for shape in shapes:
+        if shape.middle and bar:
+            continue
+        touched = 0
+        for (edge, tail, head), near in zip(tried, around, strict=True):
+            clear = _CLEAR_IN_ROW if abs(tail.at[1] - head.at[1]) < 1 else _CLEAR
+            touched += curves.hits(draw(edge, tail, head, shape, bar), near, clear)
+            if touched >= fewest:
+                break
         if touched < fewest:
-            best, fewest = (shift, bend), touched
+            best, fewest = shape, touched
         if not touched:
             break
-    shift, bend = best
-    curves.connect(edge, tail, head, bend, *_on_bar(tail, head, bar, shift))
-    return bend
-
-
-def bend(edge: Edge, tail: Vertex, head: Vertex, others: Iterable[Vertex]) -> None:
-    """A bent curve, to the side where it touches no other vertex."""
-    around = boxes(others, (tail, head))
-    touched = [curves.hits(curves.connect(edge, tail, head, by), around, 1.0) for by in _BACK]
-    curves.connect(edge, tail, head, _BACK[touched.index(min(touched))])
+    for edge, tail, head in edges:
+        draw(edge, tail, head, best, bar)
 
 
 def _on_bar(tail: Vertex, head: Vertex, bar: str, shift: float) -> tuple[Point | None, Point | None]:
@@ -83,5 +106,5 @@ def around_panel(edge: Edge, tail: Vertex, head: Vertex, box: curves.Box, lane: 
 
 def down_to_bus(edge: Edge, tap: Vertex, bus: Vertex) -> None:
     """From a tap at the border of a panel down along it and in to the bus at its bottom."""
-    (x0, y0), (x1, y1) = tap.at, bus.at
-    edge.path = curves.path([(x0, y0), (x0, y1 + 0.25 * (y0 - y1)), (x0 + 0.2 * (x1 - x0), y1), (x1, y1)])
+    corner = (tap.at[0], bus.at[1])
+    edge.path = curves.path(curves.rounded([tap.at, corner, bus.at], 20.0))

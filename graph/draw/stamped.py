@@ -12,7 +12,7 @@ from .reading import Read, Reading
 from .rows import LONGEST, Column, Shown
 from .template import FIRST, LATER, Crossing, Parts, divide
 
-_GAP, _APART, _UNDER = 64.0, 44.0, 9.0
+_GAP, _APART, _DOTS_APART, _UNDER = 64.0, 44.0, 23.0, 9.0
 _CUT = 0.52
 
 
@@ -164,7 +164,7 @@ class Row:
 
     def _dots(self, name: str, at: Point) -> str:
         if name not in self.picture.vertices:
-            self.picture.add(Vertex(name, "dots", "⋯", "…", at, (0.3, 0.25)))
+            self.picture.add(Vertex(name, "dots", "⋯", "…", at, (0.4, 0.3), {"fontsize": "16"}))
         return name
 
     # ---- values before the start and after the end ----
@@ -276,32 +276,35 @@ class Row:
             return
         place = self.numbers.index(None)
         before, gap, after = self.columns[place - 1 : place + 2]
-        forward = way.read.lag > 0
-        inner, outer = (before, after) if forward else (after, before)
+        inner, outer = (before, after) if way.read.lag > 0 else (after, before)
         y = way.into[0][1] + self.y
-        dots = self._dots(f"{way.tap}|…", (gap.x - self.step.gutter / 2 + _GAP / 2 + 8, y))
-        west, east = self._beside(dots, False), self._beside(dots, True)
-        out = [self.moved(p, inner.x) for p in way.out]
-        near = (
-            (inner.x + self.step.width if forward else inner.x - self.step.gutter)
-            + self.step.lane_x(way.lane)
-            - 8
-        )
-        corners = [*out, (near, out[-1][1]), (near, y), *(west if forward else east)]
-        step = int(inner.number or 0) + way.read.lag
-        for tail, head, points, into in (
-            (f"{way.source}|{inner.number}", dots, corners, step),
-            (
-                dots,
-                f"{way.tap}|{outer.number}",
-                (east if forward else west) + [self.moved(p, outer.x) for p in way.into],
-                int(outer.number or 0),
-            ),
+        height = y
+        while any(
+            v.role == "dots" and abs(v.at[1] - height) < _DOTS_APART for v in self.picture.vertices.values()
         ):
-            path = curves.path(curves.rounded(_plain(points), 8.0))
-            self.picture.edges.append(
-                Edge(tail, head, "rail", path=path, through=(way.read.source, way.read.lag, into))
-            )
+            height -= _DOTS_APART
+        at = (gap.x - self.step.gutter / 2 + _GAP / 2 + 4, height)
+        dots = self._dots(f"{way.tap}|…", at)
+        west, east = self._beside(dots, False), self._beside(dots, True)
+        toward, onward = (west, east) if way.read.lag > 0 else (east, west)
+        lane_in, lane_on = (self._lane(way, c, c is before) for c in (inner, outer))
+        out = [self.moved(p, inner.x) for p in way.out]
+        into = [self.moved(p, outer.x) for p in way.into]
+        first = [*out, (lane_in, out[-1][1]), (lane_in, height), *toward]
+        last = [*onward, (lane_on, height), (lane_on, y), *into]
+        step = int(inner.number or 0) + way.read.lag
+        self._rail(way, f"{way.source}|{inner.number}", dots, first, step)
+        self._rail(way, dots, f"{way.tap}|{outer.number}", last, int(outer.number or 0))
+
+    def _lane(self, way: Way, column: Column, east: bool) -> float:
+        """Where the lane of a wire runs, east or west of a step."""
+        x = column.x + self.step.width if east else column.x - self.step.gutter
+        return x + self.step.lane_x(way.lane) - 8
+
+    def _rail(self, way: Way, tail: str, head: str, corners: list[Point], t: int) -> None:
+        path = curves.path(curves.rounded(_plain(corners), 8.0))
+        through = (way.read.source, way.read.lag, t)
+        self.picture.edges.append(Edge(tail, head, "rail", path=path, through=through))
 
 
 def _plain(corners: list[Point]) -> list[Point]:

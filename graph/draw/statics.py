@@ -122,42 +122,61 @@ class Statics:
         )
         look = {"shape": "box"}
         vertex = picture.add(Vertex(bar.id, bar.role, bar.label, labels.plain(bar.label), at, size, look))
+        into = vertex
+        if other is not None and bar.id.startswith(_MEMORY) and self._starts_read(other):
+            into = self._split(picture, vertex, rows, other)
         for source in bar.sources:
             if other is None:
                 break
             steps = [other.T] if bar.last else [t for t in other.numbers if t is not None]
-            for t in steps:
-                self._into_bar(picture, f"{source}|{t}", vertex, sideways=bar.last)
+            self._into_bar(picture, [f"{source}|{t}" for t in steps], into, sideways=bar.last)
         for r in bar.readers:
-            for column in rows.columns:
-                head = picture.vertices.get(f"{r.reader}|{column.number}")
-                if head is not None and column.number is not None:
-                    label = labels.on_edge(r.parameter) if r.parameter and not r.only else ""
-                    self._join(picture, Edge(vertex.id, head.id, "plain", label), "tail")
+            label = labels.on_edge(r.parameter) if r.parameter and not r.only else ""
+            heads = [f"{r.reader}|{c.number}" for c in rows.columns if c.number is not None]
+            edges = [Edge(vertex.id, head, "plain", label) for head in heads if head in picture.vertices]
+            self._join(picture, edges, "tail")
         for r in self.reading.reads:
             if r.reader == bar.id and r.moment == "end":
-                self._into_bar(picture, self._last(r.source), vertex, sideways=True)
+                self._into_bar(picture, [self._last(r.source)], vertex, sideways=True)
 
-    def _into_bar(self, picture: Picture, source: str, bar: Vertex, sideways: bool) -> None:
+    def _starts_read(self, rows: Rows) -> bool:
+        """Whether values before the start read the steps of an axis."""
+        return any(r.source in rows.names for reads in self.reading.boundaries.values() for r in reads)
+
+    def _split(self, picture: Picture, bar: Vertex, rows: Rows, other: Rows) -> Vertex:
+        """The part of a bar over the other sequence, joined by a wire: what goes up to a start passes between."""
+        height, y = bar.half[1] / 36, bar.at[1]
+        low, high = other.first_x - 20, other.last_x + 20
+        at, size = ((low + high) / 2, y), ((high - low) / 72, height)
+        part = picture.add(
+            Vertex(f"{bar.id}|from", bar.role, bar.label, bar.tooltip, at, size, dict(bar.look))
+        )
+        left, right = rows.first_x - 20, rows.last_x + 20
+        bar.at, bar.size = ((left + right) / 2, y), ((right - left) / 72, height)
+        edge = Edge(part.id, bar.id, "wire")
+        edge.path = curves.path([(high + 1, y), (high + 1, y), (left - 1, y), (left - 1, y)])
+        picture.edges.append(edge)
+        return part
+
+    def _into_bar(self, picture: Picture, sources: list[str], bar: Vertex, sideways: bool) -> None:
         """From below into the bar, or from the west into its end when it stands at the same height."""
-        tail = picture.vertices.get(source)
-        if tail is None:
-            return
-        edge = Edge(source, bar.id, "time" if sideways else "plain")
-        if sideways and abs(tail.at[1] - bar.at[1]) < 1:
+        edges = [Edge(n, bar.id, "time" if sideways else "plain") for n in sources if n in picture.vertices]
+        if sideways and edges and abs(picture.vertices[edges[0].tail].at[1] - bar.at[1]) < 1:
+            tail = picture.vertices[edges[0].tail]
             left = bar.at[0] - bar.half[0]
             arrow = style.tip("time")
             x0, y = tail.at[0] + tail.half[0] + 1, tail.at[1]
             base = left - 1 - arrow
-            edge.path = curves.path([(x0, y), (x0, y), (base, y), (base, y)], (left - 1, y))
-            picture.edges.append(edge)
+            edges[0].path = curves.path([(x0, y), (x0, y), (base, y), (base, y)], (left - 1, y))
+            picture.edges.append(edges[0])
         else:
-            self._join(picture, edge, "head")
+            self._join(picture, edges, "head")
 
-    def _join(self, picture: Picture, edge: Edge, bar: str = "") -> None:
-        picture.edges.append(edge)
-        tail, head = picture.vertices[edge.tail], picture.vertices[edge.head]
-        routes.connect(edge, tail, head, picture.vertices.values(), _SHIFTS if bar else (), bar)
+    def _join(self, picture: Picture, edges: list[Edge], bar: str = "") -> None:
+        """Add edges that repeat each other."""
+        picture.edges += edges
+        ends = [(e, picture.vertices[e.tail], picture.vertices[e.head]) for e in edges]
+        routes.connect(ends, lambda a, b: _between(picture, a, b), _SHIFTS if bar else (), bar)
 
     def _last(self, name: str) -> str:
         return next((f"{name}|{r.T}" for r in self.rows.values() if name in r.names), name)
@@ -180,7 +199,7 @@ class Statics:
         for name in self.starts:
             for r in self.reading.reads:
                 if r.source == name and r.reader in self.starts and r.reader in picture.vertices:
-                    self._join(picture, Edge(name, r.reader, "plain"))
+                    self._join(picture, [Edge(name, r.reader, "plain")])
 
     def _draw_after(self, picture: Picture, circuit: Picture) -> None:
         """What follows the last step stands above it; sums over all steps are bars over the columns."""
@@ -233,14 +252,14 @@ class Statics:
     def _join_after(self, picture: Picture, r: Read) -> None:
         label = labels.on_edge(r.parameter) if r.parameter else ""
         if r.source in picture.vertices:
-            self._join(picture, Edge(r.source, r.reader, "plain", label))
+            self._join(picture, [Edge(r.source, r.reader, "plain", label)])
         elif r.moment == "end":
-            self._join(picture, Edge(self._last(r.source), r.reader, "plain", label))
+            self._join(picture, [Edge(self._last(r.source), r.reader, "plain", label)])
         else:
             for rows in self.rows.values():
-                for t in rows.numbers:
-                    if f"{r.source}|{t}" in picture.vertices and t is not None:
-                        self._join(picture, Edge(f"{r.source}|{t}", r.reader, "plain"), "head")
+                names = [f"{r.source}|{t}" for t in rows.numbers if t is not None]
+                edges = [Edge(n, r.reader, "plain") for n in names if n in picture.vertices]
+                self._join(picture, edges, "head")
 
     def _boundary(self, picture: Picture, name: str, reads: list[Read]) -> None:
         vertex = picture.vertices.get(self._boundary_vertex(name))
@@ -251,7 +270,7 @@ class Statics:
             if source in picture.vertices:
                 bar = "tail" if picture.vertices[source].look.get("shape") == "box" else ""
                 label = labels.on_edge(r.parameter) if r.parameter else ""
-                self._join(picture, Edge(source, vertex.id, "plain", label), bar)
+                self._join(picture, [Edge(source, vertex.id, "plain", label)], bar)
 
     def _boundary_vertex(self, name: str) -> str:
         """The vertex of a boundary value: "h[0]" stands as h|0, "h[T+1]" of four steps as h|5."""
@@ -261,6 +280,15 @@ class Statics:
             if place.startswith(axis.upper()):
                 place = str(rows.T + int(place[1:] or "0"))
         return f"{base}|{place}"
+
+
+def _between(picture: Picture, a: Vertex, b: Vertex) -> list[Vertex]:
+    """What stands near the way from one vertex to another; a bar is left where the other stands."""
+    xs = [v.at[0] for v in (a, b) if v.look.get("shape") != "box"] or [a.at[0], b.at[0]]
+    left, right = min(xs) - 120, max(xs) + 120
+    return [
+        v for v in picture.vertices.values() if left < v.at[0] + v.half[0] and v.at[0] - v.half[0] < right
+    ]
 
 
 def _of_all_steps(names: list[str]) -> str:

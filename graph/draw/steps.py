@@ -14,6 +14,7 @@ from .reading import Reading
 
 _SIDE = 0.2  # of a step: how far rows that run against each other are shifted
 _GUTTER = 34.0
+_LANES = 10.0  # more room below and above panels that edges run around
 
 
 @dataclass
@@ -169,14 +170,14 @@ def _place_level(step: Step, level: list[list[str]], circuit: Picture, reading: 
     y += style.DY if others else 0.0
     for layer in sorted(panels, key=lambda names: any(backward(n, reading) for n in names)):
         panel = arrange(layer, circuit, reading, any(backward(n, reading) for n in layer))
-        centre = (0.0, y - panel.box[1] - 22)
+        centre = (0.0, y - panel.box[1] - 22 + (_LANES if len(panels) > 1 else 0))
         step.panels.append((centre, panel))
         for name, (px, py) in panel.places.items():
             step.places[name] = (centre[0] + px, centre[1] + py)
         for square, (px, py) in panel.taps.items():
             step.taps[square] = (centre[0] + px, centre[1] + py)
         y += panel.box[3] - panel.box[1] + 10
-    return y + (6 if panels else 0)
+    return y + (6 if panels else 0) + (2 * _LANES if len(panels) > 1 else 0)
 
 
 def _align(step: Step, names: list[str], circuit: Picture) -> None:

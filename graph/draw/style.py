@@ -118,6 +118,7 @@ KINDS: Mapping[str, Look] = {
         "penwidth": "1.4",
         "arrowsize": "0.7",
     },
+    "gradwire": {"color": "#D55E00", "style": "dashed", "arrowhead": "none", "penwidth": "1.4"},
     "order": {"style": "invis"},
 }
 
@@ -181,7 +182,7 @@ _DARK: Mapping[str, str] = {
     ".advance polygon": "stroke: #f0f0f0",
     ".cut ellipse": "stroke: #8a8a8a",
     ".cut text": "fill: #8a8a8a",
-    ".grad path": "stroke: #ff9a5c",
+    ".grad path, .gradwire path": "stroke: #ff9a5c",
     ".grad polygon": "fill: #ff9a5c; stroke: #ff9a5c",
     ".grad text": "fill: #ff9a5c",
     ".norm path": "stroke: #7cc4ff",

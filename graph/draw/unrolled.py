@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from . import curves, labels, routes, style
+from . import labels, routes, style
 from .circuits import signal_picture
 from .picture import Edge, Picture, Vertex
 from .reading import Reading
@@ -46,7 +46,9 @@ class Stamp:
 
     def __init__(self, picture: Picture, rows: Rows, statics: Statics) -> None:
         self.picture, self.rows, self.statics = picture, rows, statics
-        self.bends: dict[tuple[str, str, str, float], float] = {}
+        self.alike: dict[tuple[str, str, str, float, float, str], list[Edge]] = {}
+        self.x_of = {c.number: c.x for c in rows.columns}
+        self.stripes: dict[int, list[Vertex]] = {}  # vertices by the steps that they stand in
 
     def draw(self) -> None:
         for column in self.rows.columns:
@@ -59,6 +61,7 @@ class Stamp:
                 self._inner_edges(column.number)
         for wire in self.rows.wires:
             self._wire(wire)
+        self._route()
 
     def _panels(self, column: Column) -> None:
         for number, ((cx, cy), panel) in enumerate(self.rows.step.panels):
@@ -127,30 +130,38 @@ class Stamp:
     def _panel_edge(self, name: str, side: int) -> float:
         for (cx, _), panel in self.rows.step.panels:
             if name in panel.places:
-                return cx + panel.box[side] + (12 if side == 0 else -12)
+                away = 12 if len(self.rows.step.panels) == 1 else -6  # there edges run around panels
+                return cx + panel.box[side] + (away if side == 0 else -away)
         return 0.0
 
     # ---- edges ----
-    def _others(self, *ids: str) -> list[Vertex]:
-        xs = [self.picture.vertices[i].at[0] for i in ids]
+    def _near(self, a: Vertex, b: Vertex) -> list[Vertex]:
+        """What stands between two vertices, and up to one step further."""
         reach = self.rows.step.pitch
-        return [v for v in self.picture.vertices.values() if min(xs) - reach < v.at[0] < max(xs) + reach]
+        left, right = min(a.at[0], b.at[0]) - reach, max(a.at[0], b.at[0]) + reach
+        first, last = (int((x - self.rows.x) // reach) for x in (left, right))
+        return [v for k in range(first, last + 1) for v in self.stripes.get(k, ())]
 
     def _connect(self, edge: Edge) -> None:
-        """Route an edge; one that is repeated at every step is bent at all of them as at the first."""
+        """Add an edge; it is routed when all are known, alike at every step."""
         tail, head = self.picture.vertices[edge.tail], self.picture.vertices[edge.head]
         self.picture.edges.append(edge)
-        dots = "dots" in (tail.role, head.role)
-        key = (
-            edge.tail.rpartition("|")[0],
-            edge.head.rpartition("|")[0],
-            edge.kind,
-            round(head.at[0] - tail.at[0], 2),
-        )
-        if key in self.bends and not dots:
-            curves.connect(edge, tail, head, self.bends[key])
-        else:
-            self.bends[key] = routes.connect(edge, tail, head, self._others(edge.tail, edge.head))
+        away = (round(head.at[0] - tail.at[0], 1), round(head.at[1] - tail.at[1], 1))
+        names = (edge.tail.rpartition("|")[0], edge.head.rpartition("|")[0])
+        kind = {"cut": "time", "cutwire": "rail", "skip": "time"}.get(edge.kind, edge.kind)
+        dots = tail.role if "dots" in (tail.role, head.role) else ""
+        self.alike.setdefault((*names, kind, *away, dots), []).append(edge)
+
+    def _route(self) -> None:
+        for v in self.picture.vertices.values():
+            (x, _), (w, _) = v.at, v.half
+            for k in range(
+                *(int((x + side - self.rows.x) // self.rows.step.pitch) + (side > 0) for side in (-w, w))
+            ):
+                self.stripes.setdefault(k, []).append(v)
+        for edges in self.alike.values():
+            ends = [(e, self.picture.vertices[e.tail], self.picture.vertices[e.head]) for e in edges]
+            routes.connect(ends, self._near)
 
     def _inner_edges(self, t: int) -> None:
         for tail, head, kind, label in self.rows.inner_edges():
@@ -166,8 +177,7 @@ class Stamp:
     def _round_a_panel(self, edge: Edge) -> bool:
         tail, head = self.picture.vertices[edge.tail], self.picture.vertices[edge.head]
         rows = self.rows
-        t = int(edge.tail.rpartition("|")[2])
-        x = next(c.x for c in rows.columns if c.number == t)
+        x = self.x_of[int(edge.tail.rpartition("|")[2])]
         for (cx, cy), panel in rows.step.panels:
             x0, y0, x1, y1 = panel.box
             box = (x + cx + x0, rows.y + cy + y0, x + cx + x1, rows.y + cy + y1)

@@ -64,7 +64,8 @@ def test_an_encoder_stands_before_its_decoder() -> None:
 
 def test_attention_reads_all_steps_of_the_encoder() -> None:
     found = edges(graph.draw_unrolled(net("attention"), steps={"s": 2, "t": 2}))
-    assert {("e|1", "memory|t"), ("k|2", "memory|t"), ("memory|t", "w|1"), ("memory|t", "z|2")} <= found
+    assert {("e|1", "memory|t|from"), ("k|2", "memory|t|from"), ("memory|t|from", "memory|t")} <= found
+    assert {("memory|t", "w|1"), ("memory|t", "z|2"), ("e|2", "d|0")} <= found
 
 
 def test_a_state_read_by_itself_and_gates_has_a_tap() -> None:
