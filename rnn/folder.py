@@ -4,6 +4,8 @@
                            bptt train --config run.toml
     equations.txt          the network
     task.json              what the data gave it: vocabularies, labels, normalisation
+    symbols.npy            the symbols of a text larger than memory, and symbols.npy.json, what they were made of; made
+                           again where they do not fit or are damaged
     weights.safetensors    the weights by name; all that training needs to go on beside them, see ``checkpoint``
     previous.safetensors   the same, one save earlier
     best.safetensors       the weights that were best in validation
@@ -42,8 +44,9 @@ CONFIGURATION, EQUATIONS, TASK = "run.toml", "equations.txt", "task.json"
 WEIGHTS, PREVIOUS, BEST = "weights.safetensors", "previous.safetensors", "best.safetensors"
 METRICS, SPEED, SAMPLE = "metrics.jsonl", "speed.jsonl", "sample.txt"
 CIRCUIT, UNROLLED, LOSS = "circuit.svg", "unrolled.svg", "loss.svg"
+SYMBOLS = ("symbols.npy", "symbols.npy.json")
 FIRST = (EQUATIONS, TASK, WEIGHTS)
-"""What is written before run.toml."""
+"""What is written before run.toml, and after the symbols."""
 
 
 class RunError(ValueError):
@@ -152,7 +155,7 @@ def _expect_free(path: Path) -> None:
         return
     with _reading(path):
         found = {entry.name for entry in path.iterdir()}
-    unfinished = {LOCK, *FIRST, *(name for name in found if name.startswith(".") and name.endswith(".tmp"))}
+    unfinished = {LOCK, *FIRST, *SYMBOLS, *(name for name in found if name.startswith(".") and name.endswith(".tmp"))}
     if not found or (LOCK in found and found <= unfinished):
         return
     what = "a run" if CONFIGURATION in found else "other files"

@@ -9,13 +9,16 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, replace
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from . import checkpoint, folder
 from .checkpoint import Saved
 from .data import DataError
+from .lock import LOCK, Lock
 from .network import Network, Sizes, described, equations_of, find_network, restored
 from .optim import Arrays
 from .run import Run, read_run
@@ -69,13 +72,13 @@ def fit(
     path = "" if data is None else os.path.abspath(data)
     if chosen.validation:
         chosen = replace(chosen, validation=os.path.abspath(chosen.validation))
-    task = Task.of(path or None, chosen.for_task())
-    network = find_network(cell, task)
-    net, bound_sizes = network.bound(task, sizes or {})
-    bound = _checked(task, net, chosen)
-    weights = net.init(seed=chosen.seed, dtype=chosen.dtype)
-    place, lock = folder.claim(run, "python" if data is None else Path(path).stem)
-    with lock:
+    with _Beginning(run, "python" if data is None else Path(path).stem) as beginning:
+        task = Task.of(path or None, chosen.for_task(), cache=beginning.symbols)
+        network = find_network(cell, task)
+        net, bound_sizes = network.bound(task, sizes or {})
+        bound = _checked(task, net, chosen)
+        weights = net.init(seed=chosen.seed, dtype=chosen.dtype)
+        place = beginning.claimed[0]
         configuration = _begin(place, task, network, bound_sizes, chosen, path, weights)
         made = Run(place, configuration, chosen, task, net, weights, 0)
         made.__dict__["bound"] = bound
@@ -119,6 +122,39 @@ def resume(
 
 
 # ---- beginning -----------------------------------------------------------------------------------
+class _Beginning:
+    """The folder of a new run: claimed when something is to be written into it, which symbols of a large text are
+    before it is known whether they can be trained on; where they cannot, it is given back as it was."""
+
+    def __init__(self, run: str | Path | None, stem: str) -> None:
+        self._run, self._stem = run, stem
+        self._new = run is None or not Path(run).exists()
+
+    @cached_property
+    def claimed(self) -> tuple[Path, Lock]:
+        """The folder and its lock, see ``folder.claim``."""
+        return folder.claim(self._run, self._stem)
+
+    def symbols(self) -> Path:
+        """Where the symbols of a text larger than memory are kept."""
+        return self.claimed[0] / folder.SYMBOLS[0]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if "claimed" not in self.__dict__:
+            return
+        place, lock = self.claimed
+        if kind is not None and not any((place / name).exists() for name in (*folder.FIRST, folder.CONFIGURATION)):
+            with suppress(OSError):
+                for name in (*folder.SYMBOLS, LOCK):
+                    (place / name).unlink(missing_ok=True)
+                if self._new:
+                    place.rmdir()
+        lock.release()
+
+
 def _checked(task: Task, net: Circuit, settings: Settings) -> Bound:
     """The task as the network reads it. What cannot be trained is said before a folder is made."""
     bound = task.bind(net, dtype=settings.dtype)
@@ -194,11 +230,13 @@ def _more_updates(run: Run, saved: Saved, updates: int) -> Settings:
 def _same_data(run: Run) -> Task:
     """The task with the data that the run began with. Raises DataError where they have changed."""
     about = run.configuration["data"]
-    task = Task.of(about.get("path") or None, run.settings.for_task())
-    if task.about.get("sha256") != about.get("sha256") or task.save() != run.task.save():
+    task = Task.of(about.get("path") or None, run.settings.for_task(), cache=run.folder / folder.SYMBOLS[0])
+    own = task.about.get("sha256") == about.get("sha256")
+    name, source = ("validation_sha256", run.settings.validation) if own else ("sha256", about.get("source"))
+    expected, got = str(about.get(name)), str(task.about.get(name))
+    if expected != got or task.save() != run.task.save():
         raise DataError(
-            f"{about.get('source')}: expected the data that {run.folder} began with (sha256"
-            f" {str(about.get('sha256'))[:12]}…), got others ({str(task.about.get('sha256'))[:12]}…);"
-            " restore them, or begin a new run"
+            f"{source}: expected the data that {run.folder} began with (sha256 {expected[:12]}…), got others"
+            f" ({got[:12]}…); restore them, or begin a new run"
         )
     return task

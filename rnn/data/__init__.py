@@ -27,6 +27,7 @@ from .series import read_series as read_series
 from .streams import Again as Again
 from .streams import Stream as Stream
 from .streams import one_row as one_row
+from .text import Cache as Cache
 from .text import Text as Text
 from .text import cut_at as cut_at
 from .text import python_prose as python_prose

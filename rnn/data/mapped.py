@@ -18,10 +18,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from .batches import Array, DataError
-from .text import CHUNK, Text, chunks, cut_at
+from .text import CHUNK, Cache, Text, chunks, cut_at
 from .vocabulary import UNSEEN, Vocabulary, words
 
-FORMAT = 1
+FORMAT = 2
 PIECE = 1 << 18
 """Numbers that are turned into symbols at a time."""
 
@@ -78,10 +78,12 @@ class _Words:
         return self._known[token]
 
 
-def mapped_text(path: Path, unit: str, share: float | None, most: int, cache: Path | None) -> Text:
+def mapped_text(path: Path, unit: str, share: float | None, most: int, cache: Cache | None) -> Text:
     """The text file as symbols in ``cache``, which is used again where it was made of the same file in the same
-    way (its size, its time of change, unit, share and most are compared). See ``text.read_symbols``."""
+    way (its size, its time of change, unit, share and most are compared) and has its checksum; else it is made
+    anew. See ``text.read_symbols``."""
     state = path.stat()
+    cache = cache() if callable(cache) else cache
     made_of = {
         "format": FORMAT, "size": state.st_size, "changed": state.st_mtime_ns,
         "unit": unit, "share": share, "most": most,
@@ -112,6 +114,8 @@ def _kept(cache: Path, made_of: dict[str, Any]) -> Text | None:
         vocabulary = Vocabulary.restore(about["vocabulary"])
         if symbols.shape != (about["symbols"],) or symbols.dtype != vocabulary.dtype:
             return None
+        if _checksum(symbols) != about["symbols_sha256"]:
+            return None
         return Text(symbols, int(about["cut"]), vocabulary, str(about["sha256"]))
     except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
         return None
@@ -122,25 +126,25 @@ def _build(path: Path, cache: Path, made_of: dict[str, Any]) -> Text:
     unit, share, most = made_of["unit"], made_of["share"], made_of["most"]
     cache.parent.mkdir(parents=True, exist_ok=True)
     _beside(cache).unlink(missing_ok=True)
-    numbers, written = (cache.with_name(f".{cache.name}.{os.getpid()}.{end}") for end in ("numbers", "tmp"))
+    numbers, written = (cache.with_name(f".{cache.name}.{os.getpid()}{end}.tmp") for end in (".numbers", ""))
     numbering: _Numbering = _Words() if unit == "word" else _Characters()
     try:
         digest, length = _number(path, unit, numbering, numbers)
         cut = cut_at(length, share, unit)
         provisional = np.memmap(numbers, "<i4", "r", shape=(length,))
         vocabulary, symbol_of = _vocabulary(provisional[:cut], numbering, unit, most)
-        _write(written, symbol_of, provisional)
+        checksum = _write(written, symbol_of, provisional)
         os.replace(written, cache)
     finally:
         numbers.unlink(missing_ok=True)
         written.unlink(missing_ok=True)
-    about = {**made_of, "symbols": length, "cut": cut, "sha256": digest, "vocabulary": vocabulary.save()}
-    _describe(cache, about)
+    about = {**made_of, "symbols": length, "symbols_sha256": checksum, "cut": cut, "sha256": digest}
+    _describe(cache, {**about, "vocabulary": vocabulary.save()})
     return Text(np.load(cache, mmap_mode="r", allow_pickle=False), cut, vocabulary, digest)
 
 
 def _describe(cache: Path, about: dict[str, Any]) -> None:
-    written = cache.with_name(f".{cache.name}.{os.getpid()}.json")
+    written = cache.with_name(f".{cache.name}.{os.getpid()}.json.tmp")
     written.write_text(json.dumps(about) + "\n", "utf-8")
     os.replace(written, _beside(cache))
 
@@ -193,10 +197,32 @@ def _vocabulary(training: Array, numbering: _Numbering, unit: str, most: int) ->
     return vocabulary, symbol_of
 
 
-def _write(path: Path, symbol_of: Array, provisional: Array) -> None:
-    """The symbols as an NPY file: written, not mapped, so that a full disk is an error and not a signal."""
+def _write(path: Path, symbol_of: Array, provisional: Array) -> str:
+    """The symbols as an NPY file, and their checksum: written, not mapped, so that a full disk is an error and not a
+    signal."""
+    digest = hashlib.sha256()
     header = {"descr": symbol_of.dtype.str, "fortran_order": False, "shape": provisional.shape}
     with open(path, "wb") as file:
         np.lib.format.write_array_header_1_0(file, header)
         for low in range(0, len(provisional), PIECE):
-            file.write(symbol_of[provisional[low : low + PIECE]].tobytes())
+            piece = symbol_of[provisional[low : low + PIECE]].tobytes()
+            digest.update(piece)
+            file.write(piece)
+    return digest.hexdigest()
+
+
+def _checksum(symbols: Array) -> str:
+    digest = hashlib.sha256()
+    for low in range(0, len(symbols), PIECE):
+        digest.update(symbols[low : low + PIECE].tobytes())
+    return digest.hexdigest()
+
+
+# ---- by a vocabulary that there is ---------------------------------------------------------------
+def encoded_text(path: Path, vocabulary: Vocabulary) -> tuple[Array, str]:
+    """A text file as symbols of this vocabulary, of its smallest type, read piece by piece; and the checksum of its
+    characters. Raises DataError as ``text.read_text`` does."""
+    digest = hashlib.sha256()
+    pieces = _whole_words(path, digest) if vocabulary.unit == "word" else _hashed(path, digest)
+    found = [vocabulary.symbols(piece).astype(vocabulary.dtype) for piece in pieces]
+    return np.concatenate(found), digest.hexdigest()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import codecs
 import hashlib
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,8 @@ from .vocabulary import Vocabulary, tokens_of
 
 CHUNK = 1 << 20
 """Bytes of a file that are read at a time."""
+Cache = Path | Callable[[], Path]
+"""Where the symbols of a large text are kept: a file, or a function that is asked for it when there is such a text."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,12 +168,12 @@ def read_symbols(
     share: float | None = 0.9,
     most: int = 0,
     memory: int = 64 << 20,
-    cache: Path | None = None,
+    cache: Cache | None = None,
 ) -> Text:
     """A text file as symbols: read whole up to ``memory`` bytes, mapped into memory above.
 
     cache   the file that keeps the symbols of a large text, and beside it FILE.json, by which a later call
-            knows whether it fits; None: a temporary file. Bytes are mapped as they are, without one
+            knows whether it fits and is whole; None: a temporary file. Bytes are mapped as they are, without one
 
     Memory use above the limit: a few pieces of CHUNK bytes, and for words each different one.
     Raises DataError as ``read_text`` and ``cut_at`` do, and where the cache cannot be written.

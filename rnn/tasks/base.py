@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 
-from ..data import Array, Batch, Batches, DataError
+from ..data import Array, Batch, Batches, Cache, DataError
 from ..data.order import shuffled
 from .bound import Bound
 from .measures import Totals
@@ -62,7 +62,8 @@ class Task(ABC):
     reads       the number of symbols, or of columns, that are read: the size of x
     predicts    the number of scores: the size of o
     settings    what was asked for
-    about       what a run notes of its data: source, sha256, numbers of items (plain scalars); {} without data
+    about       what a run notes of its data: source, sha256 (and validation_sha256 where that is of another file),
+                numbers of items (plain scalars); {} without data
     """
 
     name: ClassVar[str]
@@ -82,15 +83,16 @@ class Task(ABC):
         self._validation: Iterable[Batch] | None = None
 
     @staticmethod
-    def of(data: str | Path | None, settings: TaskSettings | None = None, cache: Path | None = None) -> Task:
+    def of(data: str | Path | None, settings: TaskSettings | None = None, cache: Cache | None = None) -> Task:
         """Read the data and decide what is learnt from them, unless ``settings.task`` says it.
 
         data   a file or folder; None: the prose that CPython carries. NPY files and tables of numbers are series,
                CoNLL-U is tagged, other tables, lines "label sentence" and folders of one file a label are
                classified, any other text is continued. Of a folder with one file that has ``train`` in its name
                and one that has ``dev`` or ``valid``, the one is trained on and the other validates
-        cache  where the symbols of a text larger than ``settings.memory`` are kept between runs (a file that
-               is made, or used again if it fits); None: a temporary file
+        cache  where the symbols of a text larger than ``settings.memory`` are kept (a file that is made, or used
+               again if it fits and is whole; or a function that names it, called if there is such a text); None: a
+               temporary file
 
         Raises DataError, which names the file, the line, what was expected, what came, and the mend.
         """

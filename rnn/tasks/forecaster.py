@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -59,8 +60,10 @@ class Forecaster(Task):
             "steps": len(before),
             "validation_steps": len(after),
             "persistence_rmse": math.sqrt(float((steps**2).mean())),
-            "sha256": _digest(series),
+            "sha256": _digest(series.values),
         }
+        if settings.validation:
+            task.about["validation_sha256"] = _digest(after)
         return task
 
     def _pair(self, values: Array) -> tuple[Array, Array]:
@@ -160,7 +163,5 @@ def _long_enough(path: Path, values: Array) -> Array:
     return values
 
 
-def _digest(series: Series) -> str:
-    import hashlib
-
-    return hashlib.sha256(series.values.tobytes()).hexdigest()
+def _digest(values: Array) -> str:
+    return hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest()

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..data import DataError
+from ..data import Cache, DataError
 from ..data.series import number_of
 from .base import Task
 from .classifier import TABLES, Classifier
@@ -28,7 +28,7 @@ _RESTORED = {
 }
 
 
-def task_of(data: str | Path | None, settings: TaskSettings, cache: Path | None) -> Task:
+def task_of(data: str | Path | None, settings: TaskSettings, cache: Cache | None) -> Task:
     """See ``Task.of``."""
     settings.check()
     path = None if data is None else Path(data)

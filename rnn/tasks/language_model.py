@@ -13,6 +13,7 @@ from ..data import (
     Again,
     Array,
     Batch,
+    Cache,
     DataError,
     Documents,
     Stream,
@@ -23,9 +24,9 @@ from ..data import (
     one_row,
     python_prose,
     read_symbols,
-    read_text,
     text_of,
 )
+from ..data.mapped import encoded_text
 from .base import Main, Task
 from .bound import Bound
 from .measures import Totals, log_probabilities, symbol_measures, symbol_totals
@@ -62,7 +63,7 @@ class LanguageModel(Task):
         self.reads = self.predicts = len(vocabulary)
 
     @classmethod
-    def read(cls, path: Path | None, settings: TaskSettings, cache: Path | None = None) -> LanguageModel:
+    def read(cls, path: Path | None, settings: TaskSettings, cache: Cache | None = None) -> LanguageModel:
         """The task of a text file, or of the prose that CPython carries."""
         unit, share = settings.unit or "character", None if settings.validation else settings.share
         if path is None:
@@ -76,10 +77,15 @@ class LanguageModel(Task):
         return task
 
     def _read(self, text: Text) -> None:
-        own = self._validation_text()
+        own, digest = self._validation_text()
         if self.separator:
             self._read_documents(text, own)
-            return
+        else:
+            self._read_stream(text, own)
+        if own is not None:
+            self.about |= {f"validation_{self.item}s": len(own), "validation_sha256": digest}
+
+    def _read_stream(self, text: Text, own: Array | None) -> None:
         before, after = (text.symbols, own) if own is not None else text.parts
         s = self.settings
         self._training = Stream(before, s.batch, s.window, s.reach, unit=self.item)
@@ -104,17 +110,18 @@ class LanguageModel(Task):
         self._validation = Again(validation.in_order)
         self.about = {"documents": len(bounds) - 1, "validation_documents": len(later) - 1}
 
-    def _validation_text(self) -> Array | None:
-        """The symbols of the validation file, if there is one."""
+    def _validation_text(self) -> tuple[Array | None, str]:
+        """The symbols of the validation file, if there is one, and its checksum."""
         if not self.settings.validation:
-            return None
+            return None, ""
         path = Path(self.settings.validation)
         if self.item == "byte":
-            return read_symbols(path, "byte", None).symbols
-        symbols = self.vocabulary.symbols(read_text(path))
+            text = read_symbols(path, "byte", None)
+            return text.symbols, text.sha256
+        symbols, digest = encoded_text(path, self.vocabulary)
         if len(symbols) < 2:
             raise DataError(f"{path}: expected at least two {self.item}s to validate with, got {len(symbols)}")
-        return symbols
+        return symbols, digest
 
     # ---- documents --------------------------------------------------------------------------------
     @property
