@@ -19,7 +19,7 @@ WAYS: Mapping[str, Callable[[Circuit], Drawing]] = {
     "unrolled": lambda c: graph.draw_unrolled(c, steps=3),
     "long": lambda c: graph.draw_unrolled(c, steps=100),
     "gradient": lambda c: graph.draw_unrolled(c, steps=3, grad=True),
-    "unrolled operations": lambda c: graph.draw_unrolled(c, steps=3, operations=True),
+    "unrolled operations": lambda c: graph.draw_unrolled(c, steps=2, operations=True),
     "long operations": lambda c: graph.draw_unrolled(c, steps=100, operations=True),
 }
 UNROLLED = tuple(way for way in WAYS if way not in ("circuit", "operations"))

@@ -276,16 +276,19 @@ def extent(points: Sequence[Point]) -> float:
 def crossings(points: Sequence[Point], others: Sequence[Sequence[Point]]) -> int:
     """How many other polylines a spline crosses."""
     line = sample(points, 12)
+    left, right = min(x for x, _ in line), max(x for x, _ in line)
+    low, high = min(y for _, y in line), max(y for _, y in line)
     count = 0
     for other in others:
-        hull = (
-            min(x for x, _ in other),
-            min(y for _, y in other),
-            max(x for x, _ in other),
-            max(y for _, y in other),
-        )
-        pieces = [(a, b) for a, b in pairwise(line) if _near((a, b), [hull], 0.1)]
-        count += any(_cross(a, b, c, d) for c, d in pairwise(other) for a, b in pieces)
+        near = [
+            (c, d)
+            for c, d in pairwise(other)
+            if min(c[0], d[0]) <= right
+            and max(c[0], d[0]) >= left
+            and min(c[1], d[1]) <= high
+            and max(c[1], d[1]) >= low
+        ]
+        count += bool(near) and any(_cross(a, b, c, d) for a, b in pairwise(line) for c, d in near)
     return count
 
 

@@ -7,6 +7,7 @@ border, shape and dash.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 
 Look = Mapping[str, str]
 
@@ -129,12 +130,14 @@ ARROW = 10.0
 LAG_SIZE = (0.20, 0.20)
 
 
-def role_look(role: str) -> dict[str, str]:
+@cache
+def role_look(role: str) -> Look:
     """All attributes of a node of this role."""
     return {**NODE, **ROLES[role]}
 
 
-def kind_look(kind: str) -> dict[str, str]:
+@cache
+def kind_look(kind: str) -> Look:
     """All attributes of an edge of this kind."""
     return {**EDGE, **KINDS[kind]}
 
