@@ -7,9 +7,9 @@ One backward pass over a batch in which each row has the unit vector of another 
     D(t) = ∂z[t]/∂z[t]      within the step: the identity, and what states of the same step do to each other
     K(t) = ∂z[t]/∂z[t-k]    by each lag k that is read
 
-for the states z of one cycle together, and from these follow the products
+for the states z of one cycle together. From these follow, from each t back through all s,
 
-    ∂z[s]/∂z[s] = D(s),    ∂z[t]/∂z[s] = Σ_k K_k(t) ∂z[t-k]/∂z[s].
+    ∂z[t]/∂z[s] = R(t, s) D(s)    with    R(t, t) = 1,    R(t, s) = Σ_k R(t, s+k) K_k(s+k).
 
 Only the circuit's own adjoint is used: lags, advances, several states and gates of any kind are no special cases.
 """
@@ -246,48 +246,44 @@ def norms(
     total = {s.name: np.zeros((len(at), T)) for s in cycle}
     count = np.zeros((len(at), T))
     for row, end in enumerate(lengths):
-        for t, logs, blocks in products(steps, row, int(end), forward):
-            i = int(np.searchsorted(at, t))
-            if i == len(at) or at[i] != t:
-                continue
-            reach = slice(0, t) if forward else slice(t - 1, int(end))
-            count[i, reach] += 1
-            for s in cycle:
-                own = steps.place[s.name]
-                total[s.name][i, reach] += logs + _logs(blocks[:, own, own], norm)
+        for s, logs, blocks in products(steps, row, int(end), at, forward):
+            meant = (at <= end) & (at >= s if forward else at <= s)
+            count[:, s - 1] += meant
+            there = np.isfinite(logs)
+            for state in cycle:
+                own, found = steps.place[state.name], np.full(len(at), -np.inf)
+                found[there] = logs[there] + _logs(blocks[there][:, own, own], norm)
+                total[state.name][meant, s - 1] += found[meant]
     with np.errstate(invalid="ignore"):
         return {s.name: Norms(s, at, np.where(count > 0, total[s.name] / count, np.nan)) for s in cycle}
 
 
 def products(
-    steps: Steps, row: int, end: int, forward: bool
+    steps: Steps, row: int, end: int, at: NDArray[np.int64], forward: bool
 ) -> Iterator[tuple[int, NDArray[np.float64], NDArray[np.float64]]]:
-    """For each t in the order of computation: t, and ∂z[t]/∂z[s] for all s up to t as exp(logs [s]) · blocks [s, N, N].
+    """For each s in the order of computation: s, and ∂z[t]/∂z[s] for all t of ``at``, exp(logs [t]) · blocks [t, N, N].
 
-    The blocks are scaled so that their entries neither vanish nor overflow, however far t and s are apart.
+    The blocks are scaled so that their entries neither vanish nor overflow, however far t and s are apart. Where
+    nothing leads from s to t, and where t is beyond ``end``, the logarithm is -inf.
     """
-    reach = max(map(abs, steps.lags))
-    units = steps.within.shape[-1]
-    kept: dict[int, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}  # t -> logs [s], blocks [N, s, N]
-    for t in range(1, end + 1) if forward else range(end, 0, -1):
-        # s in the order of computation: the last of them is t itself, those of an earlier step are the first ones
-        before = {k: kept[t - k] for k in steps.lags if t - k in kept}
-        scale = np.full(t if forward else end + 1 - t, -np.inf)
-        for logs, _ in before.values():
-            scale[: len(logs)] = np.maximum(scale[: len(logs)], logs)
-        scale = np.where(np.isfinite(scale), scale, 0.0)
-        blocks = np.zeros((units, len(scale), units))
-        for k, (logs, earlier) in before.items():
-            grown = (steps.lags[k][t - 1, row] @ earlier.reshape(units, -1)).reshape(earlier.shape)
-            blocks[:, : len(logs)] += np.exp(logs - scale[: len(logs)])[:, None] * grown
-        blocks[:, -1] = steps.within[t - 1, row]
-        size = np.abs(blocks).max((0, 2))
-        size = np.where((size > 0) & np.isfinite(size), size, 1.0)
-        blocks /= size[:, None]
-        kept[t] = scale + np.log(size), blocks
-        kept.pop(t - reach if forward else t + reach, None)
-        by_step = np.moveaxis(blocks, 1, 0)
-        yield t, *((kept[t][0], by_step) if forward else (kept[t][0][::-1], by_step[::-1]))
+    N, reach = steps.within.shape[-1], max(map(abs, steps.lags))
+    kept: dict[int, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}  # s -> logs [t], R(t, s) [t, N, N]
+    for s in range(end, 0, -1) if forward else range(1, end + 1):
+        behind = {k: kept[s + k] for k in steps.lags if s + k in kept}
+        scale = np.max([np.full(len(at), -np.inf), *(logs for logs, _ in behind.values())], 0)
+        blocks = np.zeros((len(at), N, N))
+        for k, (logs, later) in behind.items():
+            some = np.flatnonzero(np.isfinite(logs))
+            share = np.exp(logs[some] - scale[some])[:, None, None]
+            matrix = steps.lags[k][s + k - 1, row]
+            blocks[some] += share * (later[some].reshape(-1, N) @ matrix).reshape(-1, N, N)
+        blocks[at == s], scale[at == s] = np.eye(N), 0.0
+        size = np.abs(blocks).max((1, 2))
+        odd = (size == 0) | ~np.isfinite(size)
+        kept[s] = scale + np.log(np.where(odd, 1.0, size)), blocks / np.where(odd, 1.0, size)[:, None, None]
+        kept.pop(s + reach if forward else s - reach, None)
+        logs, blocks = kept[s]
+        yield s, logs, (blocks.reshape(-1, N) @ steps.within[s - 1, row]).reshape(-1, N, N)
 
 
 def _logs(blocks: NDArray[np.float64], norm: str) -> NDArray[np.float64]:

@@ -66,12 +66,12 @@ def test_the_derivative_by_the_past_is_that_of_the_reference(name: str) -> None:
             end = int(LENGTHS[state.axis][1])
             own = steps.place[state.name]
             t = end - 1 if state.forward else 2
-            found = {u: (logs, blocks) for u, logs, blocks in products(steps, 1, end, state.forward)}
-            logs, blocks = found[t]
-            jacobian = np.exp(logs)[:, None, None] * blocks[:, own, own]
             expected = row_of_the_reference(net, state, t, 1, state.size - 1)
-            reach = slice(0, t) if state.forward else slice(t - 1, end)
-            np.testing.assert_allclose(jacobian[:, -1], expected[reach], rtol=1e-9, atol=1e-12, err_msg=state.name)
+            found = {s: (logs, blocks) for s, logs, blocks in products(steps, 1, end, np.array([t]), state.forward)}
+            assert sorted(found) == list(range(1, end + 1))
+            for s, ((log,), (block,)) in found.items():
+                row = np.exp(log) * block[own, own][-1]
+                np.testing.assert_allclose(row, expected[s - 1], rtol=1e-9, atol=1e-12, err_msg=state.name)
 
 
 def test_states_are_what_depends_on_itself_at_another_step() -> None:
@@ -124,6 +124,14 @@ def test_norms_are_one_for_the_identity_and_stop_at_each_sequences_end() -> None
         assert np.isnan(found.logs[2, 3:]).all()
     with pytest.raises(ValueError, match="targets: expected steps from 1 to 5"):
         norms(steps, [state], np.array([5, 3]), targets=[6])
+
+
+def test_what_no_lag_reaches_is_zero() -> None:
+    state = State("h", "t", True, (1,), ("h",))
+    ones = np.ones((5, 1, 1, 1))
+    found = norms(Steps(ones, {2: 0.5 * ones}, {"h": slice(0, 1)}), [state], np.array([5]))["h"]
+    assert np.exp(found.logs[4]).tolist() == [0.25, 0.0, 0.5, 0.0, 1.0]
+    assert np.isnan(found.logs[1, 2:]).all()
 
 
 def test_a_zero_is_a_zero() -> None:
