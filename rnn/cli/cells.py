@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ...graph.errors import LanguageError, did_you_mean
 from ..data import DataError, read_text
 from . import inspect
-from .command import command
+from .command import command, size
 
 if TYPE_CHECKING:
     from ...graph.circuit import Circuit
@@ -51,7 +51,7 @@ def network(name: str, sizes: Sequence[str]) -> tuple[Circuit, Run | None]:
     from ..cells import CELLS
     from ..define import define
 
-    given = dict(map(_size, sizes))
+    given = dict(map(size, sizes))
     path = Path(name)
     known = name if name in CELLS else name.lower()
     if known in CELLS and not (known != name and path.exists()):
@@ -82,17 +82,6 @@ def _run(folder: Path, sizes: Sequence[str]) -> tuple[Circuit, Run]:
         raise DataError(f"--size: {folder} is a run and has its sizes; they cannot be changed")
     run = load(folder)
     return run.net, run
-
-
-def _size(text: str) -> tuple[str, int | tuple[int, ...]]:
-    name, equals, numbers = text.partition("=")
-    sizes = [int(n) if n.isdecimal() else 0 for n in numbers.split(",")]
-    if not (name.isidentifier() and equals and all(sizes)):
-        raise DataError(
-            "--size: expected NAME=N with a whole number of at least 1, such as h=32 (or W=3,4 for a matrix);"
-            f" got {text!r}"
-        )
-    return name, sizes[0] if len(sizes) == 1 else tuple(sizes)
 
 
 # ---- draw ------------------------------------------------------------------------------------------

@@ -1,9 +1,11 @@
-"""One command of the command line."""
+"""What the commands of the command line have in common."""
 
 from __future__ import annotations
 
 import argparse
 from typing import Any
+
+from ..data import DataError
 
 
 def command(commands: Any, name: str, run: Any, text: str, **more: Any) -> argparse.ArgumentParser:
@@ -11,3 +13,15 @@ def command(commands: Any, name: str, run: Any, text: str, **more: Any) -> argpa
     parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text, **more)
     parser.set_defaults(command=run)
     return parser
+
+
+def size(text: str) -> tuple[str, int | tuple[int, ...]]:
+    """A size of a cell from the command line, NAME=N or NAME=N,M. Raises DataError for anything else."""
+    name, equals, numbers = text.partition("=")
+    sizes = [int(n) if n.isdecimal() else 0 for n in numbers.split(",")]
+    if not (name.isidentifier() and equals and all(sizes)):
+        raise DataError(
+            "--size: expected NAME=N with a whole number of at least 1, such as h=32 (or W=3,4 for a matrix);"
+            f" got {text!r}"
+        )
+    return name, sizes[0] if len(sizes) == 1 else tuple(sizes)

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..data import read_text
 from ..settings import Settings
-from .command import command
+from .command import command, size
 
 GROUPS = {
     "data": "the data",
@@ -90,10 +90,9 @@ def given_settings(given: argparse.Namespace) -> dict[str, Any]:
 def train(given: argparse.Namespace) -> None:
     """bptt train"""
     from ..train import configured, fit
-    from .cells import _size
 
     kept: Mapping[str, Any] = {"data": None, "cell": None, "sizes": {}, "settings": {}}
-    sizes = dict(map(_size, given.size))
+    sizes = dict(map(size, given.size))
     if given.config:
         kept = configured(given.config)
         settings = given_settings(given)
