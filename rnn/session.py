@@ -48,6 +48,8 @@ class Event:
 
 
 Callback = Callable[[Event], object]
+GIVEN = {"tagger": "SENTENCE", "classifier": "TEXT", "forecaster": "SERIES --steps 10"}
+"""What ``bptt predict`` is given, by task."""
 
 
 class Session:
@@ -230,7 +232,7 @@ class Session:
     def _sample(self) -> None:
         run, place = self.run, self.run.folder
         if run.task.name != "language_model":
-            self.report.say(f"{place} holds the run; in Python: rnn.load({str(place)!r}).predict(…)")
+            self.report.say(f"{place} holds the run; go on with: bptt predict {place} {GIVEN[run.task.name]}")
             return
         if self.trainer is None and (place / folder.SAMPLE).exists():
             return

@@ -1,4 +1,4 @@
-"""The command line: ``bptt train | resume | generate | score | plot | draw | explain | activations | cells``.
+"""The command line: ``bptt train | resume | generate | score | predict | plot | draw | explain | activations | cells``.
 
 Standard output carries results, standard error progress and messages. What a user can mend ends with one
 message and exit code 2; BPTT_DEBUG=1 shows the traceback as well.

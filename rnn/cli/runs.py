@@ -1,15 +1,15 @@
-"""Commands that make runs and use them: ``bptt train | resume | generate | score | plot``."""
+"""Commands that make runs and use them: ``bptt train | resume | generate | score | predict | plot``."""
 
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Mapping
 from dataclasses import Field, fields
 from typing import Any
 
 from ..data import read_text
 from ..settings import Settings
+from . import predict
 from .command import command, size
 
 GROUPS = {
@@ -30,6 +30,7 @@ def add(commands: Any) -> None:
     parser = command(commands, "score", score, "How probable a trained language model finds a text.")
     _add_run(parser)
     parser.add_argument("text", help="a UTF-8 text file")
+    predict.add(commands, _add_run)
     parser = command(commands, "plot", plot, "Draw the learning curves of several runs in one plot.")
     parser.add_argument("runs", nargs="+", metavar="RUN", help="run folders")
     parser.add_argument("--out", required=True, metavar="FILE", help="the plot: a file ending in .svg, .png or .pdf")
@@ -140,7 +141,8 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     which.add_argument("--last", action="store_true", help="with the last ones (default, but for runs with --patience)")
 
 
-def _load(given: argparse.Namespace) -> Any:
+def load_run(given: argparse.Namespace) -> Any:
+    """The run that ``_add_run`` asks for."""
     from ..run import load
 
     return load(given.run, best=True if given.best else False if given.last else None)
@@ -162,21 +164,17 @@ def _add_generate(commands: Any) -> None:
 
 def generate(given: argparse.Namespace) -> None:
     """bptt generate"""
-    run = _load(given)
+    run = load_run(given)
     text = run.generate(
         given.length, temperature=given.temperature, top_k=given.top_k, seed=given.seed, prompt=given.prompt
     )
-    unseen = run.task.vocabulary.unseen(given.prompt)
-    if unseen:
-        what = f"{unseen} {run.task.item}{'' if unseen == 1 else 's'}"
-        verb = "was" if unseen == 1 else "were"
-        print(f"bptt: {what} of the prompt {verb} not in the run's text", file=sys.stderr)
+    predict.tell_unseen(run, given.prompt, "prompt")
     print(text)
 
 
 def score(given: argparse.Namespace) -> None:
     """bptt score"""
-    found = _load(given).score(read_text(given.text))
+    found = load_run(given).score(read_text(given.text))
     item = found.item
     print(f"log probability   {found.log_probability:.3f} nats over {found.items} {item}s")
     print(f"{'a ' + item:<17} {found.nats_per_item:.4f} nats, {found.bits_per_item:.4f} bits")
