@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..doors import require_circuit
-from .render import Drawing
+from .render import Drawing, graphviz_version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from ..circuit import Circuit
 
-__all__ = ["Drawing", "draw_circuit", "draw_unrolled"]
+__all__ = ["Drawing", "draw_circuit", "draw_unrolled", "graphviz_version"]
 
 
 def draw_circuit(net: Circuit, operations: bool = False) -> Drawing:
