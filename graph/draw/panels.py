@@ -72,6 +72,11 @@ class _Layer:
             and set(self.heads[s]) & (inside | set(self.buses))
         }
 
+    @property
+    def carriers(self) -> set[str]:
+        """The states with a wire through time."""
+        return self.looped | set(self.fed_by.values())
+
     def depth(self) -> dict[str, int]:
         """Rows from the bottom, by same-step reads among the members; siblings of a bus share the first."""
         depth: dict[str, int] = {}
@@ -118,7 +123,10 @@ class _Layer:
         for number, row in enumerate(stacked):
             self._spread(row, number * style.DY, places, carried, bool(self.through) and number == 0)
         if carried:
-            top = len(stacked) * style.DY if carried in self.looped else 0.0
+            beside = [
+                places[t][1] for t in self.tails.get(carried, ()) if t in places and t not in self.carriers
+            ]
+            top = len(stacked) * style.DY if carried in self.looped else max(beside, default=0.0)
             places[carried] = (max(x for x, _ in places.values()) + ACROSS + 12, top)
         for number, bus in enumerate(self.buses):
             heads = [places[n][0] for n in self.heads[bus] if n in first] or [0.0]
@@ -130,7 +138,7 @@ class _Layer:
         """A state with a wire through time has a row of its own."""
         stacked: list[list[str]] = []
         for depth in sorted(rows):
-            rails = [n for n in rows[depth] if n in self.looped or n in self.fed_by.values()]
+            rails = [n for n in rows[depth] if n in self.carriers]
             others = [n for n in rows[depth] if n not in rails]
             stacked += ([others] if others else []) + [[n] for n in rails]
         return stacked

@@ -53,12 +53,14 @@ def connect(
     others: Callable[[Vertex, Vertex], Iterable[Vertex]],
     shifts: Sequence[float] = (),
     bar: str = "",
+    lines: Sequence[Sequence[Point]] = (),
 ) -> None:
     """Edges that repeat each other all get the first shape with which they touch nothing, or least.
 
     others    what stands between two vertices
+    lines     edges that are there: of two bends that touch nothing the one that crosses fewer is taken
     """
-    shapes = [replace(shape, shift=shift) for shift in shifts or (0.0,) for shape in SHAPES]
+    shapes = [replace(shape, shift=shift) for shape in SHAPES for shift in shifts or (0.0,)]
     tried = edges if len(edges) <= 2 * _TRIED else [*edges[:_TRIED], *edges[-_TRIED:]]
     around = [boxes(others(tail, head), (tail, head)) for _, tail, head in tried]
     best, fewest = shapes[0], sum(map(len, around)) + 1
@@ -75,8 +77,25 @@ def connect(
             best, fewest = shape, touched
         if not touched:
             break
+    if best.bend and lines and not bar:
+        turned = replace(best, bend=-best.bend)
+        pairs = zip(tried, around, strict=True)
+        free = not any(curves.hits(draw(*of, turned), near, _CLEAR) for of, near in pairs)
+        if free and _crossed(tried, turned, lines) < _crossed(tried, best, lines):
+            best = turned
     for edge, tail, head in edges:
         draw(edge, tail, head, best, bar)
+
+
+def _crossed(
+    edges: Sequence[tuple[Edge, Vertex, Vertex]], shape: Shape, lines: Sequence[Sequence[Point]]
+) -> int:
+    """How many lines edges of a shape cross, or come close to."""
+    count = 0
+    for edge, tail, head in edges:
+        points = draw(edge, tail, head, shape)
+        count += curves.crossings(points, lines) + (curves.nearness(points, lines, _CLEAR) > 0)
+    return count
 
 
 def _on_bar(tail: Vertex, head: Vertex, bar: str, shift: float) -> tuple[Point | None, Point | None]:

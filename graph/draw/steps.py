@@ -177,7 +177,7 @@ def _place_level(step: Step, level: list[list[str]], circuit: Picture, reading: 
         for square, (px, py) in panel.taps.items():
             step.taps[square] = (centre[0] + px, centre[1] + py)
         y += panel.box[3] - panel.box[1] + 10
-    return y + (6 if panels else 0) + (2 * _LANES if len(panels) > 1 else 0)
+    return y + (14 if panels else 0) + (2 * _LANES if len(panels) > 1 else 0)
 
 
 def _align(step: Step, names: list[str], circuit: Picture) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from . import labels, routes, style
+from . import curves, labels, routes, style
 from .circuits import signal_picture
-from .picture import Edge, Picture, Vertex
+from .picture import Edge, Picture, Point, Vertex
 from .reading import Reading
 from .rows import Column, Rows, Shown, Wire
 from .statics import Statics
@@ -159,9 +159,11 @@ class Stamp:
                 *(int((x + side - self.rows.x) // self.rows.step.pitch) + (side > 0) for side in (-w, w))
             ):
                 self.stripes.setdefault(k, []).append(v)
+        lines: list[list[Point]] = []
         for edges in self.alike.values():
             ends = [(e, self.picture.vertices[e.tail], self.picture.vertices[e.head]) for e in edges]
-            routes.connect(ends, self._near)
+            routes.connect(ends, self._near, lines=lines)
+            lines += [curves.sample(curves.points_of(e.path), 12) for e in (*edges[:4], *edges[4:][-4:])]
 
     def _inner_edges(self, t: int) -> None:
         for tail, head, kind, label in self.rows.inner_edges():
