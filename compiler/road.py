@@ -205,15 +205,7 @@ def _needed(net: Circuit, request: Request) -> list[str]:
             signal = name.partition("[")[0]
             delays = {n: [d for d in topological([e]) if d.op == "delay"] for n, e in net.eqs.items()}
             found += [n for n, read in delays.items() if any(d.args[0].attr == signal for d in read)]
-    # numbers stand where they are read, and not their names
-    part = reachable(net, found)
-    read_names = {*part.eqs, *(n.attr for n in topological(part.eqs.values()) if n.op == "input")}
-    return found + [n for n, e in net.eqs.items() if _is_number(n, e) and n.partition("[")[0] in read_names]
-
-
-def _is_number(name: str, e: Node) -> bool:
-    """Whether it is a boundary value that nothing is needed for."""
-    return is_boundary_name(name) and not any(n.op in ("ref", "param", "input") for n in topological([e]))
+    return found
 
 
 def _places(net: Circuit, names: Sequence[str]) -> dict[str, int]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from . import build as b
 from . import expr
-from .circuit import Circuit, boundary_name
+from .circuit import Circuit, boundaries_read, boundary_name
 from .errors import CircuitError, unknown
 from .expr import Node, substitute, topological
 
@@ -149,15 +149,9 @@ def opened(circuit: Circuit, boundary: str) -> Circuit:
     found = circuit.with_eqs(_with_inputs(circuit, {boundary}))
     if boundary not in found.input_nodes:
         problem = f"{boundary} is no boundary value that {circuit.name} reads"
-        raise CircuitError(unknown(problem, boundary, _boundaries(circuit), "it reads"))
+        read = dict.fromkeys(name for name, _ in boundaries_read(circuit.eqs.values()))
+        raise CircuitError(unknown(problem, boundary, read, "it reads"))
     return found
-
-
-def _boundaries(circuit: Circuit) -> list[str]:
-    """The names of all values before the start and after the end that equations read."""
-    delays = [n for n in topological(circuit.eqs.values()) if n.op == "delay"]
-    names = (boundary_name(n.args[0], n.attr[0], n.attr[1], j) for n in delays for j in range(abs(n.attr[1])))
-    return list(dict.fromkeys(names))
 
 
 def _input(signal: Node, axis: str, j: int, k: int = 1) -> Node:

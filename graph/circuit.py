@@ -175,6 +175,16 @@ def references(roots: Iterable[Node]) -> list[str]:
     return list(dict.fromkeys(n.attr for n in topological(roots) if n.op == "ref"))
 
 
+def boundaries_read(roots: Iterable[Node]) -> list[tuple[str, Node]]:
+    """The names of the values before the start and after the end that expressions read, and these values."""
+    return [
+        (boundary_name(n.args[0], n.attr[0], n.attr[1], j), bound)
+        for n in topological(roots)
+        if n.op == "delay"
+        for j, bound in enumerate(n.args[1:])
+    ]
+
+
 def reachable(circuit: Circuit, names: Iterable[str]) -> Circuit:
     """Only the equations that ``names`` need, in their order; parameters and inputs stay declared.
 
@@ -190,5 +200,7 @@ def reachable(circuit: Circuit, names: Iterable[str]) -> Circuit:
             raise CircuitError(unknown(f"{circuit.name} has no equation {name}", name, circuit.eqs))
         wanted.add(name)
         stack.extend(references([circuit.eqs[name]]))
+        # a symbol's value before the start is a number in its delay, not a reference
+        stack.extend(n for n, bound in boundaries_read([circuit.eqs[name]]) if circuit.eqs.get(n) is bound)
     grads = {by: name for by, name in circuit.grads.items() if name in wanted}
     return circuit.with_eqs({n: e for n, e in circuit.eqs.items() if n in wanted}, grads=grads)

@@ -24,7 +24,7 @@ import numpy as np
 
 from ..graph import build as b
 from ..graph import expr
-from ..graph.circuit import Circuit, is_boundary_name, reachable
+from ..graph.circuit import Circuit, reachable
 from ..graph.dependence import dependent
 from ..graph.errors import CircuitError
 from ..graph.expr import Node, substitute, time_axes, topological
@@ -168,8 +168,7 @@ class _Cut:
 
     def __init__(self, net: Circuit, cycle: Sequence[State]) -> None:
         names = [s.name for s in cycle]
-        # with values before the start as equations: a program asks for these, not for what a delay holds
-        part = reachable(net, [*names, *filter(is_boundary_name, net.eqs)])
+        part = reachable(net, names)
         self.taken = net.names()
         self.moved: dict[str, tuple[str, int]] = {}
         replace: dict[Node, Node] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from bptt import graph, rnn
+from bptt import compiler, graph, rnn
 from bptt.graph import build as b
 from bptt.graph.check import components, find_cycle
 from bptt.graph.circuit import Circuit, boundary_name, is_boundary_name, reachable, step_name
@@ -140,6 +140,17 @@ def test_names_of_steps_and_of_boundary_values() -> None:
     assert boundary_name(w, "t", 1, 0) == "w[0, s]"
     assert [n for n in ("h[0]", "h[-1]", "h[T+1]", "h[1]", "h", "h[T]", "h[T-1]", "w[0, s]", "w[t, S+1]")
             if is_boundary_name(n)] == ["h[0]", "h[-1]", "h[T+1]", "w[0, s]", "w[t, S+1]"]  # fmt: skip
+
+
+def test_reachable_keeps_a_symbol_before_the_start() -> None:
+    """It is a number where it is read: the part is printed with it, and computed by it."""
+    net = rnn.define("y[0] = 2\nz[0] = 1\nh[t] = E[y[t-1]]\no[t] = E[z[t-1]]")(E=(3, 4))
+    part = reachable(net, ["h"])
+    assert list(part.eqs) == ["y[0]", "h"]
+    assert str(part).startswith("y[0] = 2\n")
+    E = np.arange(12.0).reshape(3, 4)
+    out = compiler.compile(part, returns=("h",), target="interpret", dtype="float64")({"E": E}, y=np.zeros((2, 1), int))
+    np.testing.assert_array_equal(out.value["h"][:, 0], E[[2, 0]])
 
 
 def test_reachable() -> None:
