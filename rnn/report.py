@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import signal
 import sys
 import threading
@@ -31,6 +32,8 @@ WORDS = {
     "accuracy": "accuracy {:.2%}",
 }
 """How measures are written; others as their name and four digits."""
+SHORT = {"character": "char", "sentence": "sent."}
+"""Items in the bar, which has 80 columns or fewer."""
 
 
 def written(measures: Mapping[str, float], item: str) -> str:
@@ -39,12 +42,12 @@ def written(measures: Mapping[str, float], item: str) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A time as it is said: "42 s", "3 min 5 s", "2 h 10 min"."""
+    """A time as it is said: "42 s", "3 min", "2 h 10 min"."""
     whole = round(seconds)
-    if whole < 60:
+    if whole < 120:
         return f"{whole} s"
     if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
+        return f"{whole // 60} min"
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
@@ -75,13 +78,15 @@ class Report:
         self.quiet, self.as_json = quiet or as_json, as_json
         self._bar: Any = None
         self._losses: list[float] = []
-        self._latest = ""
+        self._latest: dict[str, float] = {}
+        self._stepped: Step | None = None
         self.restart(0)
 
     def restart(self, update: int) -> None:
         """Begin to count the time: ``update`` updates were made before."""
         self._begin = self._since = self._warm = time.perf_counter()
         self._first, self._update, self._items, self._reported = update, update, 0, 0
+        self._ended, self._validating = self._begin, 0.0
 
     # ---- what is said ------------------------------------------------------------------------------
     def say(self, line: str) -> None:
@@ -103,11 +108,11 @@ class Report:
         """Count an update; after the first and every ``every``, a line of metrics: the mean loss since."""
         self._losses.append(step.loss)
         self._items += step.items
-        self._update = step.update
+        self._update, self._stepped, self._ended = step.update, step, time.perf_counter()
         if step.update == self._first + 1:
-            self._warm = time.perf_counter()
+            self._warm, self._validating = self._ended, 0.0
         if self._terminal():
-            self._advance(step)
+            self._advance(1)
         if step.update != 1 and step.update % self.every and step.update != self.updates:
             return
         loss = math.fsum(self._losses) / len(self._losses)
@@ -126,7 +131,8 @@ class Report:
         self.event("step", {**record, **pace})
         if not self._terminal():
             self.say(
-                f"update {step.update:>5} of {self.updates}: {self._loss(loss)}, gradient norm {step.norm:.2f}{shown}"
+                f"update {step.update:>5} of {self.updates}: {self._loss(loss)}, gradient norm {step.norm:.2f}"
+                f"{self._validated('validation')}{shown}"
             )
         self._losses = []
 
@@ -135,12 +141,21 @@ class Report:
         record = {"update": update, **{f"validation_{name}": value for name, value in measures.items()}}
         folder.append(self.place / folder.METRICS, record)
         self.event("validation", record)
-        self._latest = written(dict(list(measures.items())[-1:]), self.item)
+        self._latest = dict(list(measures.items())[-1:])
+        taken = time.perf_counter() - self._ended
+        self._validating += taken
+        self._since += taken
+        self._ended += taken
+        if self._bar is not None:
+            self._advance(0)
         self.say(f"validation after {update}: {written(measures, self.item)}")
-        self._since = time.perf_counter()
 
     def _loss(self, loss: float) -> str:
         return f"{loss:.3f} nats, {loss * BITS:.3f} bits a {self.item}" if self.nats else f"loss {loss:.4g}"
+
+    def _validated(self, name: str) -> str:
+        """The accuracy (or other measure) of the last validation, where the loss does not say it."""
+        return "" if self.nats or not self._latest else f", {name} {written(self._latest, self.item)}"
 
     def _speed(self) -> float:
         """Items a second since this was last asked, without validation."""
@@ -173,28 +188,39 @@ class Report:
     def _terminal(self) -> bool:
         return not self.quiet and sys.stderr.isatty()
 
-    def _advance(self, step: Step) -> None:
-        if self._bar is None:
-            from tqdm import tqdm
+    def _advance(self, updates: int) -> None:
+        """Move the bar on; what does not fit beside it takes its place."""
+        from tqdm import tqdm
 
+        if self._bar is None:
             self._bar = tqdm(
                 total=self.updates,
-                initial=step.update - 1,
+                initial=self._update - 1,
                 file=sys.stderr,
                 dynamic_ncols=True,
-                bar_format="{n_fmt}/{total_fmt} |{bar}| {remaining} left{postfix}",
+                bar_format="{n_fmt}/{total_fmt} |{bar}|",
             )
-        if self.nats:
-            shown = f"{step.loss:.3f} nats, {step.loss * BITS:.3f} bits, norm {step.norm:.2f}"
-        else:
-            latest = f", {self._latest}" if self._latest else ""
-            shown = f"loss {step.loss:.4g}{latest}, norm {step.norm:.2f}"
+        shown = self._shown()
+        count = f"{self._update}/{self.updates}"
+        room = shutil.get_terminal_size().columns - len(count) - len(shown)
+        self._bar.bar_format = "{n_fmt}/{total_fmt} " + ("|{bar}| {desc}" if room >= 10 else "{desc}")
+        self._bar.set_description_str(shown, refresh=False)
+        self._bar.update(updates)
+
+    def _shown(self) -> str:
+        """What stands beside the bar: loss, accuracy, gradient norm, items a second, time left."""
+        step = self._stepped
+        if step is None:
+            return ""
+        loss = f"{step.loss:.3f} nats, {step.loss * BITS:.3f} bits" if self.nats else f"loss {step.loss:.4g}"
+        shown = f"{loss}{self._validated('val.')}, norm {step.norm:.2f}"
         done = step.update - self._first
-        if done > 1:
-            seconds = max(time.perf_counter() - self._warm, 1e-9)
-            shown += f", {self._items * (done - 1) / done / seconds:,.0f} {self.item}s/s"
-        self._bar.set_postfix_str(shown, refresh=False)
-        self._bar.update(1)
+        if done < 2:
+            return shown
+        seconds = max(self._ended - self._warm - self._validating, 1e-9)
+        speed = self._items * (done - 1) / done / seconds
+        item = SHORT.get(self.item, f"{self.item}s")
+        return f"{shown}, {speed:,.0f} {item}/s, {duration(self._left())} left"
 
     def close(self) -> None:
         """End the progress bar."""

@@ -85,7 +85,7 @@ def fit(
         session = Session(made, Saved(0, weights), list(callbacks), quiet, as_json)
         count = sum(w.size for w in weights.values())
         shown = ", ".join(f"{name}={size}" for name, size in bound_sizes.items())
-        session.report.say(f"{_summary(task)}; {net.name}({shown}): {count:,} weights; run {place}")
+        session.report.say(f"{_summary(task)}\n{net.name}({shown}): {count:,} weights; run {place}")
         return session.go()
 
 

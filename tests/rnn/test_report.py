@@ -79,9 +79,37 @@ def test_on_a_terminal_there_is_a_bar(tmp_path: Path, monkeypatch: pytest.Monkey
     made.say("a line")
     made.close()
     shown = terminal.getvalue()
-    for part in ("2/3", "loss 0.5, accuracy 87.50%, norm 0.50", "words/s", " left, ", "a line\n"):
+    for part in ("2/3", "loss 0.5, val. accuracy 87.50%, norm 0.50", "words/s, ", " left", "a line\n"):
         assert part in shown, part
     assert "update     1" not in shown
+
+
+def test_the_speed_is_of_updates_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten items a second, whatever time validations take, in the lines and in the bar."""
+    clock = [0.0]
+    monkeypatch.setattr("time.perf_counter", lambda: clock[0])
+    made = report(tmp_path, every=2, updates=8)
+    for step in steps(1, 8):
+        clock[0] += 1.0
+        made.step(step)
+        if step.update in (2, 5, 8):
+            clock[0] += 50.0
+            made.validation(step.update, {"nats": 1.0})
+        if step.update > 1:
+            assert "10 char/s" in made._shown()
+    speeds = [json.loads(line)["items_per_second"] for line in (tmp_path / folder.SPEED).read_text().splitlines()]
+    assert speeds == [10] * 5
+
+
+def test_lines_have_the_accuracy_of_the_last_validation(tmp_path: Path, capsys: Captured) -> None:
+    made = report(tmp_path, nats=False, item="word")
+    for step in steps(1, 4):
+        made.step(step)
+        if step.update == 3:
+            made.validation(3, {"nats": 0.5, "accuracy": 0.875})
+    lines = capsys.readouterr().err.splitlines()
+    assert "accuracy" not in lines[1]
+    assert "loss 0.2917, gradient norm 0.50, validation accuracy 87.50%, " in lines[3]
 
 
 def test_quiet_says_nothing(tmp_path: Path, capsys: Captured) -> None:
@@ -97,7 +125,7 @@ def test_measures_and_times_in_words() -> None:
     measures = {"nats": 1.83, "bits": 2.640, "perplexity": 6.234}
     assert written(measures, "word") == "1.8300 nats, 2.6400 bits a word, perplexity 6.234"
     assert written({"accuracy": 0.931, "rmse": 0.0123456}, "value") == "accuracy 93.10%, rmse 0.01235"
-    assert [duration(s) for s in (0.4, 59, 61, 7260)] == ["0 s", "59 s", "1 min 1 s", "2 h 1 min"]
+    assert [duration(s) for s in (0.4, 59, 61, 150, 7260)] == ["0 s", "59 s", "61 s", "2 min", "2 h 1 min"]
 
 
 # -- plots --------------------------------------------------------------------------------------------
