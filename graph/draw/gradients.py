@@ -74,7 +74,7 @@ def _route(room: _Room, pairs: list[tuple[Edge, Edge]]) -> None:
     """Bent to the side where it touches and crosses least, or close beside its edge; alike at every step."""
     edge = pairs[0][0]
     tail, head = room.vertices[edge.tail], room.vertices[edge.head]
-    ways = [*_arcs(edge, tail, head), *_OFFSETS]
+    ways: list[Shape | float] = [*_arcs(edge, tail, head), *_OFFSETS]
     some = pairs if len(pairs) <= 2 * _TRIED else [*pairs[:_TRIED], *pairs[-_TRIED:]]
     tried = [(forward, back, *room.around(forward)) for forward, back in some]
 

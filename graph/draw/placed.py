@@ -186,7 +186,8 @@ def _fewest_crossings(ways: list[Way]) -> list[Way]:
 
     if len(ways) > _MOST_PERMUTED:
         return sorted(ways, key=lambda w: w.out[-1][1])
-    return list(min(permutations(ways), key=crossings))
+    best: tuple[Way, ...] = min(permutations(ways), key=crossings)
+    return list(best)
 
 
 def shifted(edge: Edge, dx: float, dy: float) -> str:

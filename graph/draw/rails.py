@@ -225,8 +225,8 @@ class Rails:
                 self._wire(joint, of, [(x, y), at])
             else:
                 self._wire(of, joint, [at, (x, y)])
-        for (x0, a), (x1, b) in pairwise(dots):
-            self._wire(a, b, [(x0, y), (x1, y)])
+        for (x0, west), (x1, east) in pairwise(dots):
+            self._wire(west, east, [(x0, y), (x1, y)])
 
     def _wire(self, tail: str, head: str, corners: list[Point]) -> None:
         boundary = self.picture.vertices[head].role == "cut"

@@ -11,7 +11,7 @@ from .picture import Edge, Picture, Vertex
 from .reading import Read, Reading
 
 if TYPE_CHECKING:
-    from .unrolled import Rows
+    from .rows import Rows
 
 _BAR_HEIGHT = 0.32
 _MEMORY = "memory|"  # one bar for all that another sequence leaves at each of its steps
