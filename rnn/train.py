@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, replace
@@ -72,7 +73,7 @@ def fit(
     path = "" if data is None else os.path.abspath(data)
     if chosen.validation:
         chosen = replace(chosen, validation=os.path.abspath(chosen.validation))
-    with _Beginning(run, "python" if data is None else Path(path).stem) as beginning:
+    with _Beginning(run, "python" if data is None else Path(path).stem, quiet or as_json) as beginning:
         task = Task.of(path or None, chosen.for_task(), cache=beginning.symbols)
         network = find_network(cell, task)
         net, bound_sizes = network.bound(task, sizes or {})
@@ -126,8 +127,8 @@ class _Beginning:
     """The folder of a new run: claimed when something is to be written into it, which symbols of a large text are
     before it is known whether they can be trained on; where they cannot, it is given back as it was."""
 
-    def __init__(self, run: str | Path | None, stem: str) -> None:
-        self._run, self._stem = run, stem
+    def __init__(self, run: str | Path | None, stem: str, quiet: bool) -> None:
+        self._run, self._stem, self._quiet = run, stem, quiet
         self._new = run is None or not Path(run).exists()
 
     @cached_property
@@ -137,7 +138,10 @@ class _Beginning:
 
     def symbols(self) -> Path:
         """Where the symbols of a text larger than memory are kept."""
-        return self.claimed[0] / folder.SYMBOLS[0]
+        path = self.claimed[0] / folder.SYMBOLS[0]
+        if not self._quiet:
+            print(f"reading a text larger than --memory; its symbols go into {path}", file=sys.stderr, flush=True)
+        return path
 
     def __enter__(self) -> Self:
         return self

@@ -22,7 +22,7 @@ MENDABLE = (ValueError, OSError, ImportError, TrainingError)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; its exit code: 0, 2 for an error that was explained, 130 after Ctrl-C."""
-    given = _parser().parse_args(arguments)
+    given = _given(_parser(), arguments)
     try:
         given.command(given)
         sys.stdout.flush()
@@ -39,6 +39,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"bptt: {error}", file=sys.stderr)
         return 2
     return 0
+
+
+def _given(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> argparse.Namespace:
+    """What was given. An optional last argument may stand behind options as well, which argparse alone refuses."""
+    given, rest = parser.parse_known_args(arguments)
+    late = getattr(given, "late", None)
+    if late and getattr(given, late) is None and len(rest) == 1 and (rest == ["-"] or not rest[0].startswith("-")):
+        setattr(given, late, rest[0])
+    elif rest:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    return given
 
 
 def _parser() -> argparse.ArgumentParser:

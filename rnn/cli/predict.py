@@ -35,7 +35,6 @@ def add(commands: Any, add_run: Callable[[argparse.ArgumentParser], None]) -> No
     parser.add_argument(
         "given",
         nargs="?",
-        default="-",
         metavar="TEXT|FILE",
         help="a text, or a file: texts or sentences, one a line (a tagger reads CoNLL-U as well), a text to go on, a"
         " series (CSV, NPY); - or nothing: standard input",
@@ -43,12 +42,14 @@ def add(commands: Any, add_run: Callable[[argparse.ArgumentParser], None]) -> No
     parser.add_argument("--steps", type=int, metavar="N", help="steps to forecast (default: 1)")
     parser.add_argument("--most", type=int, metavar="N", help="labels, or next symbols, that are shown (default: 5)")
     parser.add_argument("--json", action="store_true", help="print one JSON object a line")
+    parser.set_defaults(late="given")
 
 
 def predict(given: argparse.Namespace) -> None:
     """bptt predict"""
     from .runs import load_run
 
+    given.given = "-" if given.given is None else given.given
     run = load_run(given)
     task = run.task.name
     if given.steps is not None and task != "forecaster":

@@ -1,8 +1,9 @@
-"""Texts larger than memory: one pass over the text, and a file of symbols that is mapped into memory.
+"""Texts larger than memory: passes over the text, and a file of symbols that is mapped into memory.
 
-The pass writes a provisional number for every character (its code point) or word (in the order they come)
-and counts nothing else, because the vocabulary is that of the training part, whose end is known only at the
-end of the text. A second pass, over these numbers, counts those of the training part and writes the symbols.
+The vocabulary is that of the training part, whose end is known only at the end of the text. So there are three
+passes: the first counts characters or words, the second those of the training part by kind, the third writes symbols.
+Characters are read from the text each time. Words are cut in the first pass, which writes the number of each (in the
+order in which they come) into a file that has no name and is gone with the process; the others read that.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ import hashlib
 import json
 import os
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -21,33 +23,51 @@ from .batches import Array, DataError
 from .text import CHUNK, Cache, Text, chunks, cut_at
 from .vocabulary import UNSEEN, Vocabulary, words
 
-FORMAT = 2
+FORMAT = 1
 PIECE = 1 << 18
 """Numbers that are turned into symbols at a time."""
 
 
-class _Numbering(Protocol):
-    """Provisional numbers 0 … size-1 of the tokens of a text."""
+class _Numbered(ABC):
+    """The tokens of a text file by provisional numbers 0 … size-1.
 
-    @property
-    def size(self) -> int: ...
-
-    def of(self, text: str) -> Array: ...
-
-    def tokens(self, numbers: Array) -> list[str]: ...
-
-    def number(self, token: str) -> int: ...
-
-
-class _Characters:
-    """Characters are numbered by their code points."""
+    length, sha256  how many tokens there are; the checksum of the characters
+    """
 
     size = 0
+    length = 0
+    sha256 = ""
 
-    def of(self, text: str) -> Array:
-        points = np.frombuffer(text.encode("utf-32-le"), dtype="<i4")
-        self.size = max(self.size, int(points.max(initial=-1)) + 1)
-        return points
+    @abstractmethod
+    def pieces(self) -> Iterator[Array]:
+        """The numbers of the text, piece by piece."""
+
+    @abstractmethod
+    def tokens(self, numbers: Array) -> list[str]:
+        """The tokens that have these numbers."""
+
+    @abstractmethod
+    def number(self, token: str) -> int:
+        """The number of a token."""
+
+    def close(self) -> None:  # noqa: B027 (not each has something)
+        """Let go of what the passes needed."""
+
+
+class _Characters(_Numbered):
+    """Characters are numbered by their code points."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        digest = hashlib.sha256()
+        for piece in _hashed(path, digest):
+            points = _points(piece)
+            self.length += len(points)
+            self.size = max(self.size, int(points.max(initial=-1)) + 1)
+        self.sha256 = digest.hexdigest()
+
+    def pieces(self) -> Iterator[Array]:
+        return map(_points, chunks(self._path, CHUNK))
 
     def tokens(self, numbers: Array) -> list[str]:
         return [chr(int(i)) for i in numbers]
@@ -56,19 +76,31 @@ class _Characters:
         return ord(token)
 
 
-class _Words:
+def _points(text: str) -> Array:
+    return np.frombuffer(text.encode("utf-32-le"), dtype="<i4")
+
+
+class _Words(_Numbered):
     """Words are numbered as they come."""
 
-    def __init__(self) -> None:
+    def __init__(self, path: Path, folder: Path) -> None:
         self._known: dict[str, int] = {}
+        known, digest = self._known, hashlib.sha256()
+        self._file = tempfile.TemporaryFile(prefix=".words-", dir=folder)  # noqa: SIM115 (closed by ``close``)
+        try:
+            for piece in _whole_words(path, digest):
+                found = np.array([known.setdefault(word, len(known)) for word in words(piece)], dtype="<i4")
+                self.length += len(found)
+                self._file.write(found.tobytes())
+        except BaseException:
+            self.close()
+            raise
+        self.size, self.sha256 = len(known), digest.hexdigest()
 
-    @property
-    def size(self) -> int:
-        return len(self._known)
-
-    def of(self, text: str) -> Array:
-        known = self._known
-        return np.array([known.setdefault(word, len(known)) for word in words(text)], dtype="<i4")
+    def pieces(self) -> Iterator[Array]:
+        self._file.seek(0)
+        while raw := self._file.read(4 * PIECE):
+            yield np.frombuffer(raw, "<i4")
 
     def tokens(self, numbers: Array) -> list[str]:
         wanted = set(map(int, numbers))
@@ -76,6 +108,9 @@ class _Words:
 
     def number(self, token: str) -> int:
         return self._known[token]
+
+    def close(self) -> None:
+        self._file.close()
 
 
 def mapped_text(path: Path, unit: str, share: float | None, most: int, cache: Cache | None) -> Text:
@@ -94,9 +129,10 @@ def mapped_text(path: Path, unit: str, share: float | None, most: int, cache: Ca
                 return _build(path, Path(folder) / "symbols.npy", made_of)  # mapped: it outlives its name
         return _kept(cache, made_of) or _build(path, cache, made_of)
     except OSError as error:
+        room = (4 if unit == "word" else 2) * state.st_size >> 20
         raise DataError(
             f"{error.filename or cache}: the symbols of {path} cannot be kept here: {error.strerror or error};"
-            f" make room, or name another place (it takes up to {4 * state.st_size >> 20:,} MiB while it is made)"
+            f" make room, or name another place (it takes up to {room:,} MiB)"
         ) from error
 
 
@@ -126,38 +162,34 @@ def _build(path: Path, cache: Path, made_of: dict[str, Any]) -> Text:
     unit, share, most = made_of["unit"], made_of["share"], made_of["most"]
     cache.parent.mkdir(parents=True, exist_ok=True)
     _beside(cache).unlink(missing_ok=True)
-    numbers, written = (cache.with_name(f".{cache.name}.{os.getpid()}{end}.tmp") for end in (".numbers", ""))
-    numbering: _Numbering = _Words() if unit == "word" else _Characters()
+    written = cache.with_name(f".{cache.name}.{os.getpid()}.tmp")
+    numbered: _Numbered = _Words(path, cache.parent) if unit == "word" else _Characters(path)
     try:
-        digest, length = _number(path, unit, numbering, numbers)
-        cut = cut_at(length, share, unit)
-        provisional = np.memmap(numbers, "<i4", "r", shape=(length,))
-        vocabulary, symbol_of = _vocabulary(provisional[:cut], numbering, unit, most)
-        checksum = _write(written, symbol_of, provisional)
+        cut = cut_at(numbered.length, share, unit)
+        vocabulary, symbol_of = _vocabulary(numbered, cut, unit, most)
+        checksum = _write(written, symbol_of, numbered)
         os.replace(written, cache)
+    except IndexError as error:  # a number that was not there in the first pass
+        raise _changed(path) from error
     finally:
-        numbers.unlink(missing_ok=True)
+        numbered.close()
         written.unlink(missing_ok=True)
-    about = {**made_of, "symbols": length, "symbols_sha256": checksum, "cut": cut, "sha256": digest}
+    about = {**made_of, "symbols": numbered.length, "symbols_sha256": checksum, "cut": cut, "sha256": numbered.sha256}
     _describe(cache, {**about, "vocabulary": vocabulary.save()})
-    return Text(np.load(cache, mmap_mode="r", allow_pickle=False), cut, vocabulary, digest)
+    state = path.stat()
+    if (state.st_size, state.st_mtime_ns) != (made_of["size"], made_of["changed"]):
+        raise _changed(path)
+    return Text(np.load(cache, mmap_mode="r", allow_pickle=False), cut, vocabulary, numbered.sha256)
+
+
+def _changed(path: Path) -> DataError:
+    return DataError(f"{path}: expected a text that stays as it is, it changed while it was read; begin again")
 
 
 def _describe(cache: Path, about: dict[str, Any]) -> None:
     written = cache.with_name(f".{cache.name}.{os.getpid()}.json.tmp")
     written.write_text(json.dumps(about) + "\n", "utf-8")
     os.replace(written, _beside(cache))
-
-
-def _number(path: Path, unit: str, numbering: _Numbering, out: Path) -> tuple[str, int]:
-    """Write the provisional numbers of the text; the checksum of its characters, and how many tokens it has."""
-    digest, length = hashlib.sha256(), 0
-    with open(out, "wb") as file:
-        for piece in _whole_words(path, digest) if unit == "word" else _hashed(path, digest):
-            found = numbering.of(piece)
-            length += len(found)
-            file.write(found.tobytes())
-    return digest.hexdigest(), length
 
 
 def _hashed(path: Path, digest: Any) -> Iterator[str]:
@@ -181,33 +213,36 @@ def _whole_words(path: Path, digest: Any) -> Iterator[str]:
     yield "".join(waiting)
 
 
-def _vocabulary(training: Array, numbering: _Numbering, unit: str, most: int) -> tuple[Vocabulary, Array]:
-    """The vocabulary of the training part, and provisional number -> symbol."""
-    counts = np.zeros(numbering.size, dtype=np.int64)
-    for low in range(0, len(training), PIECE):
-        found, times = np.unique(training[low : low + PIECE], return_counts=True)
+def _vocabulary(numbered: _Numbered, cut: int, unit: str, most: int) -> tuple[Vocabulary, Array]:
+    """The vocabulary of the training part, the first ``cut`` tokens, and provisional number -> symbol."""
+    counts, left = np.zeros(numbered.size, dtype=np.int64), cut
+    for piece in numbered.pieces():
+        found, times = np.unique(piece[:left], return_counts=True)
         counts[found] += times
+        left -= min(len(piece), left)
+        if not left:
+            break
     seen = np.flatnonzero(counts)
-    counted = dict(zip(numbering.tokens(seen), map(int, counts[seen]), strict=True))
+    counted = dict(zip(numbered.tokens(seen), map(int, counts[seen]), strict=True))
     vocabulary = Vocabulary.of_counts(counted, unit, most)
-    symbol_of = np.zeros(numbering.size, dtype=vocabulary.dtype)
+    symbol_of = np.zeros(numbered.size, dtype=vocabulary.dtype)
     for symbol, token in enumerate(vocabulary.tokens):
         if token != UNSEEN:
-            symbol_of[numbering.number(token)] = symbol
+            symbol_of[numbered.number(token)] = symbol
     return vocabulary, symbol_of
 
 
-def _write(path: Path, symbol_of: Array, provisional: Array) -> str:
+def _write(path: Path, symbol_of: Array, numbered: _Numbered) -> str:
     """The symbols as an NPY file, and their checksum: written, not mapped, so that a full disk is an error and not a
     signal."""
     digest = hashlib.sha256()
-    header = {"descr": symbol_of.dtype.str, "fortran_order": False, "shape": provisional.shape}
+    header = {"descr": symbol_of.dtype.str, "fortran_order": False, "shape": (numbered.length,)}
     with open(path, "wb") as file:
         np.lib.format.write_array_header_1_0(file, header)
-        for low in range(0, len(provisional), PIECE):
-            piece = symbol_of[provisional[low : low + PIECE]].tobytes()
-            digest.update(piece)
-            file.write(piece)
+        for piece in numbered.pieces():
+            symbols = symbol_of[piece].tobytes()
+            digest.update(symbols)
+            file.write(symbols)
     return digest.hexdigest()
 
 

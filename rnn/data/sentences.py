@@ -175,7 +175,10 @@ def read_folder(path: str | Path) -> list[Labelled]:
     path = Path(path)
     files = sorted(path.glob("*.txt"))
     if len(files) < 2:
-        raise DataError(f"{path}: expected a file LABEL.txt for each of at least two labels, got {len(files)}")
+        raise DataError(
+            f"{path}: expected a file LABEL.txt for each of at least two labels, got {len(files)}, or one file with"
+            " train in its name and one with dev or valid; to learn one text, name its file"
+        )
     return [
         Labelled(line.strip(), file.stem)
         for file in files

@@ -58,7 +58,7 @@ class Stream:
         length = max(len(symbols) - more, 0) // batch
         if length < steps:
             raise DataError(
-                f"{len(symbols)} {unit}s are too few for a batch of {batch} and windows of {steps}:"
+                f"{len(symbols)} {unit}s to train on are too few for a batch of {batch} and windows of {steps}:"
                 f" these need at least {batch * steps + more}; give more data, or a smaller batch or window"
             )
         self.batch, self.steps = batch, steps

@@ -21,7 +21,8 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -205,6 +206,15 @@ def parts(items: Sequence[Item], share: float, what: str) -> tuple[list[Item], l
     return [item for item, c in zip(items, chosen, strict=True) if c], [
         item for item, c in zip(items, chosen, strict=True) if not c
     ]
+
+
+@contextmanager
+def named(source: str) -> Iterator[None]:
+    """Errors of data within it begin with where these come from."""
+    try:
+        yield
+    except DataError as error:
+        raise DataError(f"{source}: {error}") from error
 
 
 def digest_of(texts: Iterable[str]) -> str:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..data import Again, Array, Batch, DataError, Normalisation, Stream, one_row, read_series
 from ..data.series import Series
-from .base import Main, Task, names_of
+from .base import Main, Task, named, names_of
 from .bound import Bound
 from .measures import Totals, square_measures, square_totals
 from .networks import FORECASTER
@@ -52,7 +52,8 @@ class Forecaster(Task):
         task = cls(series.columns, target, Normalisation.of(before), settings)
         x, y = task._pair(before)
         later_x, later_y = task._pair(after)
-        task._training = Stream(x, settings.batch, settings.window, settings.reach, targets=y, unit="step")
+        with named(str(path)):
+            task._training = Stream(x, settings.batch, settings.window, settings.reach, targets=y, unit="step")
         task._validation = Again(lambda: one_row(later_x, targets=later_y))
         steps = np.diff(after[:, task._places], axis=0)
         task.about = {

@@ -27,7 +27,7 @@ from ..data import (
     text_of,
 )
 from ..data.mapped import encoded_text
-from .base import Main, Task
+from .base import Main, Task, named
 from .bound import Bound
 from .measures import Totals, log_probabilities, symbol_measures, symbol_totals
 from .networks import DOCUMENTS, LANGUAGE_MODEL, vectors
@@ -70,14 +70,15 @@ class LanguageModel(Task):
             text = text_of(python_prose(), unit, share, settings.most)
         else:
             text = read_symbols(path, unit, share, settings.most, settings.memory, cache)
-        task = cls(text.vocabulary, settings)
-        task._read(text)
         source = "pydoc_data.topics" if path is None else str(path)
+        task = cls(text.vocabulary, settings)
+        own = task._validation_text()
+        with named(source):
+            task._read(text, *own)
         task.about = {"source": source, f"{unit}s": len(text.symbols), "sha256": text.sha256, **task.about}
         return task
 
-    def _read(self, text: Text) -> None:
-        own, digest = self._validation_text()
+    def _read(self, text: Text, own: Array | None, digest: str) -> None:
         if self.separator:
             self._read_documents(text, own)
         else:

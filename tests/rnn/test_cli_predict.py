@@ -97,6 +97,7 @@ def test_a_language_model_prints_the_next_symbols(
     found = runs["language_model"].predict("to b", most=2)
     expected = "".join(f"{json.dumps(s.token)}\t{s.probability:.4f}\n" for s in found)
     assert predicted("language_model", "to b", "--most", "2") == expected
+    assert predicted("language_model", "--most", "2", "to b") == expected
     path = tmp_path / "text"
     path.write_text("to b\n")  # the line end of a file's last line is no part of the text
     assert predicted("language_model", str(path), "--most", "2") == expected

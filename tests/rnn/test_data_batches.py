@@ -48,7 +48,7 @@ def test_the_last_symbol_is_predicted_where_the_rows_fit() -> None:
 
 def test_a_text_too_short_for_a_window_says_how_long_it_must_be() -> None:
     Stream(np.arange(2049), batch=32, steps=64)
-    with pytest.raises(DataError, match=r"2048 characters are too few .* need at least 2049"):
+    with pytest.raises(DataError, match=r"2048 characters to train on are too few .* need at least 2049"):
         Stream(np.arange(2048), batch=32, steps=64)
     with pytest.raises(DataError, match="batch is a whole number of at least 1, got 0"):
         Stream(np.arange(2048), batch=0, steps=64)

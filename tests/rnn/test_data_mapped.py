@@ -6,10 +6,11 @@ import json
 import os
 import tracemalloc
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from bptt.rnn.data import DataError, Documents, Stream, document_bounds, read_symbols
+from bptt.rnn.data import DataError, Documents, Stream, document_bounds, mapped, read_symbols
 from bptt.rnn.data.mapped import mapped_text
 
 TEXT = "\ufeffIt was\r\nthe best of times,\rthe 𝛿 worst\n of times;\n\n" * 40 + "unseen ž words"
@@ -159,3 +160,30 @@ def test_bytes_are_mapped_without_a_pass(source: Path) -> None:
         read_symbols(source, "byte")
     with pytest.raises(DataError, match="nowhere: expected a text file, got: No such file"):
         read_symbols(source.parent / "nowhere", "byte")
+
+
+def test_a_large_text_that_changes_while_it_is_read_is_refused(source: Path, tmp_path: Path) -> None:
+    write = mapped._write
+
+    def changed(path: Path, *given: Any) -> str:
+        source.write_text("a" * 100)
+        return write(path, *given)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mapped, "_write", changed)
+        for unit in ("character", "word"):
+            source.write_bytes(TEXT.encode())
+            with pytest.raises(DataError, match="expected a text that stays as it is, it changed while it was read"):
+                read_symbols(source, unit, memory=1, cache=tmp_path / unit)
+
+
+@pytest.mark.parametrize("unit", ["character", "word"])
+@pytest.mark.parametrize("piece", [1, 7, 1 << 20])
+def test_a_text_is_encoded_piece_by_piece_as_in_one(
+    source: Path, unit: str, piece: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = read_symbols(source, unit, None, most=7)
+    monkeypatch.setattr(mapped, "CHUNK", piece)
+    symbols, digest = mapped.encoded_text(source, whole.vocabulary)
+    np.testing.assert_array_equal(symbols, whole.symbols)
+    assert (symbols.dtype, digest) == (whole.symbols.dtype, whole.sha256)

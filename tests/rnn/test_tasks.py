@@ -92,8 +92,8 @@ def test_settings_that_make_no_sense(tmp_path: Path, changes: dict[str, Any], me
     [
         ("tagger", conllu(1), "1 sentences cannot be split 70% to 30%"),
         ("classifier", "good\tfine\n" * 9, "expected at least two different labels, got good"),
-        ("forecaster", "1\n2\n3\n4\n", "1 steps are too few for a batch of 3 and windows of 5"),
-        ("language_model", "abcde" * 4, "14 characters are too few for a batch of 3"),
+        ("forecaster", "1\n2\n3\n4\n", "1 steps to train on are too few for a batch of 3 and windows of 5"),
+        ("language_model", "abcde" * 4, "14 characters to train on are too few for a batch of 3"),
     ],
 )
 def test_too_little_data(kind: str, content: str, message: str, tmp_path: Path) -> None:

@@ -291,7 +291,7 @@ def test_what_cannot_be_trained_is_said_before_a_folder_is_made(text: Path, tmp_
         fit(text, run=tmp_path / "run", hiden=3)
     short = tmp_path / "short.txt"
     short.write_text("far too short")
-    with pytest.raises(DataError, match="11 characters are too few for a batch of 3 and windows of 5"):
+    with pytest.raises(DataError, match="11 characters to train on are too few for a batch of 3 and windows of 5"):
         fit(short, run=tmp_path / "run", **{**TINY, "batch": 3})
     assert not (tmp_path / "run").exists()
 
