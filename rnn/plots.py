@@ -58,6 +58,8 @@ def curves(runs: Sequence[str | Path], out: str | Path) -> Path:
     kind = path.suffix.removeprefix(".").lower()
     if kind not in FORMATS:
         raise DataError(f"--out: expected a file that ends in .{', .'.join(FORMATS)}, got {str(out)!r}")
+    if not path.parent.is_dir():
+        raise DataError(f"--out: expected a file in a folder that exists, there is no {path.parent}; make it first")
     if not runs:
         raise DataError("expected the folders of one or more runs, got none")
     found = {}

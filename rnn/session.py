@@ -14,6 +14,7 @@ from .data import DataError
 from .folder import RunError
 from .report import Interrupt, Report
 from .run import Run, use_best
+from .tasks import Forecaster
 from .trainer import Step, Trainer, TrainingError
 
 if TYPE_CHECKING:
@@ -48,8 +49,6 @@ class Event:
 
 
 Callback = Callable[[Event], object]
-GIVEN = {"tagger": "SENTENCE", "classifier": "TEXT", "forecaster": "SERIES --steps 10"}
-"""What ``bptt predict`` is given, by task."""
 
 
 class Session:
@@ -232,7 +231,7 @@ class Session:
     def _sample(self) -> None:
         run, place = self.run, self.run.folder
         if run.task.name != "language_model":
-            self.report.say(f"{place} holds the run; go on with: bptt predict {place} {GIVEN[run.task.name]}")
+            self.report.say(f"{place} holds the run; go on with: bptt predict {place} {_given(run)}")
             return
         if self.trainer is None and (place / folder.SAMPLE).exists():
             return
@@ -248,6 +247,13 @@ class Session:
 def complete(run: Run, saved: Saved) -> bool:
     """Whether a run has made all its updates, or was stopped early."""
     return saved.update >= run.settings.updates or bool(saved.progress.stopped)
+
+
+def _given(run: Run) -> str:
+    """What ``bptt predict`` is given."""
+    if isinstance(run.task, Forecaster):
+        return "SERIES --steps 10" if run.task.target == run.task.columns else "SERIES"
+    return "SENTENCE" if run.task.name == "tagger" else "TEXT"
 
 
 def _in_nats(net: Circuit) -> bool:

@@ -78,7 +78,7 @@ def _numbers(path: Path, row: Row, chosen: Sequence[int], names: Sequence[str]) 
         value = number_of(cells[i])
         if value is None or not np.isfinite(value):
             others = [names[j] for j in chosen if j != i and number_of(cells[j]) is not None]
-            mend = f", or name the columns to read, e.g. --columns {others[0]}" if others else ""
+            mend = f", or name the columns to read, e.g. --columns {','.join(others)}" if others else ""
             raise DataError(
                 f"{path}, line {number}, column {names[i]}: expected a finite number, got {cells[i]!r};"
                 f" fill it in, remove the row{mend}"
