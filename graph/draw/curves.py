@@ -239,6 +239,17 @@ Box = tuple[float, float, float, float]
 """Left, bottom, right, top."""
 
 
+def hull(points: Sequence[Point]) -> Box:
+    """The box around points; a spline stays within that of its control points."""
+    xs, ys = [x for x, _ in points], [y for _, y in points]
+    return min(xs), min(ys), max(xs), max(ys)
+
+
+def overlap(a: Box, b: Box) -> bool:
+    """Whether two boxes have points in common."""
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+
+
 def box_of(vertex: Vertex) -> Box:
     """The box around a vertex."""
     (x, y), (w, h) = vertex.at, vertex.half
@@ -247,9 +258,9 @@ def box_of(vertex: Vertex) -> Box:
 
 def _near(points: Sequence[Point], boxes: Sequence[Box], margin: float) -> list[Box]:
     """The boxes that the hull of a spline meets."""
-    left, right = min(x for x, _ in points) - margin, max(x for x, _ in points) + margin
-    low, high = min(y for _, y in points) - margin, max(y for _, y in points) + margin
-    return [b for b in boxes if b[0] < right and b[2] > left and b[1] < high and b[3] > low]
+    left, low, right, high = hull(points)
+    wide = (left - margin, low - margin, right + margin, high + margin)
+    return [b for b in boxes if overlap(b, wide)]
 
 
 def hits(points: Sequence[Point], boxes: Sequence[Box], margin: float) -> int:
@@ -276,8 +287,7 @@ def extent(points: Sequence[Point]) -> float:
 def crossings(points: Sequence[Point], others: Sequence[Sequence[Point]]) -> int:
     """How many other polylines a spline crosses."""
     line = sample(points, 12)
-    left, right = min(x for x, _ in line), max(x for x, _ in line)
-    low, high = min(y for _, y in line), max(y for _, y in line)
+    left, low, right, high = hull(line)
     count = 0
     for other in others:
         near = [

@@ -20,6 +20,7 @@ _JOINTS = ("bus", "port")
 _BULGE, _SLIGHT = 20.0, 9.0  # how far a bent edge stands off, and one where many meet, in points
 _OFFSETS = (6.0, -6.0, 4.0, -4.0)
 _HIT, _LATER = 10.0, 0.3  # what a touched vertex costs in crossings, and a later candidate
+_NEAR, _MANY = 40.0, 60
 _TRIED = 2  # of edges that repeat each other, so many at each end are looked at
 
 
@@ -53,21 +54,18 @@ class _Room:
 
     def __init__(self, picture: Picture) -> None:
         self.vertices = picture.vertices
-        self.lines = [
-            (e, curves.sample(curves.points_of(e.path), 8))
-            for e in picture.edges
-            if e.kind != "order" and e.path
-        ]
+        self.boxes = [(v, curves.box_of(v)) for v in picture.vertices.values()]
+        lines = [(e, curves.sample(curves.points_of(e.path), 8)) for e in picture.edges if e.kind != "order"]
+        self.lines = [(e, line, curves.hull(line)) for e, line in lines]
 
     def around(self, edge: Edge) -> tuple[list[curves.Box], list[list[Point]]]:
-        points = curves.points_of(edge.path)
-        left, right = min(x for x, _ in points) - 40, max(x for x, _ in points) + 40
+        """The boxes near an edge, and the lines; where there are very many lines crossings are not counted."""
+        left, low, right, high = curves.hull(curves.points_of(edge.path))
+        wide = (left - _NEAR, low - _NEAR, right + _NEAR, high + _NEAR)
         ends = [self.vertices[edge.tail], self.vertices[edge.head]]
-        near = [
-            v for v in self.vertices.values() if left < v.at[0] + v.half[0] and v.at[0] - v.half[0] < right
-        ]
-        lines = [line for e, line in self.lines if e is not edge and any(left < x < right for x, _ in line)]
-        return routes.boxes(near, ends), lines
+        near = [v for v, box in self.boxes if curves.overlap(box, wide)]
+        lines = [line for e, line, hull in self.lines if e is not edge and curves.overlap(hull, wide)]
+        return routes.boxes(near, ends), lines if len(lines) <= _MANY else []
 
 
 def _route(room: _Room, pairs: list[tuple[Edge, Edge]]) -> None:

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from heapq import heappop, heappush
 from itertools import pairwise
-from math import ceil, floor
+from math import ceil, floor, sqrt
 
 from .curves import Box
 from .picture import Point
 
-CELL = 6.0
+CELL, _MOST = 6.0, 50_000  # points; cells, beyond which they are larger
 _CLEAR, _STUB = 5.0, 9.0  # points between a wire and a box; straight on from where it starts
 _BEND, _CROSSING, _BESIDE = 9.0, 4.0, 1.5  # in cells
 _EAST, _NORTH, _WEST, _SOUTH = (1, 0), (0, 1), (-1, 0), (0, -1)
@@ -31,36 +31,43 @@ class Maze:
     """A box with boxes in it that no wire may touch, and curves that are better not crossed."""
 
     def __init__(self, box: Box, boxes: Iterable[Box], curves: Iterable[Iterable[Point]]) -> None:
-        self.left, self.low = box[0], box[1]
-        self.columns = floor((box[2] - box[0]) / CELL) + 1
-        self.rows = floor((box[3] - box[1]) / CELL) + 1
+        self.left, self.low, self.right = box[0], box[1], box[2]
+        self.cell = max(CELL, sqrt((box[2] - box[0]) * (box[3] - box[1]) / _MOST))
+        self.columns = floor((box[2] - box[0]) / self.cell) + 1
+        self.rows = floor((box[3] - box[1]) / self.cell) + 1
         self.walls: set[_Place] = set()
         self.cost: dict[_Place, float] = {}
         self.taken: dict[_Place, set[bool]] = {}  # cells of wires that were found before -> is it horizontal
         for b in boxes:
             self.walls.update(self._cells(b, _CLEAR))
-            for cell in self._cells(b, _CLEAR + CELL):
+            for cell in self._cells(b, _CLEAR + self.cell):
                 self.cost[cell] = max(self.cost.get(cell, 0.0), _BESIDE)
         for curve in curves:
             for cell in {self._cell(p) for p in curve}:
                 self.cost[cell] = self.cost.get(cell, 0.0) + _CROSSING
 
     def _cell(self, point: Point) -> _Place:
-        return round((point[0] - self.left) / CELL), round((point[1] - self.low) / CELL)
+        return round((point[0] - self.left) / self.cell), round((point[1] - self.low) / self.cell)
 
     def _cells(self, box: Box, margin: float) -> Iterator[_Place]:
-        x0, y0 = ceil((box[0] - margin - self.left) / CELL), ceil((box[1] - margin - self.low) / CELL)
-        x1, y1 = floor((box[2] + margin - self.left) / CELL), floor((box[3] + margin - self.low) / CELL)
+        x0, y0 = (
+            ceil((box[0] - margin - self.left) / self.cell),
+            ceil((box[1] - margin - self.low) / self.cell),
+        )
+        x1, y1 = (
+            floor((box[2] + margin - self.left) / self.cell),
+            floor((box[3] + margin - self.low) / self.cell),
+        )
         return ((i, j) for i in range(x0, x1 + 1) for j in range(y0, y1 + 1))
 
     def to_border(self, box: Box, east: bool) -> list[Point]:
         """The corners of the cheapest wire from the middle of a side of ``box`` to the east or west border.
 
-        Empty if there is none.
+        Straight through where there is no way.
         """
         x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
         exits = {_EAST: (box[2], y), _WEST: (box[0], y), _NORTH: (x, box[3]), _SOUTH: (x, box[1])}
-        own = set(self._cells(box, _CLEAR + CELL))
+        own = set(self._cells(box, _CLEAR + self.cell))
         forward = _EAST if east else _WEST
         goal = self.columns - 1 if east else 0
         best: dict[_State, float] = {}
@@ -85,7 +92,7 @@ class Maze:
                 if total < best.get((there, step), _NEVER):
                     best[there, step], came[there, step] = total, state
                     heappush(heap, (total + abs(goal - there[0]), total, (there, step)))
-        return []
+        return [exits[forward], (self.right if east else self.left, y)]
 
     def _price(self, cell: _Place, step: _Place, own: set[_Place]) -> float:
         """What one step into a cell costs, in cells."""
@@ -121,7 +128,7 @@ class Maze:
         return _straightened(points, chain[0][1], centre)
 
     def _point(self, cell: _Place) -> Point:
-        return self.left + cell[0] * CELL, self.low + cell[1] * CELL
+        return self.left + cell[0] * self.cell, self.low + cell[1] * self.cell
 
 
 def _straightened(points: list[Point], first: _Place, centre: Point) -> list[Point]:

@@ -38,7 +38,7 @@ class Way:
 class Placed:
     """One step of an axis: its picture around its lower left corner, its wires, its ports.
 
-    entries   what comes from elsewhere -> the dot at the bottom
+    entries   what comes from elsewhere (with the moment) -> the dot at the bottom
     exits     what leaves (with the moment) -> the dot at the top
     """
 
@@ -46,7 +46,7 @@ class Placed:
     picture: Picture
     box: Box
     ways: list[Way] = field(default_factory=list)
-    entries: dict[str, str] = field(default_factory=dict)
+    entries: dict[tuple[str, tuple[bool, int] | None], str] = field(default_factory=dict)
     exits: dict[tuple[str, tuple[bool, int] | None], str] = field(default_factory=dict)
 
     @property
@@ -96,19 +96,19 @@ def stamp(name: str, reading: Reading, axis: str, t: int | str) -> str:
 def _add_ports(step: Placed, crossings: list[Crossing]) -> None:
     picture = step.picture
     for c in crossings:
-        if c.head in picture.vertices and c.tail not in picture.vertices:
-            if c.tail not in step.entries:
-                port = picture.add(Vertex(f"in|{c.tail}", "port", "", c.tail))
-                step.entries[c.tail] = port.id
+        apart = c.moment is not None or not (c.head in picture.vertices and c.tail in picture.vertices)
+        key = (c.tail, c.moment)
+        if apart and c.head in picture.vertices:
+            if key not in step.entries:
+                port = picture.add(Vertex(f"in|{len(step.entries)}|{c.tail}", "port", "", c.tail))
+                step.entries[key] = port.id
                 picture.bottom.append(port.id)
-            picture.join(step.entries[c.tail], c.head, weight="2")
-        if c.tail in picture.vertices and c.head not in picture.vertices:
-            key = (c.tail, c.moment)
-            if key not in step.exits:
-                port = picture.add(Vertex(f"out|{len(step.exits)}|{c.tail}", "port", "", c.tail))
-                step.exits[key] = port.id
-                picture.top.append(port.id)
-                picture.join(c.tail, port.id, "wire", weight="2")
+            picture.join(step.entries[key], c.head, weight="2")
+        if apart and c.tail in picture.vertices and key not in step.exits:
+            port = picture.add(Vertex(f"out|{len(step.exits)}|{c.tail}", "port", "", c.tail))
+            step.exits[key] = port.id
+            picture.top.append(port.id)
+            picture.join(c.tail, port.id, "wire", weight="2")
 
 
 def finish_ports(picture: Picture) -> None:

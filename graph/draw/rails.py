@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .stamped import Row
 
 _LEVEL, _ROOM = 13.0, 16.0
+_PORTS = ("from|", "to|")
 
 
 @dataclass
@@ -49,8 +50,10 @@ class Rails:
         once = parts.pictures.get("", Picture())
         self.below, self.above = self._split(once)
         self.offsets: dict[str, Point] = {}
-        self._place(self.below, [c.tail for c in self.crossings], top=True)
-        self._place(self.above, [c.head for c in self.crossings], top=False)
+        self.lanes = 0  # wires that go down right of all steps
+        heads, tails = [c.head for c in self.crossings], [c.tail for c in self.crossings]
+        self._place(self.below, tails, heads)
+        self._place(self.above, [], heads)
 
     # ---- what has no step ----
     def _split(self, once: Picture) -> tuple[Picture, Picture]:
@@ -83,13 +86,18 @@ class Rails:
                     picture.clusters[cluster] = (label, inside)
         return below, above
 
-    def _place(self, picture: Picture, names: list[str], top: bool) -> None:
+    def _place(self, picture: Picture, tails: list[str], heads: list[str]) -> None:
+        """Let dot place a part, with a port at the top of what leaves it, at the bottom of what comes in."""
         if not picture.vertices:
             return
-        for name in dict.fromkeys(n for n in names if n in picture.vertices):
-            port = picture.add(Vertex(f"port|{name}", "port", "", name)).id
-            (picture.top if top else picture.bottom).append(port)
-            picture.join(*((name, port, "wire") if top else (port, name, "plain")))
+        for name in dict.fromkeys(n for n in tails if n in picture.vertices):
+            port = picture.add(Vertex(f"from|{name}", "port", "", name)).id
+            picture.top.append(port)
+            picture.join(name, port, "wire")
+        for name in dict.fromkeys(n for n in heads if n in picture.vertices):
+            port = picture.add(Vertex(f"to|{name}", "port", "", name)).id
+            picture.bottom.append(port)
+            picture.join(port, name, "plain")
         add_panels(picture, place_by_dot(picture, dict(style.PLACING_OPERATIONS)))
         finish_ports(picture)
 
@@ -122,7 +130,7 @@ class Rails:
                 port = row.step.exits.get((c.tail, c.moment))
                 columns = row.port_columns(c.moment)
                 if port and columns:
-                    return row.at(port, columns[0])[0] - self.above.vertices[f"port|{c.head}"].at[0], y
+                    return row.at(port, columns[0])[0] - self.above.vertices[f"to|{c.head}"].at[0], y
         return (main.columns[0].x + main.right) / 2 - (x0 + x1) / 2, y
 
     def _room(self, number: int) -> float:
@@ -144,11 +152,11 @@ class Rails:
             for v in part.vertices.values():
                 at = (v.at[0] + dx, v.at[1] + dy)
                 look = {"style": "filled,rounded", "fillcolor": "#EFEFEF"} if v.role == "panel" else v.look
-                name = name_of[v.id] if not v.id.startswith("port|") else f"{which}|{v.id}"
+                name = f"{which}|{v.id}" if v.id.startswith(_PORTS) else name_of[v.id]
                 self.picture.add(Vertex(name, v.role, v.label, v.tooltip, at, v.size, look))
             for e in part.edges:
                 tail, head = (
-                    f"{which}|{n}" if n.startswith("port|") else name_of[n] for n in (e.tail, e.head)
+                    f"{which}|{n}" if n.startswith(_PORTS) else name_of[n] for n in (e.tail, e.head)
                 )
                 self.picture.edges.append(Edge(tail, head, e.kind, path=shifted(e, dx, dy)))
         grouped: dict[tuple[str, tuple[bool, int] | None, str], Rail] = {}
@@ -166,17 +174,21 @@ class Rails:
     def _where(self, head: str) -> str:
         if head in self.above.vertices:
             return "above"
+        if head in self.below.vertices:
+            return "below"
         return next((axis for axis, row in self.rows.items() if head in row.step.picture.vertices), "t")
 
     def _level(self, where: str) -> float:
         """The height of the lowest rail of those that go up to a row, or to what stands above all."""
         if where == "above":
             return max(row.high for row in self.rows.values()) + _ROOM
+        if where == "below":
+            return _extent(self.below)[1] + self.offsets["below"][1] - _ROOM
         row = self.rows[where]
         return row.low - self._room(self._into_bottom(row)) + _ROOM
 
     def _sources(self, c: Crossing) -> list[tuple[str, Point]]:
-        port = f"below|port|{c.tail}"
+        port = f"below|from|{c.tail}"
         if port in self.picture.vertices:
             return [(port, self.picture.vertices[port].at)]
         for row in self.rows.values():
@@ -186,12 +198,12 @@ class Rails:
         return []
 
     def _sinks(self, c: Crossing) -> list[tuple[str, Point]]:
-        port = f"above|port|{c.head}"
-        if port in self.picture.vertices:
-            return [(port, self.picture.vertices[port].at)]
+        for port in (f"above|to|{c.head}", f"below|to|{c.head}"):
+            if port in self.picture.vertices:
+                return [(port, self.picture.vertices[port].at)]
         for row in self.rows.values():
             if c.head in row.step.picture.vertices:
-                name = row.step.entries[c.tail]
+                name = row.step.entries[c.tail, c.moment]
                 return [(f"{name}|{k.number}", row.at(name, k)) for k in row.port_columns(None)]
         base, _, inside = c.head.partition("[")
         place = inside.rstrip("]").split(",")[0].strip()
@@ -205,7 +217,11 @@ class Rails:
         return [(name, (v.at[0], v.at[1] - v.half[1] - 1))]
 
     def _draw_rail(self, rail: Rail, y: float, name: str) -> None:
-        """Up from every source, along, and up to every sink; dots where wires join."""
+        """Up from every source, along, and up to every sink; dots where wires join.
+
+        What is above the rail goes down to it right of all steps.
+        """
+        rail.sources = [self._down(of, at, y) if at[1] > y else (of, at) for of, at in rail.sources]
         stops = sorted(
             [(at[0], 0, of, at) for of, at in rail.sources] + [(at[0], 1, of, at) for of, at in rail.sinks]
         )
@@ -227,6 +243,15 @@ class Rails:
                 self._wire(of, joint, [at, (x, y)])
         for (x0, west), (x1, east) in pairwise(dots):
             self._wire(west, east, [(x0, y), (x1, y)])
+
+    def _down(self, source: str, at: Point, y: float) -> tuple[str, Point]:
+        """A port at the height of a rail for a source above it, and the wire there."""
+        self.lanes += 1
+        high = max(row.high for row in self.rows.values()) + 3 * (self.lanes % 4)
+        x = max(row.right for row in self.rows.values()) + 8 + 5 * self.lanes
+        port = self.picture.add(Vertex(f"down|{self.lanes}|{source}", "port", "", source, (x, y)))
+        self._wire(source, port.id, [at, (at[0], high), (x, high), (x, y)])
+        return port.id, (x, y)
 
     def _wire(self, tail: str, head: str, corners: list[Point]) -> None:
         boundary = self.picture.vertices[head].role == "cut"

@@ -51,7 +51,7 @@ class Statics:
         own = set(self.rows[axis].names)
         memory: list[str] = []
         for r in self.reading.reads:
-            if r.reader not in own or r.source in own or r.lag:
+            if r.reader not in own or r.lag or (r.source in own and r.moment != "end"):
                 continue
             if r.source in self.names:
                 bar = Bar(r.source, labels.name(r.source), self.reading.roles[r.source])
@@ -125,11 +125,12 @@ class Statics:
         into = vertex
         if other is not None and bar.id.startswith(_MEMORY) and self._starts_read(other):
             into = self._split(picture, vertex, rows, other)
-        for source in bar.sources:
-            if other is None:
-                break
-            steps = [other.T] if bar.last else [t for t in other.numbers if t is not None]
-            self._into_bar(picture, [f"{source}|{t}" for t in steps], into, sideways=bar.last)
+        gathered = [r.source for r in self.reading.reads if r.reader == bar.id and r.moment == "step"]
+        for source in (*bar.sources, *gathered):
+            home = next((row for row in self.rows.values() if source in row.names), None)
+            if home is not None:
+                steps = [home.T] if bar.last else [t for t in home.numbers if t is not None]
+                self._into_bar(picture, [f"{source}|{t}" for t in steps], into, sideways=bar.last)
         for r in bar.readers:
             label = labels.on_edge(r.parameter) if r.parameter and not r.only else ""
             heads = [f"{r.reader}|{c.number}" for c in rows.columns if c.number is not None]

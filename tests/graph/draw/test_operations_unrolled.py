@@ -65,7 +65,7 @@ def test_the_first_step_has_its_own_equation() -> None:
 def test_a_value_without_steps_is_drawn_once_and_reaches_all_steps() -> None:
     drawing = unrolled(net("vector_to_sequence"), steps=2)
     assert sum(labels.plain(v.label) == "v" for v in drawing.picture.vertices.values()) == 1
-    assert reached(drawing, "v") >= {"in|v|1", "in|v|2", "h|0"}
+    assert reached(drawing, "v") >= {"in|0|v|1", "in|0|v|2", "h|0"}
 
 
 def test_all_steps_reach_what_sums_them() -> None:
@@ -84,9 +84,18 @@ def test_the_last_step_alone_reaches_what_reads_it() -> None:
 
 def test_attention_reads_all_steps_and_a_start_reads_the_last() -> None:
     drawing = unrolled(net("attention"), steps={"s": 2, "t": 2})
-    assert {"in|e|1", "in|e|2"} <= reached(drawing, "e|1", through_time=False)
+    assert {"w|1", "z|2"} <= reached(drawing, "e|1", through_time=False)
     assert "d|0" not in reached(drawing, "e|1", through_time=False)
     assert "d|0" in reached(drawing, "e|2", through_time=False)
+
+
+def test_steps_read_a_sum_over_all_steps_and_the_last_step_of_another_signal() -> None:
+    text = "m = mean(x[t], over=t)\na[t] = tanh(a[t-1] + x[t] + m)\nh[t] = a[t] * a[T]\nL = mean(sum(h[t]), over=t)"
+    drawing = unrolled(defined(text, x=2), steps=2)
+    for t in (1, 2):
+        assert {"m", "a|1", "a|2", "h|1"} <= reached(drawing, f"x|{t}")
+        assert f"h|{t}" in reached(drawing, "a|2", through_time=False)
+    assert "h|2" not in {e.head for e in drawing.picture.edges if e.tail == "a|1"}
 
 
 def reached(drawing: Drawing, start: str, through_time: bool = True) -> set[str]:

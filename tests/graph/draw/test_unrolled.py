@@ -68,6 +68,14 @@ def test_attention_reads_all_steps_of_the_encoder() -> None:
     assert {("memory|t", "w|1"), ("memory|t", "z|2"), ("e|2", "d|0")} <= found
 
 
+def test_steps_read_a_sum_over_all_steps_and_the_last_step_of_another_signal() -> None:
+    text = "m = mean(x[t], over=t)\na[t] = tanh(a[t-1] + x[t] + m)\nh[t] = a[t] * a[T]\nL = mean(sum(h[t]), over=t)"
+    found = edges(graph.draw_unrolled(defined(text, x=2), steps=2))
+    assert {("x|1", "m"), ("x|2", "m"), ("m", "a|1"), ("m", "a|2")} <= found
+    assert {("a|2", "a|last"), ("a|last", "h|1"), ("a|last", "h|2")} <= found
+    assert ("a|1", "a|last") not in found
+
+
 def test_a_state_read_by_itself_and_gates_has_a_tap() -> None:
     drawing = graph.draw_unrolled(net("gru"), steps=2)
     tap = "h[t-1]|2"
