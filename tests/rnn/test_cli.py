@@ -100,6 +100,7 @@ def test_score_prints_nats_bits_and_perplexity(run: Path, text: Path, capsys: Ca
         (["train", "--reach=3"], "setting reach: expected at least the window, 64 steps, got 3"),
         (["resume", "nowhere"], "nowhere: expected a run folder, there is none"),
         (["plot", "nowhere", "--out=plot.svg"], "nowhere: expected a run folder, there is none"),
+        (["plot", "nowhere", "--out=no/plot.svg"], "--out: expected a file in a folder that exists, there is no no"),
         (["plot", "nowhere", "--out=plot.gif"], "--out: expected a file that ends in .svg, .png, .pdf, got 'plot.gif'"),
         (["train", "--hidden=0"], "setting hidden: expected a whole number of at least 1, got 0"),
         (["train", "--rate=nan"], "setting rate: expected a finite number above 0, got nan"),

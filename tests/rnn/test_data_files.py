@@ -253,3 +253,10 @@ def test_normalisation_is_undone_and_kept_exactly() -> None:
 def test_what_is_no_normalisation_is_not_restored(kept: Any) -> None:
     with pytest.raises(DataError, match="a mean and a scale"):
         Normalisation.restore(kept)
+
+
+def test_a_cell_that_is_no_number_names_all_columns_that_are(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("date,up,down\n2020-01-01,1,2\n")
+    with pytest.raises(DataError, match=r"line 2, column date: .*'2020-01-01'; .*e\.g\. --columns up,down"):
+        read_series(path)
