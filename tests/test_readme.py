@@ -25,6 +25,8 @@ def test_the_examples_of_the_readme(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert run_examples(HOME / "README.md") >= 5
     printed = capsys.readouterr().out
     assert "δc[t] = δh[t] * q[t] * (1 - tanh(c[t])**2) + δcʹ[t+1]" in printed
+    assert re.search(r"^δf\[t\] = δc\[t\] \* c\[t-1\] +# from c\[t\], which reads f\[t\]$", printed, re.MULTILINE)
+    assert "vanishes: halves every" in printed
     assert {p.name for p in tmp_path.iterdir()} == {"lstm.svg", "lstm_unrolled.svg"}
 
 
