@@ -27,13 +27,14 @@ def killed_at_random(
     seed: int,
 ) -> list[int]:
     """Runs in ``parent`` that are killed so many times in all, each time while their process lives, up to ``seconds``
-    after its start. Every run is held against what is expected once it has come to its end, where the next begins.
+    after its start: longer where nothing was saved in that time, shorter where the run had ended. Every run is held
+    against what is expected once it has come to its end, where the next begins.
     The updates that the runs had saved when they were killed; -1 before there was a run."""
     chance = random.Random(seed)
     found: list[int] = []
     for number in range(10 * kills):
         place = parent / str(number)
-        code = None
+        code, before = None, -1
         while code != 0 and len(found) < kills:
             child = forked(lambda place=place: train(place))  # type: ignore[misc]
             time.sleep(chance.random() * seconds)
@@ -43,6 +44,8 @@ def killed_at_random(
             if code:
                 begun = (place / folder.CONFIGURATION).exists()
                 found.append(rnn.load(place, best=False).update if begun else -1)
+            seconds *= 0.8 if not code else 1.2 if found[-1] <= max(before, 0) else 1.0
+            before = found[-1] if found else -1
         train(place)
         assert content(place) == expected
         assert not list(place.glob(".*.tmp"))
