@@ -146,7 +146,7 @@ def read_checkpoint(path: Path) -> Saved:
         with safe_open(path, framework="np") as file:
             about = json.loads((file.metadata() or {}).get("bptt", "{}"))
             arrays: Arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise damaged(path, "a safetensors file", error) from error
     if not isinstance(about, dict) or about.get("format") != FORMAT:
         raise damaged(path, f'"format": {FORMAT} in the header', about)

@@ -15,6 +15,7 @@ import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -146,15 +147,15 @@ def _kept(cache: Path, made_of: dict[str, Any]) -> Text | None:
         about = json.loads(_beside(cache).read_text("utf-8"))
         if {name: about.get(name) for name in made_of} != made_of:
             return None
-        symbols = np.load(cache, mmap_mode="r", allow_pickle=False)
+        symbols = np.lib.format.open_memmap(cache, mode="r")  # which takes no archives and no Python objects
         vocabulary = Vocabulary.restore(about["vocabulary"])
         if symbols.shape != (about["symbols"],) or symbols.dtype != vocabulary.dtype:
             return None
         if _checksum(symbols) != about["symbols_sha256"]:
             return None
         return Text(symbols, int(about["cut"]), vocabulary, str(about["sha256"]))
-    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
-        return None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, TokenError, RecursionError):
+        return None  # none, or damaged
 
 
 def _build(path: Path, cache: Path, made_of: dict[str, Any]) -> Text:

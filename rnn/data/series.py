@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -93,7 +94,8 @@ def _read_npy(path: Path, columns: str) -> Series:
             array: Array = np.lib.format.read_array(file, allow_pickle=False)
     except OSError as error:
         raise DataError(f"{path}: expected an NPY file, got: {error.strerror or error}") from error
-    except (ValueError, MemoryError) as error:  # no NPY, cut short, or of Python objects: these would be executed
+    except (ValueError, MemoryError, TokenError, RecursionError) as error:
+        # no NPY, cut short, or of Python objects: these would be executed
         raise DataError(
             f"{path}: expected an NPY file of numbers, got: {error};"
             " write it with numpy.save from an array of float64 (arrays of Python objects are never loaded)"

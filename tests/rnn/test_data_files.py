@@ -260,3 +260,10 @@ def test_a_cell_that_is_no_number_names_all_columns_that_are(tmp_path: Path) -> 
     path.write_text("date,up,down\n2020-01-01,1,2\n")
     with pytest.raises(DataError, match=r"line 2, column date: .*'2020-01-01'; .*e\.g\. --columns up,down"):
         read_series(path)
+
+
+def test_an_npy_file_whose_header_is_cut_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "cut.npy"
+    path.write_bytes(b"\x93NUMPY\x01\x00\x10\x00{'descr': '<f8', ")
+    with pytest.raises(DataError, match="expected an NPY file of numbers"):
+        read_series(path)
