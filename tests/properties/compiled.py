@@ -13,6 +13,7 @@ from bptt.compiler.program import Output
 from bptt.graph.carry import states
 from bptt.graph.circuit import Circuit, reachable
 from bptt.graph.errors import CircuitError
+from bptt.graph.expr import Node, topological
 from bptt.rnn.cells import CELLS
 from hypothesis import strategies as st
 from properties.random_circuits import Example
@@ -57,9 +58,12 @@ def finals(
     net: Circuit, asked: Sequence[str], params: Mapping[str, Array], arguments: Mapping[str, Any]
 ) -> dict[str, Array]:
     """What each sequence hands on of what is asked: its last steps, or its initial values where it is short."""
+    needed = [n for n in asked if n in net.eqs]
+    for boundary in (n for n in asked if "[" in n and n not in net.eqs):  # fs[0]: those that read it
+        signal = boundary.partition("[")[0]
+        needed += [n for n, e in net.eqs.items() if any(_delays(m, signal) for m in topological([e]))]
     try:
-        signals = [name.partition("[")[0] for name in asked]  # of a boundary value, fs[0], its signal
-        lags = states(reachable(net, [n for n in signals if n in net.eqs]))
+        lags = states(reachable(net, needed))
     except CircuitError:
         return {}
     if not lags:
@@ -80,6 +84,10 @@ def finals(
         last = np.stack([np.stack([whole[ends[r] + j][r] for j in range(k)]) for r in range(B)], axis=1)
         found[name] = last[0] if k == 1 else last
     return found
+
+
+def _delays(node: Node, signal: str) -> bool:
+    return node.op == "delay" and node.args[0].attr == signal
 
 
 def alike(found: Any, expected: Any, what: str, rtol: float = ROUNDING, atol: float = ROUNDING) -> None:
