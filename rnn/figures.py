@@ -12,6 +12,8 @@ from .data import DataError
 
 COLOURS = ("#005A9C", "#B5482A", "#3B7A3B", "#7A4FA3", "#8A6D00", "#5B5B5B")
 FORMATS = ("svg", "png", "pdf")
+REPEATABLE = {"svg.hashsalt": "bptt", "svg.fonttype": "none", "font.family": "sans-serif"}
+"""Text as text, and the same bytes for the same figure."""
 
 
 @contextmanager
@@ -21,10 +23,8 @@ def look() -> Iterator[None]:
 
     with rc_context(
         {
-            "svg.hashsalt": "bptt",
-            "svg.fonttype": "none",
+            **REPEATABLE,
             "pdf.fonttype": 42,
-            "font.family": "sans-serif",
             "font.size": 9,
             "axes.spines.top": False,
             "axes.spines.right": False,
@@ -40,12 +40,16 @@ def write_figure(figure: Any, path: str | Path) -> Path:
     from .folder import write
 
     path = Path(path)
-    form = checked_format(path)
-    image = io.BytesIO()
-    about = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}[form]
-    figure.savefig(image, format=form, metadata=about, dpi=200)
-    write(path, image.getvalue())
+    write(path, image_of(figure, checked_format(path)))
     return path
+
+
+def image_of(figure: Any, form: str, dpi: int = 200) -> bytes:
+    """The content of a figure's file, without dates and versions."""
+    image = io.BytesIO()
+    about = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {"Software": None}}[form]
+    figure.savefig(image, format=form, metadata=about, dpi=dpi)
+    return image.getvalue()
 
 
 def checked_format(path: Path, formats: tuple[str, ...] = FORMATS) -> str:

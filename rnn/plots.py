@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -10,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from . import folder
 from .data import DataError
+from .figures import FORMATS, REPEATABLE, image_of
 from .report import BITS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-FORMATS = ("svg", "png", "pdf")
 COLOURS = ("#005A9C", "#C8102E", "#007A33", "#B8860B", "#6F2DA8", "#008B8B", "#8B4513", "#555555")
 WATCHED = ("validation_nats", "validation_accuracy", "validation_rmse")
 """The measures that can be drawn, the first that all runs have."""
@@ -131,8 +130,5 @@ def _image(figure: Figure, kind: str) -> bytes:
     """The picture; the same data give the same bytes."""
     from matplotlib import rc_context
 
-    image = io.BytesIO()
-    metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {"Software": None}}[kind]
-    with rc_context({"svg.hashsalt": "bptt", "svg.fonttype": "none", "font.family": "sans-serif"}):
-        figure.savefig(image, format=kind, metadata=metadata, dpi=160)
-    return image.getvalue()
+    with rc_context(REPEATABLE):
+        return image_of(figure, kind, dpi=160)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .data import Batch, DataError
+from .folder import SYMBOLS
 from .tasks import LanguageModel, Task
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def run_batch(run: Run, steps: int = 50, batch: int = 4) -> Batch:
     """
     _check_sizes(steps, batch)
     about = run.configuration["data"]
-    task = Task.of(about.get("path") or None, run.settings.for_task())
+    task = Task.of(about.get("path") or None, run.settings.for_task(), cache=run.folder / SYMBOLS[0])
     if task.about.get("sha256") != about.get("sha256"):
         raise DataError(
             f"{about.get('path')}: expected the data that {run.folder} was trained on, these are others; restore them, "

@@ -10,6 +10,7 @@ validation; its state is saved with the run.
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from numbers import Real
@@ -25,14 +26,20 @@ class ScheduleError(ValueError):
     """A schedule that there is not, a number that makes no sense, or a state of another schedule."""
 
 
-class Schedule:
-    """The learning rate of each update. Those that depend on its number alone keep nothing."""
+class Schedule(ABC):
+    """The learning rate of each update. Those that depend on its number alone keep nothing.
 
+    A schedule is a dataclass; its numbers are checked when it is made.
+    """
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    @abstractmethod
     def __call__(self, update: int) -> float:
         """The rate of update 0, 1, …; after the last update that a schedule knows of, its last rate."""
-        raise NotImplementedError
 
-    def observe(self, measure: float) -> None:
+    def observe(self, measure: float) -> None:  # noqa: B027 - few schedules look at it
         """A measure of validation has come in; ``Plateau`` alone looks at it."""
 
     def state(self) -> Arrays:
@@ -51,9 +58,6 @@ class Constant(Schedule):
 
     rate: float
 
-    def __post_init__(self) -> None:
-        _check(self)
-
     def __call__(self, update: int) -> float:
         return self.rate
 
@@ -65,9 +69,6 @@ class Linear(Schedule):
     rate: float
     updates: int
     end: float = 0.0
-
-    def __post_init__(self) -> None:
-        _check(self)
 
     def __call__(self, update: int) -> float:
         share = min(update / self.updates, 1.0)
@@ -82,9 +83,6 @@ class Cosine(Schedule):
     updates: int
     end: float = 0.0
 
-    def __post_init__(self) -> None:
-        _check(self)
-
     def __call__(self, update: int) -> float:
         share = min(update / self.updates, 1.0)
         return self.end + (self.rate - self.end) * 0.5 * (1.0 + math.cos(math.pi * share))
@@ -98,9 +96,6 @@ class Step(Schedule):
     every: int
     factor: float = 0.1
 
-    def __post_init__(self) -> None:
-        _check(self)
-
     def __call__(self, update: int) -> float:
         return self.rate * self.factor ** (update // self.every)
 
@@ -112,9 +107,6 @@ class Exponential(Schedule):
     rate: float
     factor: float
     every: int = 1
-
-    def __post_init__(self) -> None:
-        _check(self)
 
     def __call__(self, update: int) -> float:
         return float(self.rate * self.factor ** (update / self.every))
@@ -133,7 +125,7 @@ class Warmup(Schedule):
     def __post_init__(self) -> None:
         if not isinstance(self.schedule, Schedule):
             raise ScheduleError(f"Warmup: expected a schedule, such as Cosine(0.01, 900), got {self.schedule!r}")
-        _check(self)
+        super().__post_init__()
 
     def __call__(self, update: int) -> float:
         if update < self.updates:
@@ -169,7 +161,7 @@ class Plateau(Schedule):
     more: bool = False
 
     def __post_init__(self) -> None:
-        _check(self)
+        super().__post_init__()
         self._now, self._best, self._waited, self._cooling = self.rate, math.inf, 0, 0
         if self.more:
             self._best = -math.inf

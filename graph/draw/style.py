@@ -103,6 +103,9 @@ ROLES: Mapping[str, Look] = {
     "text": {"shape": "none", "style": "", "width": "0.30", "height": "0.25", "fontsize": str(EDGE_SIZE)},
 }
 
+#: A panel within which others stand: what an unrolled network has once a step.
+PANEL_WITHIN: Look = {"style": "filled,rounded", "fillcolor": "#EFEFEF"}
+
 KINDS: Mapping[str, Look] = {
     "plain": {},
     "wire": {"arrowhead": "none"},

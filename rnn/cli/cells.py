@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...graph.errors import LanguageError, did_you_mean
 from ..data import DataError, read_text
+from ..folder import CONFIGURATION
 from . import inspect
 from .command import command, size
 
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from ..run import Run
 
 FORMATS = ("svg", "png", "pdf", "dot")
-RUN_FILE = "run.toml"
-"""The file by which a folder is known as one of a run."""
 
 
 def add(commands: Any) -> None:
@@ -76,8 +75,8 @@ def _run(folder: Path, sizes: Sequence[str]) -> tuple[Circuit, Run]:
     """The network of a run, at its own sizes."""
     from ..run import load
 
-    if not (folder / RUN_FILE).exists():
-        raise DataError(f"{folder}: expected a run folder, with {RUN_FILE}, or a file of equations; it is neither")
+    if not (folder / CONFIGURATION).exists():
+        raise DataError(f"{folder}: expected a run folder, with {CONFIGURATION}, or a file of equations; it is neither")
     if sizes:
         raise DataError(f"--size: {folder} is a run and has its sizes; they cannot be changed")
     run = load(folder)

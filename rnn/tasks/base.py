@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 
-from ..data import Array, Batch, Batches, Cache, DataError
+from ..data import Again, Array, Batch, Batches, Buckets, Cache, DataError, Sequences
 from ..data.order import shuffled
 from .bound import Bound
 from .measures import Totals
@@ -128,6 +128,11 @@ class Task(ABC):
         if self._validation is None:
             raise DataError(f"this {self.name} has no data to validate with: it was restored from a run")
         return self._validation
+
+    def _read_in_buckets(self, before: Sequences, after: Sequences) -> None:
+        """Train on ragged sequences in buckets, shuffled; validate in order, at least 64 rows at a time."""
+        self._training = Buckets(before, self.settings.batch, self.settings.seed)
+        self._validation = Again(Buckets(after, max(self.settings.batch, 64)).in_order)
 
     # ---- the network ------------------------------------------------------------------------------
     @property

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..data import Again, Array, Batch, Buckets, DataError, Sequences, Vocabulary
+from ..data import Array, Batch, DataError, Sequences, Vocabulary
 from ..data.sentences import Labelled, read_folder, read_lines, read_table
 from ..data.vocabulary import tokens_of
 from .base import Main, Task, digest_of, names_of, parts
@@ -63,9 +63,7 @@ class Classifier(Task):
         tokens = (token for one in before for token in tokens_of(one.text, unit))
         vocabulary = Vocabulary.of(tokens, unit, settings.most, least=2 if unit == "word" else 1)
         task = cls(vocabulary, labels, settings)
-        task._training = Buckets(task._sequences(before), settings.batch, settings.seed)
-        validation = Buckets(task._sequences(after), max(settings.batch, 64))
-        task._validation = Again(validation.in_order)
+        task._read_in_buckets(task._sequences(before), task._sequences(after))
         task.about = {
             "source": str(path),
             "sentences": len(before),

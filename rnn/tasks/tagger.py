@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..data import Again, Array, Batch, Buckets, DataError, Sequences, Vocabulary, read_conllu
+from ..data import Array, Batch, DataError, Sequences, Vocabulary, read_conllu
 from ..data.conllu import Tagged
 from ..data.vocabulary import words
 from .base import Main, Task, digest_of, names_of, parts
@@ -45,9 +45,7 @@ class Tagger(Task):
             before, after = parts(sentences, settings.share, "sentence")
         vocabulary = Vocabulary.of((w for s in before for w in s.words), "word", settings.most, least=2)
         task = cls(vocabulary, tuple(sorted({tag for s in (*before, *after) for tag in s.tags})), settings)
-        task._training = Buckets(task._sequences(before), settings.batch, settings.seed)
-        validation = Buckets(task._sequences(after), max(settings.batch, 64))
-        task._validation = Again(validation.in_order)
+        task._read_in_buckets(task._sequences(before), task._sequences(after))
         task.about = {
             "source": str(path),
             "sentences": len(before),
