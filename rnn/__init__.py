@@ -12,32 +12,32 @@ __all__ = public(
     __name__,
     {
         "define": "define Cell",
-        "train": "Event fit resume",
-        "run": "load Run",
-        "settings": "Settings",
+        "runs.train": "Event fit resume",
+        "runs.run": "load Run",
+        "runs.settings": "Settings",
         "trainer": "Trainer",
         "generate": "generate",
-        "diagnose": "Diagnosis Verdict diagnose",
-        "activations": "Activations activations",
+        "analysis.diagnose": "Diagnosis Verdict diagnose",
+        "analysis.activations": "Activations activations",
     },
     others="cells",
 )
 
 if TYPE_CHECKING:
-    from .activations import Activations as Activations
-    from .activations import activations as activations
+    from .analysis.activations import Activations as Activations
+    from .analysis.activations import activations as activations
+    from .analysis.diagnose import Diagnosis as Diagnosis
+    from .analysis.diagnose import Verdict as Verdict
+    from .analysis.diagnose import diagnose as diagnose
     from .define import Cell as Cell
     from .define import define as define
-    from .diagnose import Diagnosis as Diagnosis
-    from .diagnose import Verdict as Verdict
-    from .diagnose import diagnose as diagnose
     from .generate import generate as generate
-    from .run import Run as Run
-    from .run import load as load
-    from .settings import Settings as Settings
-    from .train import Event as Event
-    from .train import fit as fit
-    from .train import resume as resume
+    from .runs.run import Run as Run
+    from .runs.run import load as load
+    from .runs.settings import Settings as Settings
+    from .runs.train import Event as Event
+    from .runs.train import fit as fit
+    from .runs.train import resume as resume
     from .trainer import Trainer as Trainer
 
     def __getattr__(name: str) -> Cell: ...

@@ -12,7 +12,7 @@ from .data import DataError
 
 COLOURS = ("#005A9C", "#B5482A", "#3B7A3B", "#7A4FA3", "#8A6D00", "#5B5B5B")
 FORMATS = ("svg", "png", "pdf")
-REPEATABLE = {"svg.hashsalt": "bptt", "svg.fonttype": "none", "font.family": "sans-serif"}
+REPEATABLE: Any = {"svg.hashsalt": "bptt", "svg.fonttype": "none", "font.family": "sans-serif"}
 """Text as text, and the same bytes for the same figure."""
 
 
@@ -37,7 +37,7 @@ def look() -> Iterator[None]:
 
 def write_figure(figure: Any, path: str | Path) -> Path:
     """Write a figure; the suffix says the format. Raises DataError for one that is none of ``FORMATS``."""
-    from .folder import write
+    from .runs.folder import write
 
     path = Path(path)
     write(path, image_of(figure, checked_format(path)))

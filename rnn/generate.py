@@ -18,7 +18,7 @@ from .tasks import LanguageModel
 from .tasks.measures import log_probabilities
 
 if TYPE_CHECKING:
-    from .run import Run
+    from .runs.run import Run
     from .tasks import Bound
 
 

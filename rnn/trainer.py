@@ -11,7 +11,7 @@ import numpy as np
 
 from .data import Batch, Batches, DataError
 from .optim import Adam, Arrays, Optimiser, clip, clip_values, global_norm
-from .schedules import Constant, Schedule
+from .optim.schedules import Constant, Schedule
 from .truncation import Truncated
 
 if TYPE_CHECKING:

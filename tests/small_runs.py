@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bptt import rnn
-from bptt.rnn import folder
+from bptt.rnn.runs import folder
 
 TINY: dict[str, Any] = {
     "vector": 3,

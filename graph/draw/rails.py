@@ -151,7 +151,7 @@ class Rails:
             name_of = {n: f"{n}|again" if n in copies else n for n in part.vertices}
             for v in part.vertices.values():
                 at = (v.at[0] + dx, v.at[1] + dy)
-                look = style.PANEL_WITHIN if v.role == "panel" else v.look
+                look = dict(style.PANEL_WITHIN) if v.role == "panel" else v.look
                 name = f"{which}|{v.id}" if v.id.startswith(_PORTS) else name_of[v.id]
                 self.picture.add(Vertex(name, v.role, v.label, v.tooltip, at, v.size, look))
             for e in part.edges:

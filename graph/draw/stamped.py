@@ -148,7 +148,7 @@ class Row:
             label, tooltip = v.label, v.tooltip
             if v.id in self.reading.roles:
                 label, tooltip = labels.name(v.id, stamp(v.id, self.reading, self.axis, t)), f"{v.id}[{t}]"
-            look = style.PANEL_WITHIN if v.role == "panel" else {}
+            look = dict(style.PANEL_WITHIN) if v.role == "panel" else {}
             self.picture.add(
                 Vertex(f"{v.id}|{t}", v.role, label, tooltip, self.at(v.id, column), v.size, look)
             )

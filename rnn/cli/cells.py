@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from ...graph.errors import LanguageError, did_you_mean
 from ..data import DataError, read_text
-from ..folder import CONFIGURATION
+from ..runs.folder import CONFIGURATION
 from . import inspect
 from .command import command, size
 
 if TYPE_CHECKING:
     from ...graph.circuit import Circuit
-    from ..run import Run
+    from ..runs.run import Run
 
 FORMATS = ("svg", "png", "pdf", "dot")
 
@@ -73,7 +73,7 @@ def network(name: str, sizes: Sequence[str]) -> tuple[Circuit, Run | None]:
 
 def _run(folder: Path, sizes: Sequence[str]) -> tuple[Circuit, Run]:
     """The network of a run, at its own sizes."""
-    from ..run import load
+    from ..runs.run import load
 
     if not (folder / CONFIGURATION).exists():
         raise DataError(f"{folder}: expected a run folder, with {CONFIGURATION}, or a file of equations; it is neither")

@@ -13,8 +13,8 @@ from .command import command
 
 if TYPE_CHECKING:
     from ...graph.circuit import Circuit
-    from ..diagnose import Diagnosis
-    from ..run import Run
+    from ..analysis.diagnose import Diagnosis
+    from ..runs.run import Run
 
 WORDS = """\
     stage         equations that are computed in one go over rows
@@ -165,8 +165,8 @@ def diagnosed(
     net: Circuit, run: Run | None, steps: int = 50, seed: int = 0, data: str | None = None
 ) -> Diagnosis:
     """The diagnosis of a run on its validation data or on a text; of a circuit at initial weights on random inputs."""
-    from ..diagnose import diagnose
-    from ..samples import random_inputs, run_batch, text_batch
+    from ..analysis.diagnose import diagnose
+    from ..analysis.samples import random_inputs, run_batch, text_batch
 
     if run is None:
         if data:
@@ -186,7 +186,7 @@ def diagnosed(
 
 def painted(net: Circuit, run: Run | None, steps: int) -> dict[str, Any]:
     """What ``draw_unrolled`` paints for ``bptt draw --norms``: exactly ``steps`` steps."""
-    from ..diagnosis import painted
+    from ..analysis.diagnosis import painted
 
     found = diagnosed(net, run, steps)
     longest = max(found.steps.values())
@@ -217,9 +217,9 @@ def add_activations(commands: Any) -> None:
 
 def activations(given: argparse.Namespace) -> None:
     """bptt activations"""
-    from ..activations import activations as read
+    from ..analysis.activations import activations as read
     from ..figures import checked_format
-    from ..run import load
+    from ..runs.run import load
 
     checked_format(Path(given.out))
     if given.units < 0:

@@ -8,7 +8,7 @@ from dataclasses import Field, fields
 from typing import Any
 
 from ..data import read_text
-from ..settings import Settings
+from ..runs.settings import Settings
 from . import predict
 from .command import command, size
 
@@ -90,7 +90,7 @@ def given_settings(given: argparse.Namespace) -> dict[str, Any]:
 
 def train(given: argparse.Namespace) -> None:
     """bptt train"""
-    from ..train import configured, fit
+    from ..runs.train import configured, fit
 
     kept: Mapping[str, Any] = {"data": None, "cell": None, "sizes": {}, "settings": {}}
     sizes = dict(map(size, given.size))
@@ -128,7 +128,7 @@ def _add_resume(commands: Any) -> None:
 
 def resume(given: argparse.Namespace) -> None:
     """bptt resume"""
-    from .. import train
+    from ..runs import train
 
     train.resume(given.run, given.updates, quiet=given.quiet, as_json=given.json)
 
@@ -143,7 +143,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
 
 def load_run(given: argparse.Namespace) -> Any:
     """The run that ``_add_run`` asks for."""
-    from ..run import load
+    from ..runs.run import load
 
     return load(given.run, best=True if given.best else False if given.last else None)
 
@@ -185,6 +185,6 @@ def score(given: argparse.Namespace) -> None:
 
 def plot(given: argparse.Namespace) -> None:
     """bptt plot"""
-    from ..plots import curves
+    from ..runs.plots import curves
 
     print(curves(given.runs, given.out))

@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bptt.rnn import schedules
-from bptt.rnn.optim import SGD, Adam, AdamW, Optimiser, RMSProp, clip, clip_values
-from bptt.rnn.schedules import Schedule
+from bptt.rnn.optim import SGD, Adam, AdamW, Optimiser, RMSProp, clip, clip_values, schedules
+from bptt.rnn.optim.schedules import Schedule
 
 torch = pytest.importorskip("torch")
 

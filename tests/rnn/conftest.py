@@ -14,8 +14,8 @@ from small_runs import begin, content
 def plain() -> Iterator[None]:
     """Runs without pictures."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("bptt.rnn.session._pictures", lambda *_: None)
-        patch.setattr("bptt.rnn.plots.loss_plot", lambda _: None)
+        patch.setattr("bptt.rnn.runs.session._pictures", lambda *_: None)
+        patch.setattr("bptt.rnn.runs.plots.loss_plot", lambda _: None)
         yield
 
 

@@ -11,8 +11,8 @@ import pytest
 from bptt import graph, rnn
 from bptt.rnn.data import DataError, Vocabulary
 from bptt.rnn.generate import Score, draw
-from bptt.rnn.run import Run
-from bptt.rnn.settings import Settings
+from bptt.rnn.runs.run import Run
+from bptt.rnn.runs.settings import Settings
 from bptt.rnn.tasks import LanguageModel, TaskSettings
 
 SETTINGS = Settings(vector=3, hidden=4, target="interpret")

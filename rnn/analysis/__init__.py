@@ -1,0 +1,1 @@
+"""What a network does: how far its gradient reaches, and what its units show."""

@@ -1,0 +1,195 @@
+"""Optimisers: they change a dict of weights, in place, by a dict of gradients of the same names.
+
+Each step is torch.optim's of the same name. Everything an optimiser keeps is arrays by name, so that a run can be
+saved and go on with the same bits. The arithmetic is NumPy's, elementwise, in the weights' dtype; names are taken
+in the order of the weights.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from .base import Array, Arrays, Optimiser, OptimiserError, Undecayed, above_zero, is_vector, share
+
+
+class SGD(Optimiser):
+    """Gradient descent, with momentum: v ← momentum · v + (1 − dampening) · g; w ← w − rate · v (Polyak 1964).
+
+    v starts as the first gradient. nesterov: w ← w − rate · (g + momentum · v), the gradient as if it were taken a
+    step ahead (Nesterov 1983, in the form of Sutskever et al. 2013).
+    """
+
+    def __init__(
+        self,
+        rate: float = 0.1,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        dampening: float = 0.0,
+        *,
+        decay: float = 0.0,
+        undecayed: Undecayed = is_vector,
+        fixed: Collection[str] = (),
+    ) -> None:
+        super().__init__(rate, decay=decay, undecayed=undecayed, fixed=fixed)
+        self.momentum, self.dampening = share("momentum", momentum), share("dampening", dampening)
+        self.nesterov = nesterov
+        if nesterov and not (momentum > 0 and dampening == 0):
+            raise OptimiserError(
+                f"nesterov needs a momentum above 0 and no dampening, got momentum={momentum}, dampening={dampening}"
+            )
+        self.slots = ("v",) if momentum else ()
+
+    def rule(self, weight: Array, gradient: Array, kept: Arrays, rate: float) -> None:
+        if not self.momentum:
+            weight -= rate * gradient
+            return
+        v = kept["v"]
+        v *= self.momentum
+        v += gradient if self.updates == 1 else (1.0 - self.dampening) * gradient
+        weight -= rate * (gradient + self.momentum * v if self.nesterov else v)
+
+
+class RMSProp(Optimiser):
+    """Steps divided by the root of the mean square of the gradient (Tieleman and Hinton 2012, lecture 6.5).
+
+    v ← α v + (1 − α) g²;  w ← w − rate · g / (√v + ε). centered: the mean gradient's square is taken off v (Graves
+    2013, equations 38 to 45). momentum: b ← momentum · b + g / (√v + ε);  w ← w − rate · b.
+    """
+
+    def __init__(
+        self,
+        rate: float = 1e-2,
+        alpha: float = 0.99,
+        eps: float = 1e-8,
+        momentum: float = 0.0,
+        centered: bool = False,
+        *,
+        decay: float = 0.0,
+        undecayed: Undecayed = is_vector,
+        fixed: Collection[str] = (),
+    ) -> None:
+        super().__init__(rate, decay=decay, undecayed=undecayed, fixed=fixed)
+        self.alpha, self.momentum = share("alpha", alpha), share("momentum", momentum)
+        self.eps, self.centered = above_zero("eps", eps), centered
+        self.slots = ("v", *(("m",) if centered else ()), *(("b",) if momentum else ()))
+
+    def rule(self, weight: Array, gradient: Array, kept: Arrays, rate: float) -> None:
+        v = kept["v"]
+        v *= self.alpha
+        v += (1.0 - self.alpha) * (gradient * gradient)
+        if self.centered:
+            m = kept["m"]
+            m += (1.0 - self.alpha) * (gradient - m)
+            # what rounding leaves below 0 is 0
+            root = np.sqrt(np.maximum(v - m * m, 0.0))
+        else:
+            root = np.sqrt(v)
+        root += self.eps
+        if not self.momentum:
+            weight -= rate * (gradient / root)
+            return
+        b = kept["b"]
+        b *= self.momentum
+        b += gradient / root
+        weight -= rate * b
+
+
+class Adam(Optimiser):
+    """Adam (Kingma and Ba 2015, algorithm 1): steps of bounded size along the mean gradient.
+
+    m ← β₁ m + (1 − β₁) g;  v ← β₂ v + (1 − β₂) g²;  both divided by 1 − βⁿ after n updates, since they
+    start at zero;  w ← w − rate · m̂ / (√v̂ + ε).
+    """
+
+    slots = ("m", "v")
+
+    def __init__(
+        self,
+        rate: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        *,
+        decay: float = 0.0,
+        undecayed: Undecayed = is_vector,
+        fixed: Collection[str] = (),
+    ) -> None:
+        super().__init__(rate, decay=decay, undecayed=undecayed, fixed=fixed)
+        if not isinstance(betas, Sequence) or isinstance(betas, str) or len(betas) != 2:
+            raise OptimiserError(f"betas are two numbers in [0, 1), got {betas!r}")
+        first, second = betas
+        self.betas = share("betas", first), share("betas", second)
+        self.eps = above_zero("eps", eps)
+
+    def rule(self, weight: Array, gradient: Array, kept: Arrays, rate: float) -> None:
+        m, v = kept["m"], kept["v"]
+        first, second = self.betas
+        m *= first
+        m += (1.0 - first) * gradient
+        v *= second
+        v += (1.0 - second) * (gradient * gradient)
+        root = np.sqrt(v)
+        root /= math.sqrt(1.0 - second**self.updates)
+        root += self.eps
+        weight -= (rate / (1.0 - first**self.updates)) * (m / root)
+
+
+class AdamW(Adam):
+    """Adam with decoupled weight decay: w ← (1 − rate · decay) · w before each step (Loshchilov and Hutter 2019)."""
+
+    decoupled = True
+
+    def __init__(
+        self,
+        rate: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        *,
+        decay: float = 1e-2,
+        undecayed: Undecayed = is_vector,
+        fixed: Collection[str] = (),
+    ) -> None:
+        super().__init__(rate, betas, eps, decay=decay, undecayed=undecayed, fixed=fixed)
+
+
+# ---- by name -------------------------------------------------------------------------------------
+OPTIMISERS: dict[str, Callable[..., Optimiser]] = {
+    "sgd": SGD,
+    "momentum": partial(SGD, momentum=0.9),
+    "nesterov": partial(SGD, momentum=0.9, nesterov=True),
+    "rmsprop": RMSProp,
+    "adam": Adam,
+    "adamw": AdamW,
+}
+"""What ``make`` knows by name; "momentum" and "nesterov" are SGD with a momentum of 0.9, unless another is given."""
+
+
+def numbers_of(name: str) -> tuple[str, ...]:
+    """The numbers that an optimiser takes by name, such as "rate" and "betas". Raises OptimiserError as ``make``."""
+    known = inspect.signature(_known(name)).parameters
+    return tuple(n for n in known if n not in ("undecayed", "fixed"))
+
+
+def make(name: str, **numbers: Any) -> Optimiser:
+    """An optimiser by its name, for settings and the command line: ``make("adamw", rate=3e-3, decay=0.1)``.
+
+    Raises OptimiserError for a name that there is not, for a number that this optimiser does not take, both with what
+    there is, and for a number that makes no sense.
+    """
+    kind, known = _known(name), numbers_of(name)
+    for number in numbers:
+        if number not in (*known, "undecayed", "fixed"):
+            raise OptimiserError(f"the optimiser {name} has no {number}; it has {', '.join(known)}")
+    return kind(**numbers)
+
+
+def _known(name: str) -> Callable[..., Optimiser]:
+    found = OPTIMISERS.get(name.lower()) if isinstance(name, str) else None
+    if found is None:
+        raise OptimiserError(f"there is no optimiser {name!r}; there are {', '.join(OPTIMISERS)}")
+    return found

@@ -1,0 +1,168 @@
+"""Runs: a trained network, loaded from its folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .checkpoint import Saved, fit_shapes, load_weights, read_checkpoint
+from ..data import DataError
+from .folder import (
+    BEST,
+    CONFIGURATION,
+    EQUATIONS,
+    TASK,
+    WEIGHTS,
+    RunError,
+    damaged,
+    read_configuration,
+    read_json,
+    read_text,
+)
+from .network import restored, sized
+from ..optim import Arrays
+from .settings import Settings
+from ..tasks import Task
+
+if TYPE_CHECKING:
+    from ...compiler.program import Program
+    from ...graph.circuit import Circuit
+    from ..generate import Score
+    from ..tasks import Bound
+
+
+@dataclass(eq=False, repr=False)
+class Run:
+    """A trained network: what ``rnn.load``, ``rnn.fit`` and ``rnn.resume`` give.
+
+    folder         where it is kept
+    configuration  run.toml as a table; settings: those of it
+    task           what it learnt, with vocabularies, labels, normalisation
+    net            the network
+    weights        name -> array, after ``update`` updates
+    best           whether these are the weights that were best in validation, not the last ones
+    """
+
+    folder: Path
+    configuration: dict[str, Any]
+    settings: Settings
+    task: Task
+    net: Circuit
+    weights: Arrays
+    update: int
+    best: bool = False
+    stopped: str = field(default="")
+
+    def __repr__(self) -> str:
+        which = "best, of" if self.best else "after"
+        size = sum(w.size for w in self.weights.values())
+        return (
+            f"<run {self.folder}: {self.task.name}, {self.net.name} of {size:,} weights, {which}"
+            f" update {self.update} of {self.settings.updates}>"
+        )
+
+    def generate(
+        self,
+        length: int = 500,
+        *,
+        temperature: float = 1.0,
+        top_k: int = 0,
+        seed: int = 0,
+        prompt: str = "",
+    ) -> str:
+        """``prompt`` and ``length`` symbols more: see ``generate.generate``."""
+        from ..generate import generate
+
+        return generate(self, length, temperature=temperature, top_k=top_k, seed=seed, prompt=prompt)
+
+    def score(self, text: str) -> Score:
+        """How probable a language model finds a text, in nats: see ``generate.score``."""
+        from ..generate import score
+
+        return score(self, text)
+
+    def predict(self, given: Any, **options: Any) -> Any:
+        """What the network makes of something new: tags of words, the label of a sentence, the next values.
+
+        The task says what it takes and gives: see ``predict`` of run.task.
+        """
+        return self.bound.predict(self.program, self.weights, given, **options)
+
+    @cached_property
+    def bound(self) -> Bound:
+        """The task as this network reads it."""
+        return self.task.bind(self.net, dtype=self.settings.dtype)
+
+    @cached_property
+    def program(self) -> Program:
+        """The inference program, compiled when it is first used: it returns ``bound.returns``."""
+        from ... import compiler
+
+        return compiler.compile(
+            self.bound.net,
+            loss=None,
+            returns=self.bound.returns,
+            target=self.settings.target,
+            dtype=self.settings.dtype,
+            training=False,
+        )
+
+
+def load(run: str | Path, best: bool | None = None) -> Run:
+    """Read a run folder. Nothing in it is executed.
+
+    best  the weights that were best in validation (True), or the last ones (False); None: the best where the run was
+          trained with ``patience``, which makes them its result, else the last
+
+    Raises RunError where the folder is none of a run, or a file in it is missing, damaged, or of another version of
+    bptt; the message names the file, what was expected, what came, and what helps.
+    """
+    found, saved = read_run(run)
+    if best is None:
+        best = found.settings.patience > 0 and saved.progress.best > 0
+    if best:
+        use_best(found, saved)
+    return found
+
+
+def read_run(run: str | Path) -> tuple[Run, Saved]:
+    """A run with its last weights, and its checkpoint. Raises RunError as ``load`` does."""
+    folder = Path(run)
+    configuration = read_configuration(folder)
+    try:
+        settings = Settings.of(configuration["settings"])
+    except (DataError, TypeError) as error:
+        raise damaged(folder / CONFIGURATION, "settings that make sense", error) from error
+    try:
+        task = Task.restore(read_json(folder, TASK, configuration), settings.for_task())
+    except DataError as error:
+        raise damaged(folder / TASK, "a task", error) from error
+    cell = restored(folder / CONFIGURATION, configuration, read_text(folder, EQUATIONS, configuration))
+    net = sized(folder, configuration, cell)
+    saved = load_weights(folder)
+    weights = fit_shapes(folder / WEIGHTS, saved.weights, net.params, settings.dtype)
+    made = Run(folder, configuration, settings, task, net, weights, saved.update, stopped=saved.progress.stopped)
+    try:
+        _ = made.bound
+    except DataError as error:
+        raise damaged(folder / CONFIGURATION, f"a network that fits {TASK}", error) from error
+    return made, saved
+
+
+def use_best(run: Run, saved: Saved) -> None:
+    """Give the run the weights of its best validation. Raises RunError where there was none."""
+    if not saved.progress.best:
+        raise RunError(
+            f"{run.folder}: expected the weights of a best validation, there was none yet;"
+            f" it comes every {run.settings.validate} updates"
+        )
+    if saved.progress.best == saved.update:  # best.safetensors is written after weights.safetensors
+        weights, update = run.weights, saved.update
+    else:
+        path = run.folder / BEST
+        best = read_checkpoint(path)
+        weights = fit_shapes(path, best.weights, run.net.params, run.settings.dtype)
+        update = best.update
+    run.weights, run.update, run.best = weights, update, True

@@ -1,0 +1,246 @@
+"""Whole training runs: ``fit`` begins one, ``resume`` goes on with one that was interrupted.
+
+A run is a pure function of its data, its network and its settings. What it depends on while it goes on is in its
+checkpoint, so that a run that was killed at any moment and resumed ends with the same bytes of weights and metrics.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from . import checkpoint, folder
+from .checkpoint import Saved
+from ..data import DataError
+from .lock import LOCK, Lock
+from .network import Network, Sizes, described, equations_of, find_network, restored
+from ..optim import Arrays
+from .run import Run, read_run
+from .session import Callback, Event, Session, complete
+from .settings import Settings
+from ..tasks import Task
+
+if TYPE_CHECKING:
+    from ...graph.circuit import Circuit
+    from ..define import Cell
+    from ..tasks import Bound
+
+__all__ = ["Event", "fit", "resume"]
+
+
+def fit(
+    data: str | Path | None = None,
+    *,
+    cell: str | Path | Cell | None = None,
+    sizes: Mapping[str, int | tuple[int, ...]] | None = None,
+    run: str | Path | None = None,
+    settings: Settings | None = None,
+    callbacks: Iterable[Callback] = (),
+    quiet: bool = False,
+    as_json: bool = False,
+    **changes: Any,
+) -> Run:
+    """Train a network on data and keep it in a run folder.
+
+    data       a file or folder; what is learnt from it is seen by its content, unless the setting ``task`` says it;
+               without it, the prose that CPython carries
+    cell       a name that ``bptt cells`` lists, a file of equations, or a cell, with inputs x and y and a loss L;
+               without it, the task's own network
+    sizes      of the cell, by name, where data and settings do not give them
+    run        a new or empty folder; without it, runs/NAME-1 or the next free number
+    settings   see ``Settings``; single ones may be given by name as ``changes``
+    callbacks  functions that are called with an ``Event`` after each update
+    quiet      print nothing; as_json: print one JSON object a line on standard output
+
+    Ctrl-C finishes the update, saves, and returns the run so far; a second one stops at once. With ``patience`` the
+    weights of the best validation are the result, also of a run that is not stopped early; else the last ones.
+
+    Raises DataError (data, settings, network), LanguageError (equations), RunError (folder), TrainingError (loss or
+    gradient not finite; the folder then keeps the last good weights).
+    """
+    chosen = Settings.of({**asdict(settings or Settings()), **changes})
+    if data is not None and not isinstance(data, (str, Path)):
+        raise TypeError(
+            f"data: expected the path of a file or folder, got {type(data).__name__}; arrays are for rnn.Trainer"
+        )
+    path = "" if data is None else os.path.abspath(data)
+    if chosen.validation:
+        chosen = replace(chosen, validation=os.path.abspath(chosen.validation))
+    with _Beginning(run, "python" if data is None else Path(path).stem, quiet or as_json) as beginning:
+        task = Task.of(path or None, chosen.for_task(), cache=beginning.symbols)
+        network = find_network(cell, task)
+        net, bound_sizes = network.bound(task, sizes or {})
+        bound = _checked(task, net, chosen)
+        weights = net.init(seed=chosen.seed, dtype=chosen.dtype)
+        place = beginning.claimed[0]
+        configuration = _begin(place, task, network, bound_sizes, chosen, path, weights)
+        made = Run(place, configuration, chosen, task, net, weights, 0)
+        made.__dict__["bound"] = bound
+        session = Session(made, Saved(0, weights), list(callbacks), quiet, as_json)
+        count = sum(w.size for w in weights.values())
+        shown = ", ".join(f"{name}={size}" for name, size in bound_sizes.items())
+        session.report.say(f"{_summary(task)}\n{net.name}({shown}): {count:,} weights; run {place}")
+        return session.go()
+
+
+def resume(
+    run: str | Path,
+    updates: int | None = None,
+    *,
+    callbacks: Iterable[Callback] = (),
+    quiet: bool = False,
+    as_json: bool = False,
+) -> Run:
+    """Go on with a run from its last save, to the same bytes as if it had never been interrupted.
+
+    updates  another number of updates than the run was begun with; it also changes what of the learning rate's
+             schedule is still to come. A run that has ended, or was stopped early, goes on only if it is given.
+
+    Raises RunError (folder), DataError where the data are not those that the run began with, TrainingError.
+    """
+    place = Path(run)
+    folder.read_configuration(place)
+    with folder.locked(place):
+        folder.tidy(place)
+        found, saved = read_run(place)
+        if updates is not None:
+            found.settings = _more_updates(found, saved, updates)
+            saved.progress.stopped, saved.progress.waited = "", 0
+        if not complete(found, saved):
+            found.task = _same_data(found)
+            found.__dict__.pop("bound", None)
+        if updates is not None:
+            found.configuration["settings"] = found.settings.table()
+            folder.configure(place, found.configuration)
+        return Session(found, saved, list(callbacks), quiet, as_json).go()
+
+
+# ---- beginning -----------------------------------------------------------------------------------
+class _Beginning:
+    """The folder of a new run: claimed when something is to be written into it, which symbols of a large text are
+    before it is known whether they can be trained on; where they cannot, it is given back as it was."""
+
+    def __init__(self, run: str | Path | None, stem: str, quiet: bool) -> None:
+        self._run, self._stem, self._quiet = run, stem, quiet
+        self._new = run is None or not Path(run).exists()
+
+    @cached_property
+    def claimed(self) -> tuple[Path, Lock]:
+        """The folder and its lock, see ``folder.claim``."""
+        return folder.claim(self._run, self._stem)
+
+    def symbols(self) -> Path:
+        """Where the symbols of a text larger than memory are kept."""
+        path = self.claimed[0] / folder.SYMBOLS[0]
+        if not self._quiet:
+            print(f"reading a text larger than --memory; its symbols go into {path}", file=sys.stderr, flush=True)
+        return path
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if "claimed" not in self.__dict__:
+            return
+        place, lock = self.claimed
+        if kind is not None and not any((place / name).exists() for name in (*folder.FIRST, folder.CONFIGURATION)):
+            with suppress(OSError):
+                for name in (*folder.SYMBOLS, LOCK):
+                    (place / name).unlink(missing_ok=True)
+                if self._new:
+                    place.rmdir()
+        lock.release()
+
+
+def _checked(task: Task, net: Circuit, settings: Settings) -> Bound:
+    """The task as the network reads it. What cannot be trained is said before a folder is made."""
+    bound = task.bind(net, dtype=settings.dtype)
+    if task.carried:
+        _ = bound.lags  # raises CircuitError for a network that cannot be cut into windows
+    settings.make_optimiser(net)
+    return bound
+
+
+def _begin(
+    place: Path, task: Task, network: Network, sizes: Sizes, settings: Settings, path: str, weights: Arrays
+) -> dict[str, Any]:
+    """Write what does not change, and the first checkpoint; run.toml last, which makes the folder a run."""
+    equations = equations_of(network)
+    kept = json.dumps(task.save(), ensure_ascii=False, indent=1) + "\n"
+    described_network = described(network)
+    configuration = {
+        "network": described_network["network"],
+        "sizes": dict(sizes),
+        "init": described_network["init"],
+        "settings": settings.table(),
+        "data": {"path": path, **task.about},
+        "checksums": {folder.EQUATIONS: folder.checksum(equations), folder.TASK: folder.checksum(kept)},
+        "versions": folder.versions(),
+    }
+    folder.write(place / folder.EQUATIONS, equations)
+    folder.write(place / folder.TASK, kept)
+    checkpoint.save(place, Saved(0, weights))
+    folder.configure(place, configuration)
+    return configuration
+
+
+def configured(path: str | Path) -> dict[str, Any]:
+    """The arguments of ``fit`` that run.toml holds: data, cell, sizes, settings.
+
+    Raises RunError where it is damaged or of another version, or its network cannot be made again from a file.
+    """
+    file = Path(path)
+    if file.is_dir():
+        file = file / folder.CONFIGURATION
+    found = folder.read_configuration_file(file)
+    cell: Any = found["network"].get("cell", "")
+    from ..cells import CELLS
+
+    if cell and cell not in CELLS:
+        text = folder.read_text(file.parent, folder.EQUATIONS, found)
+        cell = restored(file, found, text, again=True)
+    return {
+        "data": found["data"].get("path") or None,
+        "cell": cell or None,
+        "sizes": {name: tuple(n) if isinstance(n, list) else n for name, n in found["sizes"].items()},
+        "settings": found["settings"],
+    }
+
+
+def _summary(task: Task) -> str:
+    """The data in a line: "pydoc_data.topics: language model, 512,345 characters"."""
+    counts = [f"{n:,} {name.replace('_', ' ')}" for name, n in task.about.items() if isinstance(n, int)]
+    return f"{task.about.get('source')}: {', '.join([task.name.replace('_', ' '), *counts])}"
+
+
+# ---- going on ------------------------------------------------------------------------------------
+def _more_updates(run: Run, saved: Saved, updates: int) -> Settings:
+    settings = Settings.of({**run.settings.table(), "updates": updates})
+    if updates < saved.update:
+        raise DataError(
+            f"updates: {run.folder} has made {saved.update} updates, it cannot go on to {updates};"
+            f" give at least {saved.update + 1}"
+        )
+    return settings
+
+
+def _same_data(run: Run) -> Task:
+    """The task with the data that the run began with. Raises DataError where they have changed."""
+    about = run.configuration["data"]
+    task = Task.of(about.get("path") or None, run.settings.for_task(), cache=run.folder / folder.SYMBOLS[0])
+    own = task.about.get("sha256") == about.get("sha256")
+    name, source = ("validation_sha256", run.settings.validation) if own else ("sha256", about.get("source"))
+    expected, got = str(about.get(name)), str(task.about.get(name))
+    if expected != got or task.save() != run.task.save():
+        raise DataError(
+            f"{source}: expected the data that {run.folder} began with (sha256 {expected[:12]}…), got others"
+            f" ({got[:12]}…); restore them, or begin a new run"
+        )
+    return task

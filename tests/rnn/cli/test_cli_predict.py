@@ -1,0 +1,136 @@
+"""``bptt predict``: runs of each task, given a text, a file or standard input."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bptt import rnn
+from bptt.rnn.cli import main
+from small_tasks import FILES, conllu
+
+Captured = pytest.CaptureFixture[str]
+Predicted = Callable[..., str]
+TINY: dict[str, Any] = {
+    "vector": 3, "hidden": 4, "batch": 2, "window": 5, "updates": 2, "sample": 2, "share": 0.7, "target": "interpret",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, rnn.Run]:
+    """A run of each task."""
+    parent = tmp_path_factory.mktemp("runs")
+    made = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("bptt.rnn.runs.session._pictures", lambda *_: None)
+        patch.setattr("bptt.rnn.runs.plots.loss_plot", lambda _: None)
+        for task, (name, content) in FILES.items():
+            (parent / name).write_text(content)
+            made[task] = rnn.fit(parent / name, run=parent / task, quiet=True, **TINY)
+    return made
+
+
+@pytest.fixture
+def predicted(runs: dict[str, rnn.Run], capsys: Captured) -> Predicted:
+    """What ``bptt predict`` prints."""
+
+    def of(task: str, *arguments: str) -> str:
+        assert main(["predict", str(runs[task].folder), *arguments]) == 0
+        return capsys.readouterr().out
+
+    return of
+
+
+def test_a_tagger_prints_words_and_tags(
+    runs: dict[str, rnn.Run], predicted: Predicted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = "\n".join(f"{word}\t{tag}" for word, tag in runs["tagger"].predict("the dog barks")) + "\n"
+    assert predicted("tagger", "the dog barks") == expected
+    path = tmp_path / "sentences.txt"
+    path.write_text("the dog barks\n\nthe dog barks\n")
+    assert predicted("tagger", str(path)) == expected + "\n" + expected
+    monkeypatch.setattr("bptt.rnn.cli.predict.STDIN", path)
+    assert predicted("tagger") == predicted("tagger", "-") == expected + "\n" + expected
+    treebank = tmp_path / "a.conllu"
+    treebank.write_text(conllu(3))
+    blocks = predicted("tagger", str(treebank)).split("\n\n")
+    assert [[line.split("\t")[0] for line in block.split("\n") if line] for block in blocks] == [
+        ["the"], ["the", "dog"], ["the", "dog", "barks"],
+    ]  # fmt: skip
+    record = json.loads(predicted("tagger", "the dog barks", "--json"))
+    assert list(zip(record["words"], record["tags"], strict=True)) == runs["tagger"].predict("the dog barks")
+
+
+def test_a_classifier_prints_a_label_and_probabilities(runs: dict[str, rnn.Run], predicted: Predicted) -> None:
+    found = runs["classifier"].predict("the film")
+    odds = sorted(found.probabilities.items(), key=lambda one: -one[1])
+    shown = [f"{label} {p:.4f}" for label, p in odds]
+    assert predicted("classifier", "the film") == f"{found.label}\t{', '.join(shown)}\n"
+    assert predicted("classifier", "the film", "--most", "1") == f"{found.label}\t{shown[0]}\n"
+    record = json.loads(predicted("classifier", "the film", "--json"))
+    assert record == {"label": found.label, "probabilities": found.probabilities}
+
+
+def test_a_forecaster_prints_the_next_values_as_csv(
+    runs: dict[str, rnn.Run], predicted: Predicted, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("up,down\n5,0\n6,-1\n5.5,-2\n")
+    values = runs["forecaster"].predict([[5, 0], [6, -1], [5.5, -2]], steps=3)
+    rows = predicted("forecaster", str(path), "--steps", "3").splitlines()
+    assert rows[0] == "up,down"
+    assert [[float(cell) for cell in row.split(",")] for row in rows[1:]] == [
+        pytest.approx(row, rel=1e-6) for row in values.tolist()
+    ]
+    assert len(predicted("forecaster", str(path)).splitlines()) == 2
+    last = json.loads(predicted("forecaster", str(path), "--steps", "3", "--json").splitlines()[-1])
+    assert last == {"step": 3, "values": dict(zip(("up", "down"), values[2].tolist(), strict=True))}
+
+
+def test_a_language_model_prints_the_next_symbols(
+    runs: dict[str, rnn.Run], predicted: Predicted, tmp_path: Path, capsys: Captured
+) -> None:
+    found = runs["language_model"].predict("to b", most=2)
+    expected = "".join(f"{json.dumps(s.token)}\t{s.probability:.4f}\n" for s in found)
+    assert predicted("language_model", "to b", "--most", "2") == expected
+    assert predicted("language_model", "--most", "2", "to b") == expected
+    path = tmp_path / "text"
+    path.write_text("to b\n")  # the line end of a file's last line is no part of the text
+    assert predicted("language_model", str(path), "--most", "2") == expected
+    assert main(["predict", str(runs["language_model"].folder), "XY"]) == 0
+    assert capsys.readouterr().err == "bptt: 2 characters of the text were not in the run's text\n"
+
+
+@pytest.mark.parametrize(
+    ("task", "arguments", "message"),
+    [
+        ("tagger", ["the", "--steps", "2"], "--steps: expected a run of a forecaster, .* is a tagger"),
+        ("tagger", ["the", "--most", "2"], "--most: expected a run of a classifier or a language model, .*tagger"),
+        ("classifier", ["the", "--most", "0"], "--most: expected a whole number of at least 1, got 0"),
+        ("classifier", [" "], "expected a text, got an empty one"),
+        ("classifier", ["nowhere.txt"], "nowhere.txt: expected a text or a file, there is no such file; mend its name"),
+        ("forecaster", ["nowhere.csv"], "nowhere.csv: expected a text file in UTF-8, got: No such file"),
+        ("forecaster", ["other.csv"], "other.csv: expected the columns up, down, which .* trained on, got up, left"),
+        ("forecaster", ["same.csv", "--steps", "0"], "number of steps to forecast is a whole number of at least 1"),
+    ],
+)
+def test_what_cannot_be_predicted_is_said(
+    runs: dict[str, rnn.Run],
+    task: str,
+    arguments: list[str],
+    message: str,
+    tmp_path: Path,
+    capsys: Captured,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("other.csv").write_text("up,left\n1,2\n")
+    Path("same.csv").write_text("up,down\n1,2\n")
+    assert main(["predict", str(runs[task].folder), *arguments]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert re.search(message, said.err)

@@ -1,0 +1,104 @@
+"""Settings: what makes no sense is said, and what optimiser, schedule and task follow from them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+import pytest
+from bptt import rnn
+from bptt.rnn import optim
+from bptt.rnn.optim import schedules
+from bptt.rnn.data import DataError
+from bptt.rnn.runs.settings import Settings
+from bptt.rnn.tasks import TaskSettings
+
+NET = rnn.define(
+    "h[t] = tanh(W @ h[t-1] + E[x[t]] + b + C @ h[t-1])\no[t] = V @ h[t]\nL = mean(cross_entropy(o[t], y[t]), over=t)",
+    constants=("C",),
+)(x=5, h=4, o=5)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"hidden": 0}, "setting hidden: expected a whole number of at least 1, got 0"),
+        ({"hidden": 2.5}, "setting hidden: expected a whole number"),
+        ({"hidden": None}, "setting hidden: expected a whole number"),
+        ({"updates": True}, "setting updates"),
+        ({"seed": -1}, "setting seed"),
+        ({"rate": math.nan}, "setting rate: expected a finite number above 0, got nan"),
+        ({"clip": -1}, "setting clip: expected a finite number of at least 0"),
+        ({"share": 1.0}, "setting share: expected a number between 0 and 1"),
+        ({"schedule": "steps"}, "setting schedule: expected one of constant, linear, cosine, .*, got 'steps'"),
+        ({"target": "abacus"}, "setting target: expected one of cpu, interpret, got 'abacus'"),
+        ({"unit": "letter"}, "setting unit: expected one of character, word, byte, got 'letter'"),
+        ({"dtype": "float16"}, "setting dtype: expected one of float32, float64"),
+        ({"optimiser": "adan"}, "setting optimiser: expected one of sgd, "),
+        ({"optimiser": "sgd", "beta1": 0.5}, "setting optimiser: the optimiser sgd has no betas"),
+        ({"schedule": "cosine", "factor": 0.5}, "setting schedule: the schedule cosine has no factor"),
+        ({"schedule": "step", "factor": 2.0}, "setting schedule: Step: factor: expected a number above 0"),
+        ({"reach": 3, "window": 4}, "setting reach: expected at least the window, 4 steps, got 3"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        Settings(**settings)
+
+
+def test_a_table_and_back() -> None:
+    chosen = Settings(rate=1, beta2=0.99, separator="\n\n")
+    assert isinstance(chosen.rate, float)
+    assert "beta1" not in chosen.table()
+    assert Settings.of(chosen.table()) == chosen
+    with pytest.raises(DataError, match=r"there is no setting 'betta2'; .*did you mean"):
+        Settings.of({"betta2": 0.9})
+
+
+def test_the_task_has_the_settings_of_the_same_name() -> None:
+    found = Settings(batch=3, unit="word", forecast="a,b", target="interpret", seed=4).for_task()
+    assert (found.batch, found.unit, found.target, found.seed) == (3, "word", "a,b", 4)
+    assert {f.name for f in fields(TaskSettings)} <= {f.name for f in fields(Settings)}
+
+
+def test_the_optimiser_has_its_numbers() -> None:
+    made = Settings(optimiser="adamw", rate=0.5, beta1=0.8, eps=1e-3, decay=0.25).make_optimiser(NET)
+    assert isinstance(made, optim.AdamW)
+    assert (made.rate, made.betas, made.eps, made.decay) == (0.5, (0.8, 0.999), 1e-3, 0.25)
+    momentum = Settings(optimiser="nesterov").make_optimiser(NET)
+    assert isinstance(momentum, optim.SGD)
+    assert (momentum.momentum, momentum.nesterov, momentum.decay) == (0.9, True, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("undecayed", "expected"),
+    [
+        ("vectors,tables", {"W", "V"}),
+        ("vectors", {"W", "V", "E"}),
+        ("", {"W", "V", "E", "b"}),
+        ("tables, V", {"W", "b"}),
+    ],
+)
+def test_what_decays_and_what_never_changes(undecayed: str, expected: set[str]) -> None:
+    chosen = Settings(optimiser="sgd", rate=1.0, decay=0.5, undecayed=undecayed)
+    weights = {name: np.ones(shape) for name, shape in NET.params.items()}
+    gradients = {name: np.zeros_like(w) for name, w in weights.items() if name != "C"}
+    chosen.make_optimiser(NET).step(weights, gradients)
+    assert {name for name, w in weights.items() if (w == 0.5).all()} == expected
+    assert (weights["C"] == 1).all()
+
+
+def test_an_exclusion_that_names_nothing_is_said() -> None:
+    with pytest.raises(DataError, match=r"expected vectors, tables or parameters of net .*, got 'Q'"):
+        Settings(undecayed="vectors,Q").make_optimiser(NET)
+
+
+def test_the_schedule_has_its_numbers() -> None:
+    assert Settings(updates=10, rate=2.0).make_schedule()(5) == pytest.approx(1.0)
+    warm = Settings(updates=10, rate=2.0, schedule="linear", end=1.0, warmup=2).make_schedule()
+    assert [warm(n) for n in (0, 1, 2, 10)] == pytest.approx([1.0, 2.0, 2.0, 1.0])
+    plateau = Settings(schedule="plateau", wait=3, factor=0.5).make_schedule(more=True)
+    assert isinstance(plateau, schedules.Plateau)
+    assert (plateau.patience, plateau.factor, plateau.more) == (3, 0.5, True)
