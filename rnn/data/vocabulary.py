@@ -62,7 +62,7 @@ class Vocabulary:
             )
         single = self.unit == "character"
         wrong = [c for c in self.tokens if not isinstance(c, str) or not c or (single and len(c) != 1)]
-        wrong += [c for c, count in Counter(self.tokens).items() if count > 1]
+        wrong += [c for c, count in Counter(self.tokens).items() if count > 1] if not wrong else []
         if wrong:
             raise DataError(f"a vocabulary holds single {self.unit}s, each once; got {wrong[0]!r}")
 

@@ -35,6 +35,7 @@ from .folder import (
     keep_previous,
     write,
 )
+from .parsing import parsed_json
 from ..optim import Arrays
 
 KINDS = ("optimiser", "schedule", "carried", "report")
@@ -144,9 +145,9 @@ def read_checkpoint(path: Path) -> Saved:
         raise RunError(f"{path}: expected the weights of the run, there is no such file; train anew")
     try:
         with safe_open(path, framework="np") as file:
-            about = json.loads((file.metadata() or {}).get("bptt", "{}"))
+            about = parsed_json((file.metadata() or {}).get("bptt", "{}"))
             arrays: Arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise damaged(path, "a safetensors file", error) from error
     if not isinstance(about, dict) or about.get("format") != FORMAT:
         raise damaged(path, f'"format": {FORMAT} in the header', about)

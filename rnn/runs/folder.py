@@ -29,7 +29,6 @@ import math
 import os
 import platform
 import shutil
-import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
@@ -38,6 +37,7 @@ from typing import Any
 
 from ... import __version__
 from .lock import LOCK, Lock, LockedError
+from .parsing import parsed_json, parsed_toml
 
 FORMAT = 2
 CONFIGURATION, EQUATIONS, TASK = "run.toml", "equations.txt", "task.json"
@@ -275,7 +275,10 @@ def read_text(folder: Path, name: str, configuration: Mapping[str, Any]) -> str:
     got = checksum(content)
     if got != expected:
         raise damaged(path, f"the checksum {str(expected)[:12]}… of {CONFIGURATION}", f"{got[:12]}…")
-    return content.decode()
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        raise damaged(path, "UTF-8", error) from error
 
 
 def read_configuration(folder: str | Path) -> dict[str, Any]:
@@ -289,8 +292,8 @@ def read_configuration_file(path: Path) -> dict[str, Any]:
     """A file like run.toml. Raises RunError: none, damaged, or of another version."""
     content = read(path, "this folder is no run, or not a whole one: name one that bptt train made")
     try:
-        found = tomllib.loads(content.decode())
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        found = parsed_toml(content)
+    except ValueError as error:
         raise damaged(path, "TOML", error) from error
     form = found.get("format")
     if not isinstance(form, int) or isinstance(form, bool) or form < 1:
@@ -322,11 +325,10 @@ def _numbers(size: Any) -> list[Any]:
 
 def read_json(folder: Path, name: str, configuration: Mapping[str, Any]) -> dict[str, Any]:
     """A JSON file of the run, held against its checksum. Raises RunError where it is damaged."""
+    text = read_text(folder, name, configuration)
     try:
-        found = json.loads(read_text(folder, name, configuration))
+        found = parsed_json(text)
     except ValueError as error:
-        if isinstance(error, RunError):
-            raise
         raise damaged(folder / name, "JSON", error) from error
     if not isinstance(found, dict):
         raise damaged(folder / name, "a JSON object", type(found).__name__)
@@ -387,10 +389,15 @@ def read_metrics(folder: Path) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for number, line in enumerate(lines[:-1], 1):
         try:
-            record = json.loads(line)
+            record = parsed_json(line)
         except ValueError as error:
             raise damaged(path, f"a JSON object in line {number}", error) from error
-        if not isinstance(record, dict):
-            raise damaged(path, f"a JSON object in line {number}", record)
+        if not _is_record(record):
+            raise damaged(path, f"a JSON object of numbers in line {number}, an update among them", record)
         found.append(record)
     return found
+
+
+def _is_record(found: Any) -> bool:
+    numbers = isinstance(found, dict) and all(v is None or type(v) in (int, float) for v in found.values())
+    return numbers and type(found.get("update")) is int

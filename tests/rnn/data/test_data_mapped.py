@@ -110,8 +110,22 @@ def test_a_cache_is_used_again_where_it_fits_and_made_anew_where_not(source: Pat
     beside = tmp_path / "run" / "symbols.npy.json"
     beside.write_text(beside.read_text()[:-20])
     assert made_anew()
-    beside.write_text(json.dumps([1]))
-    assert made_anew()
+    for about in ("[1]", "[" * 5000, json.dumps({**json.loads(beside.read_text()), "vocabulary": {"tokens": [[]]}})):
+        beside.write_text(about)
+        assert made_anew(), about[:80]
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04" + bytes(200), b"\x93NUMPY", b"\x93NUMPY\x01\x00\xff\xff{"])
+def test_symbols_that_are_no_npy_file_are_made_anew(source: Path, tmp_path: Path, content: bytes) -> None:
+    """Nothing; an archive, which numpy.load would open; a header that was cut."""
+    cache = tmp_path / "symbols.npy"
+    whole = read_symbols(source, memory=1, cache=cache)
+    expected = cache.read_bytes()
+    del whole
+    cache.unlink()
+    cache.write_bytes(content)
+    read_symbols(source, memory=1, cache=cache)
+    assert cache.read_bytes() == expected
 
 
 def test_what_is_wrong_with_a_large_text_is_said_as_of_a_small_one(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 from pathlib import Path
 
@@ -119,6 +120,26 @@ def test_a_checkpoint_cut_short_at_any_byte_is_noticed(tmp_path: Path) -> None:
         path.write_bytes(content[:length])
         with pytest.raises(RunError, match=r"weights.safetensors: damaged: expected .*, got .*; restore it"):
             checkpoint.read_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    ("header", "content"),
+    [
+        ({"W": {"dtype": "F8_E4M3", "shape": [1], "data_offsets": [0, 1]}}, b"\0"),
+        ({"W": {"dtype": "F8", "shape": [1], "data_offsets": [0, 1]}}, b"\0"),
+        ({"__metadata__": {"bptt": "[" * 900 + "]" * 900}}, b""),
+        ({"__metadata__": {"bptt": "[" * 5000 + "]" * 5000}}, b""),
+        ({"__metadata__": {"bptt": '{"format": 2, "a":' + "[" * 900 + "]" * 900 + "}"}}, b""),
+    ],
+)
+def test_numbers_and_headers_that_are_none_of_ours_are_said(
+    tmp_path: Path, header: dict[str, object], content: bytes
+) -> None:
+    raw = json.dumps(header).encode()
+    path = tmp_path / folder.WEIGHTS
+    path.write_bytes(len(raw).to_bytes(8, "little") + raw + content)
+    with pytest.raises(RunError, match=r"weights.safetensors: damaged: expected a safetensors file, got .*; restore"):
+        checkpoint.read_checkpoint(path)
 
 
 def test_of_a_damaged_checkpoint_the_one_before_is_named(tmp_path: Path) -> None:

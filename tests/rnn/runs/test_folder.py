@@ -13,6 +13,8 @@ from bptt.rnn.runs import folder
 from bptt.rnn.runs.folder import RunError
 from bptt.rnn.runs.lock import LOCK, Lock
 
+DEEP = "[" * 5000 + "]" * 5000
+
 
 def configuration() -> dict[str, Any]:
     return {
@@ -205,9 +207,23 @@ def test_an_altered_file_is_noticed(place: Path) -> None:
         found["checksums"][folder.TASK] = folder.checksum(content)
         with pytest.raises(RunError, match=r"task.json: damaged: expected (a JSON object|JSON), got"):
             folder.read_json(place, folder.TASK, found)
+    for content in (b"\xff", DEEP.encode()):
+        path.write_bytes(content)
+        found["checksums"][folder.TASK] = folder.checksum(content)
+        with pytest.raises(RunError, match=r"task.json: damaged: expected (UTF-8|JSON), got"):
+            folder.read_json(place, folder.TASK, found)
     path.unlink()
     with pytest.raises(RunError, match=r"task.json: expected a file of the run"):
         folder.read_json(place, folder.TASK, found)
+
+
+@pytest.mark.parametrize("nested", [f"a = {DEEP}", ".".join("a" * 5000) + " = 1", f"[{'.'.join('a' * 5000)}]"])
+def test_a_configuration_nested_beyond_the_stack_is_said(place: Path, nested: str) -> None:
+    """Lists end the parser's recursion; dotted keys give tables that nothing else could walk through."""
+    path = place / folder.CONFIGURATION
+    path.write_text(path.read_text() + f"\n[more]\n{nested}\n")
+    with pytest.raises(RunError, match=r"run.toml: damaged: expected TOML, got tables or lists nested deeper than"):
+        folder.read_configuration(place)
 
 
 # -- logs ---------------------------------------------------------------------------------------------
@@ -222,9 +238,10 @@ def test_metrics_are_read_up_to_a_line_that_was_cut_short(place: Path) -> None:
     assert folder.read_metrics(place)[0]["bits"] is None
     folder.cut_last_line(path)
     assert path.read_bytes().endswith(b"}\n")
-    path.write_text('{"update": 0}\nnothing\n')
-    with pytest.raises(RunError, match=r"metrics.jsonl: damaged: expected a JSON object in line 2"):
-        folder.read_metrics(place)
+    for line in ("nothing", DEEP, '{"loss": 1.0}', '{"update": 1, "loss": "a"}', '{"update": 1, "loss": [1]}'):
+        path.write_text('{"update": 0}\n' + line + "\n")
+        with pytest.raises(RunError, match=r"metrics.jsonl: damaged: expected a JSON object .*in line 2"):
+            folder.read_metrics(place)
 
 
 def test_a_log_is_cut_back_to_where_it_was(place: Path) -> None:
