@@ -67,7 +67,7 @@ def score(run: Run, text: str) -> Score:
     What the run's vocabulary lacks counts as its symbol for the unseen. Raises DataError for an empty text, and for a
     run that is no language model.
     """
-    task = _language_model(run, "score")
+    task = language_model(run, "score")
     vocabulary = task.vocabulary
     symbols = vocabulary.symbols(text)
     if not len(symbols):
@@ -98,7 +98,7 @@ def generate(
     The symbol for what the vocabulary lacks is never drawn. Raises DataError where a number makes no sense, for a run
     that is no language model, and for a network that reads y.
     """
-    task = _language_model(run, "generate")
+    task = language_model(run, "generate")
     _check(length, temperature, top_k, seed)
     vocabulary, bound = task.vocabulary, run.bound
     if _reads_target(bound):
@@ -151,15 +151,21 @@ def _reads_target(bound: Bound) -> bool:
     return any(n.op == "input" and n.attr == "y" for n in topological(scores.eqs.values()))
 
 
-def _language_model(run: Run, what: str) -> LanguageModel:
-    """The task of a language model. Raises TypeError for what is no run, DataError for a run of another task."""
+def language_model(run: Run, what: str) -> LanguageModel:
+    """The task of a language model, which alone can do ``what``.
+
+    Raises TypeError for what is no run, DataError for a run of another task.
+    """
     task = getattr(run, "task", None)
     if task is None:
         raise TypeError(
             f"{what}: expected a run, got {type(run).__name__}; load it first: rnn.load({str(run)!r}).{what}(…)"
         )
     if not isinstance(task, LanguageModel):
-        raise DataError(f"{run.folder}: only a language model can {what}; this run is a {task.name}: use predict")
+        raise DataError(
+            f"{run.folder} is a {task.name}: only a language model can {what}; a {task.name} can predict: bptt predict"
+            f" {run.folder}, or run.predict(…)"
+        )
     return task
 
 

@@ -13,6 +13,7 @@ from .folder import (
     BEST,
     CONFIGURATION,
     EQUATIONS,
+    SYMBOLS,
     TASK,
     WEIGHTS,
     RunError,
@@ -166,3 +167,21 @@ def use_best(run: Run, saved: Saved) -> None:
         weights = fit_shapes(path, best.weights, run.net.params, run.settings.dtype)
         update = best.update
     run.weights, run.update, run.best = weights, update, True
+
+
+def same_data(run: Run, mend: str = "begin a new run") -> Task:
+    """The task with the data that the run began with, validation data among them.
+
+    Raises DataError where they have changed, are gone or cannot be read; ``mend``: what helps besides restoring them.
+    """
+    about = run.configuration["data"]
+    task = Task.of(about.get("path") or None, run.settings.for_task(), cache=run.folder / SYMBOLS[0])
+    own = task.about.get("sha256") == about.get("sha256")
+    name, source = ("validation_sha256", run.settings.validation) if own else ("sha256", about.get("source"))
+    expected, got = str(about.get(name)), str(task.about.get(name))
+    if expected != got or task.save() != run.task.save():
+        raise DataError(
+            f"{source}: expected the data that {run.folder} began with (sha256 {expected[:12]}…), got others"
+            f" ({got[:12]}…); restore them, or {mend}"
+        )
+    return task

@@ -22,7 +22,7 @@ from ..data import DataError
 from .lock import LOCK, Lock
 from .network import Network, Sizes, described, equations_of, find_network, restored
 from ..optim import Arrays
-from .run import Run, read_run
+from .run import Run, read_run, same_data
 from .session import Callback, Event, Session, complete
 from .settings import Settings
 from ..tasks import Task
@@ -114,7 +114,7 @@ def resume(
             found.settings = _more_updates(found, saved, updates)
             saved.progress.stopped, saved.progress.waited = "", 0
         if not complete(found, saved):
-            found.task = _same_data(found)
+            found.task = same_data(found)
             found.__dict__.pop("bound", None)
         if updates is not None:
             found.configuration["settings"] = found.settings.table()
@@ -229,18 +229,3 @@ def _more_updates(run: Run, saved: Saved, updates: int) -> Settings:
             f" give at least {saved.update + 1}"
         )
     return settings
-
-
-def _same_data(run: Run) -> Task:
-    """The task with the data that the run began with. Raises DataError where they have changed."""
-    about = run.configuration["data"]
-    task = Task.of(about.get("path") or None, run.settings.for_task(), cache=run.folder / folder.SYMBOLS[0])
-    own = task.about.get("sha256") == about.get("sha256")
-    name, source = ("validation_sha256", run.settings.validation) if own else ("sha256", about.get("source"))
-    expected, got = str(about.get(name)), str(task.about.get(name))
-    if expected != got or task.save() != run.task.save():
-        raise DataError(
-            f"{source}: expected the data that {run.folder} began with (sha256 {expected[:12]}…), got others"
-            f" ({got[:12]}…); restore them, or begin a new run"
-        )
-    return task
