@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..data import Batch, DataError
-from ..runs.folder import SYMBOLS
-from ..tasks import LanguageModel, Task
+from ..generate import language_model
+from ..runs.run import same_data
 
 if TYPE_CHECKING:
     from ...graph.circuit import Circuit
@@ -49,13 +49,7 @@ def run_batch(run: Run, steps: int = 50, batch: int = 4) -> Batch:
     Raises DataError where its data are no longer there, or are others.
     """
     _check_sizes(steps, batch)
-    about = run.configuration["data"]
-    task = Task.of(about.get("path") or None, run.settings.for_task(), cache=run.folder / SYMBOLS[0])
-    if task.about.get("sha256") != about.get("sha256"):
-        raise DataError(
-            f"{about.get('path')}: expected the data that {run.folder} was trained on, these are others; restore them, "
-            "or give data"
-        )
+    task = same_data(run, "give data")
     bound = task.bind(run.net, dtype=run.settings.dtype)
     return first_of(next(iter(bound.validation)), run.net, steps, batch)
 
@@ -72,16 +66,10 @@ def first_of(found: Batch, net: Circuit, steps: int, batch: int) -> Batch:
 
 def text_symbols(run: Run, text: str) -> Array:
     """The symbols of a text, int64 [N]. Raises DataError for a run that is no language model and for an empty text."""
-    symbols = _language_model(run).vocabulary.symbols(text).astype(np.int64)
+    symbols = language_model(run, "read a text").vocabulary.symbols(text).astype(np.int64)
     if not len(symbols):
         raise DataError(f"expected a text, got {'one without words' if text else 'an empty one'}")
     return symbols
-
-
-def _language_model(run: Run) -> LanguageModel:
-    if not isinstance(run.task, LanguageModel):
-        raise DataError(f"{run.folder} is a {run.task.name}: a text is read by a language model")
-    return run.task
 
 
 def text_batch(run: Run, text: str, steps: int = 50, batch: int = 4) -> Batch:
@@ -91,7 +79,7 @@ def text_batch(run: Run, text: str, steps: int = 50, batch: int = 4) -> Batch:
     """
     _check_sizes(steps, batch)
     symbols = text_symbols(run, text)
-    read = np.concatenate([[_language_model(run).vocabulary.start], symbols])
+    read = np.concatenate([[language_model(run, "read a text").vocabulary.start], symbols])
     steps = min(steps, len(symbols))
     rows = min(batch, len(symbols) // steps)
     x, y = (read[start : start + rows * steps].reshape(rows, steps).T for start in (0, 1))

@@ -140,7 +140,18 @@ def test_some_of_the_data_that_a_run_is_validated_with(run: rnn.Run) -> None:
     before = source.read_text()
     source.write_text("other " * 40)
     try:
-        with pytest.raises(DataError, match=r"expected the data that .* was trained on, these are others"):
+        with pytest.raises(DataError, match=r"expected the data that .* began with .*; restore them, or give data"):
             run_batch(run)
     finally:
         source.write_text(before)
+
+
+def test_other_validation_data_are_refused(run: rnn.Run, tmp_path: Path) -> None:
+    own = tmp_path / "own.txt"
+    own.write_text("the rain in spain\n" * 9)
+    settings = {**run.settings.table(), "validation": str(own), "updates": 1, "sample": 1}
+    other = rnn.fit(run.configuration["data"]["path"], run=tmp_path / "run", quiet=True, **settings)
+    assert run_batch(other, steps=3).inputs["x"].shape[0] == 3
+    own.write_text("the wind in spain\n" * 9)
+    with pytest.raises(DataError, match=r"own.txt: expected the data that .*run began with"):
+        run_batch(other)
