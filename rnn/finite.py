@@ -37,7 +37,7 @@ class Found:
     of        "loss": of the computation of the loss; "gradient": it is the derivative by ``equation`` (the user's
               name); "weight", "input", "state": it was given so
     step      the absolute t (s along a second sequence), from 1; None for a value without one
-    sequence  the row of the batch, from 0; None for a value of no one row
+    sequence  the sequence of the batch, from 1, of so many ``sequences``; None for a value of no one sequence
     value     the first of its features that is not finite
     line      of the equation in the text, where it has one
     text      the equation
@@ -52,11 +52,12 @@ class Found:
     line: int | None = None
     text: str = ""
     reads: tuple[tuple[str, float, float], ...] = ()
+    sequences: int = 1
 
     def __str__(self) -> str:
         what = {"gradient": "the gradient by ", "weight": "the weight ", "input": "the input ", "state": "the state "}
         step = "" if self.step is None else f" at step {self.step}"
-        row = "" if self.sequence is None else f" {'of' if step else 'in'} row {self.sequence}"
+        row = "" if self.sequence is None else f" {'of' if step else 'in'} sequence {self.sequence} of {self.sequences}"
         line = f" (line {self.line}: {self.text})" if self.line else f" ({self.text})" if self.text else ""
         read = "; ".join(f"{name} = {_range(low, high)}" for name, low, high in self.reads)
         computed = f"\n  computed from {read}" if read else ""
@@ -242,8 +243,8 @@ class _Search:
             base, of = name.removeprefix(self.net.order).replace(PRIME, ""), "gradient"
         text = equations(self.net).get(name, "") if name in self.net.eqs else ""
         return Found(
-            base, of, steps[0] if steps else None, place[2] if "b" in node.axes else None, value,
-            self.net.lines.get(base) if of in ("loss", "gradient") else None, text, self._shown(reads),
+            base, of, steps[0] if steps else None, place[2] + 1 if "b" in node.axes else None, value,
+            self.net.lines.get(base) if of in ("loss", "gradient") else None, text, self._shown(reads), self.sizes["b"],
         )  # fmt: skip
 
     def _shown(self, reads: Sequence[tuple[str, Mask]]) -> tuple[tuple[str, float, float], ...]:

@@ -95,6 +95,11 @@ class Trainer:
         self.state: Arrays | None = None
         self.update = 0
 
+    @property
+    def compilations(self) -> int:
+        """How many kernels had to be compiled so far; those that were kept from before do not count."""
+        return self.gradient.compilations
+
     def step(self) -> Step:
         """The next update.
 

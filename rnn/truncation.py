@@ -89,6 +89,11 @@ class Truncated:
             kept = {option: v for option, v in options.items() if option in ("threads", "plan")}
             self.advance = compiler.compile(reader, None, returns=(name,), target=target, dtype=dtype, **kept)
 
+    @property
+    def compilations(self) -> int:
+        """How many kernels had to be compiled so far; those that were kept from before do not count."""
+        return sum(p.compilations for p in (self.program, self.advance) if p is not None)
+
     def _carried(self) -> dict[str, int]:
         """What goes from window to window, with its longest lag. Raises CircuitError where nothing can."""
         return states(reachable(self.net, [self.loss]))

@@ -21,10 +21,11 @@ MENDABLE = (ValueError, OSError, ImportError, TrainingError)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; its exit code: 0, 2 for an error that was explained, 130 after Ctrl-C."""
+    """Run one command; its exit code: 0, 2 for an error that was explained, 130 after Ctrl-C, also of a run that it let
+    save."""
     given = _given(_parser(), arguments)
     try:
-        given.command(given)
+        code: int | None = given.command(given)
         sys.stdout.flush()
     except BrokenPipeError:
         # The reader of a pipe (head, less) has gone: nothing is left to say, and Python must not try at exit.
@@ -38,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         print(f"bptt: {error}", file=sys.stderr)
         return 2
-    return 0
+    return code or 0
 
 
 def _given(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -22,6 +22,10 @@ GROUPS = {
 }
 
 
+INTERRUPTED = 130
+"""The exit code after Ctrl-C."""
+
+
 def add(commands: Any) -> None:
     """Add these commands."""
     _add_train(commands)
@@ -88,7 +92,7 @@ def given_settings(given: argparse.Namespace) -> dict[str, Any]:
     return {n.removeprefix("setting_"): v for n, v in vars(given).items() if n.startswith("setting_")}
 
 
-def train(given: argparse.Namespace) -> None:
+def train(given: argparse.Namespace) -> int:
     """bptt train"""
     from ..runs.train import configured, fit
 
@@ -102,7 +106,7 @@ def train(given: argparse.Namespace) -> None:
         dropped = {"x", "o", *(name for setting, names in stale.items() if setting in settings for name in names)}
         same = given.data is None and given.cell is None
         sizes = {**{n: s for n, s in kept["sizes"].items() if same and n not in dropped}, **sizes}
-    fit(
+    run = fit(
         given.data if given.data is not None else kept["data"],
         cell=given.cell if given.cell is not None else kept["cell"],
         sizes=sizes,
@@ -111,6 +115,7 @@ def train(given: argparse.Namespace) -> None:
         quiet=given.quiet,
         as_json=given.json,
     )
+    return INTERRUPTED if run.interrupted else 0
 
 
 def _add_resume(commands: Any) -> None:
@@ -126,11 +131,12 @@ def _add_resume(commands: Any) -> None:
     _add_output(parser)
 
 
-def resume(given: argparse.Namespace) -> None:
+def resume(given: argparse.Namespace) -> int:
     """bptt resume"""
     from ..runs import train
 
-    train.resume(given.run, given.updates, quiet=given.quiet, as_json=given.json)
+    run = train.resume(given.run, given.updates, quiet=given.quiet, as_json=given.json)
+    return INTERRUPTED if run.interrupted else 0
 
 
 # ---- generate, score, plot -------------------------------------------------------------------------

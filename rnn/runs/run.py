@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,6 +44,8 @@ class Run:
     net            the network
     weights        name -> array, after ``update`` updates
     best           whether these are the weights that were best in validation, not the last ones
+    stopped        why training ended before its last update, "" where it did not
+    interrupted    whether it was Ctrl-C that ended it, of a run that ``fit`` or ``resume`` gave
     """
 
     folder: Path
@@ -54,7 +56,8 @@ class Run:
     weights: Arrays
     update: int
     best: bool = False
-    stopped: str = field(default="")
+    stopped: str = ""
+    interrupted: bool = False
 
     def __repr__(self) -> str:
         which = "best, of" if self.best else "after"

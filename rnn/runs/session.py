@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from . import checkpoint, folder
 from .checkpoint import Saved
 from ..data import DataError
 from .folder import RunError
-from .report import Interrupt, Report
+from .report import Interrupt, Report, duration
 from .run import Run, use_best
 from ..tasks import Forecaster
 from ..trainer import Step, Trainer, TrainingError
@@ -76,6 +77,8 @@ class Session:
                 f"stopped at once; {place} keeps what was saved last, the weights of update {kept};"
                 f" go on with: bptt resume {place}"
             )
+            self.run.interrupted = True
+            self._tell_end(kept)
             raise
 
     def _go(self) -> Run:
@@ -93,6 +96,7 @@ class Session:
         try:
             with Interrupt(self.report) as interrupt:
                 self._loop(trainer, interrupt)
+            run.interrupted = interrupt.asked
         finally:
             self.report.close()
         return self._finish()
@@ -100,7 +104,6 @@ class Session:
     def _trainer(self) -> Trainer:
         run, settings = self.run, self.settings
         _pictures(run, self.report.say)
-        self.report.say("compiling")
         carried = run.task.carried
         return Trainer(
             run.net,
@@ -137,9 +140,10 @@ class Session:
         self.report.say(f"going on after update {saved.update} of {self.settings.updates}; run {place}")
 
     def _loop(self, trainer: Trainer, interrupt: Interrupt) -> None:
-        settings = self.settings
+        settings, step = self.settings, self._first_step
         while trainer.update < settings.updates:
-            event = Event(self.run, self._step(trainer))
+            event = Event(self.run, step(trainer))
+            step = self._step
             self.run.update = trainer.update
             self.report.step(event.step)
             due = trainer.update % settings.validate == 0 or trainer.update == settings.updates
@@ -154,6 +158,17 @@ class Session:
                 self.report.say(f"stopped after update {trainer.update}: {event.stopped}")
             if event.stopped or interrupt.asked or self.progress.stopped:
                 return
+
+    def _first_step(self, trainer: Trainer) -> Step:
+        """The first update of this process, which waits for the compiler."""
+        if self.settings.target == "interpret":
+            return self._step(trainer)
+        self.report.say("compiling…")
+        since = time.perf_counter()
+        step = self._step(trainer)
+        found = f"{trainer.compilations} kernels" if trainer.compilations else "all kernels were kept from before"
+        self.report.say(f"compiled in {duration(time.perf_counter() - since)} ({found})")
+        return step
 
     def _step(self, trainer: Trainer) -> Step:
         """The next update; one that cannot be made leaves what was before it saved."""
@@ -207,41 +222,52 @@ class Session:
         """The plot and a sample; what was kept, and how to go on."""
         run, say, place = self.run, self.report.say, self.run.folder
         run.stopped = self.progress.stopped
-        ended = complete(run, self.saved)
         if (place / folder.METRICS).exists():
             from .plots import loss_plot
 
             loss_plot(place)
-        record = {"run": str(place), "update": run.update, "best": self.progress.best, "stopped": run.stopped}
-        self.report.event("end", record)
-        if not ended:
+        if complete(run, self.saved):
+            if run.stopped:
+                say(f"stopped early after update {run.update} of {self.settings.updates}: {run.stopped}")
+            if self.settings.patience and self.progress.best:
+                use_best(run, self.saved)
+                best = f"the weights of the best validation, after update {run.update},"
+                say(f"{best} are the run's result ({folder.BEST})")
+            self._sample()
+        else:
             say(
                 f"stopped after update {run.update} of {self.settings.updates}; {place} keeps its weights;"
                 f" go on with: bptt resume {place}"
             )
-            return run
-        if run.stopped:
-            say(f"stopped early after update {run.update} of {self.settings.updates}: {run.stopped}")
-        if self.settings.patience and self.progress.best:
-            use_best(run, self.saved)
-            say(f"the weights of the best validation, after update {run.update}, are the run's result ({folder.BEST})")
-        self._sample()
+        self._tell_end(self.saved.update)
         return run
 
+    def _tell_end(self, update: int) -> None:
+        run = self.run
+        record = {"run": str(run.folder), "update": update, "best": self.progress.best, "stopped": run.stopped}
+        self.report.event("end", {**record, "interrupted": run.interrupted})
+
     def _sample(self) -> None:
+        """What a language model writes when its run has ended, and how to go on."""
         run, place = self.run, self.run.folder
         if run.task.name != "language_model":
             self.report.say(f"{place} holds the run; go on with: bptt predict {place} {_given(run)}")
             return
         if self.trainer is None and (place / folder.SAMPLE).exists():
             return
+        sample = "" if run.interrupted or not self.settings.sample else self._written()
+        if sample:
+            folder.write(place / folder.SAMPLE, sample + "\n")
+            self.report.say(f"{sample}\n")
+        self.report.say(f"{place} holds the run; go on with: bptt generate {place}")
+
+    def _written(self) -> str:
+        """A sample; "" where this network cannot write."""
         try:
-            sample = run.generate(self.settings.sample, seed=self.settings.seed)
+            return self.run.generate(self.settings.sample, seed=self.settings.seed)
         except DataError as error:
-            self.report.say(f"no sample: {error}\n{place} holds the run")
-            return
-        folder.write(place / folder.SAMPLE, sample + "\n")
-        self.report.say(f"{sample}\n\n{place} holds the run; go on with: bptt generate {place}")
+            self.report.say(f"no sample: {error}")
+            return ""
 
 
 def complete(run: Run, saved: Saved) -> bool:

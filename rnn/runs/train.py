@@ -59,7 +59,7 @@ def fit(
     callbacks  functions that are called with an ``Event`` after each update
     quiet      print nothing; as_json: print one JSON object a line on standard output
 
-    Ctrl-C finishes the update, saves, and returns the run so far; a second one stops at once. With ``patience`` the
+    Ctrl-C finishes the update, saves, and returns the run so far (``run.interrupted``); a second one stops at once. With ``patience`` the
     weights of the best validation are the result, also of a run that is not stopped early; else the last ones.
 
     Raises DataError (data, settings, network), LanguageError (equations), RunError (folder), TrainingError (loss or

@@ -39,15 +39,15 @@ def where(found: Found | None) -> tuple[Any, ...]:
 
 
 def test_a_logarithm_of_a_negative_number(logarithm: Circuit) -> None:
-    """It is in row 1 at step 3, and again later; what reads it is nan too."""
+    """It is in the second sequence at step 3, and again later; what reads it is nan too."""
     x = np.ones((5, 3, 2))
     x[2, 1, 1], x[4, 0, 0] = -0.5, -1.0
     found = first_in_call(logarithm, weights_of(logarithm), {"x": x})
-    assert where(found) == ("z", "loss", 3, 1)
+    assert where(found) == ("z", "loss", 3, 2)
     assert found is not None
     assert np.isnan(found.value)
     assert str(found) == (
-        "z is nan at step 3 of row 1 (line 5: z[t] = log(s[t]))\n  computed from s[3] = -0.5 … 1"
+        "z is nan at step 3 of sequence 2 of 3 (line 5: z[t] = log(s[t]))\n  computed from s[3] = -0.5 … 1"
     )
 
 
@@ -55,7 +55,7 @@ def test_padding_is_not_looked_at(logarithm: Circuit) -> None:
     x = np.ones((5, 3, 2))
     x[2:, 1], x[4, 2] = np.nan, -1.0
     found = first_in_call(logarithm, weights_of(logarithm), {"x": x}, lengths=[5, 2, 5])
-    assert where(found) == ("z", "loss", 5, 2)
+    assert where(found) == ("z", "loss", 5, 3)
     assert first_in_call(logarithm, weights_of(logarithm), {"x": x}, lengths=[5, 2, 4]) is None
 
 
@@ -63,18 +63,18 @@ def test_steps_are_absolute_in_a_window(logarithm: Circuit) -> None:
     x, state = np.ones((5, 2, 2)), {"h": np.zeros((2, 3))}
     x[1, 0, 0] = -1.0
     found = first_in_call(logarithm, weights_of(logarithm), {"x": x}, initial=state, start=41)
-    assert where(found) == ("z", "loss", 42, 0)
+    assert where(found) == ("z", "loss", 42, 1)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_what_was_given_is_named_as_such(logarithm: Circuit, bad: float) -> None:
     weights, x = weights_of(logarithm), np.ones((5, 3, 2))
     x[3, 0, 1] = bad
-    assert where(first_in_call(logarithm, weights, {"x": x})) == ("x", "input", 4, 0)
+    assert where(first_in_call(logarithm, weights, {"x": x})) == ("x", "input", 4, 1)
     x[3, 0, 1] = 1.0
     state = {"h": np.zeros((3, 3))}
     state["h"][2, 0] = np.nan
-    assert where(first_in_call(logarithm, weights, {"x": x}, initial=state)) == ("h", "state", None, 2)
+    assert where(first_in_call(logarithm, weights, {"x": x}, initial=state)) == ("h", "state", None, 3)
     weights["V"] = np.array([[1.0, 0.0], [bad, 1.0]])
     found = first_in_call(logarithm, weights, {"x": x})
     assert where(found) == ("V", "weight", None, None)
@@ -89,7 +89,7 @@ def test_exp_overflows_in_float32_and_not_in_float64() -> None:
     assert first_in_call(net, weights, {"x": x}) is None
     single = {"U": np.ones((2, 2), "float32")}
     found = first_in_call(net, single, {"x": x.astype("float32")})
-    assert where(found) == ("h", "loss", 2, 1)
+    assert where(found) == ("h", "loss", 2, 2)
     assert found is not None
     assert found.value == np.inf
     assert found.reads == (("a[2]", 100.5, 100.5),)
@@ -102,11 +102,11 @@ def test_a_backward_pass_overflows_where_the_loss_is_finite() -> None:
     x[1, 0] = x[3, 2] = 1e-43
     weights = {"w": np.array(1.0, "float32"), "b": np.array(0.0, "float32")}
     found = first_in_call(net, weights, {"x": x})
-    assert where(found) == ("a", "gradient", 4, 2)
+    assert where(found) == ("a", "gradient", 4, 3)
     assert found is not None
     assert found.line == 1
     assert found.value == np.inf
-    assert str(found).startswith("the gradient by a is inf at step 4 of row 2 (line 1: δa[t] = ")
+    assert str(found).startswith("the gradient by a is inf at step 4 of sequence 3 of 3 (line 1: δa[t] = ")
 
 
 def test_a_sum_over_steps_that_overflows_is_the_weights() -> None:
@@ -125,7 +125,7 @@ def test_an_infinity_that_does_no_harm_is_passed_over() -> None:
     x, g = np.ones((5, 2, 3)), np.ones((5, 2))
     x[0, :, 1] = 0.0
     g[3, 1] = -2.0
-    assert where(first_in_call(net, {}, {"x": x, "g": g})) == ("z", "loss", 4, 1)
+    assert where(first_in_call(net, {}, {"x": x, "g": g})) == ("z", "loss", 4, 2)
 
 
 def test_a_value_without_a_time_and_one_of_the_last_step() -> None:
@@ -141,7 +141,7 @@ def test_a_network_that_runs_backwards() -> None:
     net = net_of("k[t] = log(x[t]) + 0.5 * k[t+1]\nL = mean(k[t], over=t)", x=(), k=())
     x = np.ones((5, 3))
     x[2, 1] = -1.0
-    assert where(first_in_call(net, {}, {"x": x}, lengths=[5, 4, 2])) == ("k", "loss", 3, 1)
+    assert where(first_in_call(net, {}, {"x": x}, lengths=[5, 4, 2])) == ("k", "loss", 3, 2)
 
 
 def test_a_window_of_truncated_backpropagation(logarithm: Circuit) -> None:
@@ -157,4 +157,4 @@ def test_a_window_of_truncated_backpropagation(logarithm: Circuit) -> None:
         seen.append(None if found is None else (found.equation, found.of, found.step, found.sequence))
         state = truncated.step(weights, batch, state).state
     # the window of steps 7 and 8 counts it; that of step 9 reaches back over it, and does not
-    assert seen == [None, None, None, ("z", "loss", 7, 1), None]
+    assert seen == [None, None, None, ("z", "loss", 7, 2), None]

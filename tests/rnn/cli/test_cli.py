@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from dataclasses import fields
@@ -12,6 +14,7 @@ import pytest
 from bptt.rnn.cli import main
 from bptt.rnn.runs import train
 from bptt.rnn.runs.settings import Settings
+from bptt.rnn.trainer import Step, Trainer
 
 TINY = [
     "--hidden=4",
@@ -150,6 +153,30 @@ def test_ctrl_c_before_the_first_update_ends_without_a_traceback(
     monkeypatch.setattr(train, "fit", stopped)
     assert main(["train"]) == 130
     assert capsys.readouterr().err == "bptt: stopped\n"
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_ctrl_c_during_updates_ends_with_130_and_an_event(
+    text: Path, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    """The first saves the update that it came in; with the second there is what was saved before."""
+    step = Trainer.step
+
+    def interrupted(self: Trainer) -> Step:
+        for _ in range(times if self.update == 1 else 0):
+            os.kill(os.getpid(), signal.SIGINT)
+        return step(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "step", interrupted)
+        place = str(tmp_path / "run")
+        assert main(["train", str(text), "--run", place, "--json", *TINY, "--updates=9"]) == 130
+    last = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (last["event"], last["update"], last["interrupted"]) == ("end", 2 if times == 1 else 0, True)
+    assert not (tmp_path / "run" / "sample.txt").exists()
+    assert main(["resume", place, "--json"]) == 0
+    last = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (last["event"], last["update"], last["interrupted"]) == ("end", 9, False)
 
 
 def test_every_setting_is_a_flag_with_help(capsys: Captured) -> None:

@@ -376,22 +376,48 @@ def test_a_plateau_lowers_the_rate(
 def test_ctrl_c_finishes_the_update_and_saves(
     text: Path, tmp_path: Path, plain: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    step = Trainer.step
-
-    def interrupted(self: Trainer) -> Any:
-        if self.update == 1:
-            os.kill(os.getpid(), signal.SIGINT)
-        return step(self)
-
-    monkeypatch.setattr(Trainer, "step", interrupted)
+    monkeypatch.setattr(Trainer, "step", interrupted_at(1))
     before = signal.getsignal(signal.SIGINT)
     run = fit(text, run=tmp_path / "run", **TINY)
     assert signal.getsignal(signal.SIGINT) is before
+    assert run.interrupted
     assert run.update == checkpoint.load_weights(run.folder).update == 2
     assert rnn.load(run.folder).generate(5)
     said = capsys.readouterr().err
     assert "finishing this update" in said
     assert f"stopped after update 2 of 6; {run.folder} keeps its weights; go on with: bptt resume {run.folder}" in said
+
+
+def test_ctrl_c_in_the_last_update_leaves_the_sample_to_resume(
+    text: Path, tmp_path: Path, plain: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "step", interrupted_at(5))
+        run = fit(text, run=tmp_path / "run", quiet=True, **TINY)
+    assert (run.update, run.interrupted) == (6, True)
+    assert not (run.folder / folder.SAMPLE).exists()
+    assert not rnn.resume(run.folder, quiet=True).interrupted
+    assert len((run.folder / folder.SAMPLE).read_text()) == 21
+
+
+def interrupted_at(update: int) -> Any:
+    """``Trainer.step`` with a Ctrl-C when so many updates were made."""
+    step = Trainer.step
+
+    def interrupted(self: Trainer) -> Any:
+        if self.update == update:
+            os.kill(os.getpid(), signal.SIGINT)
+        return step(self)
+
+    return interrupted
+
+
+def test_a_run_without_a_sample_prints_none(
+    text: Path, tmp_path: Path, plain: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fit(text, run=tmp_path / "run", **{**TINY, "updates": 1, "sample": 0})
+    assert not (tmp_path / "run" / folder.SAMPLE).exists()
+    assert all(line.strip() for line in capsys.readouterr().err.splitlines())
 
 
 def test_a_second_ctrl_c_stops_at_once_and_says_what_is_kept(
