@@ -76,8 +76,21 @@ def _loop_without_delay(circuit: Circuit, loop: Sequence[str]) -> str:
         f"{circuit.name}: a loop without a delay: {path}",
         *lines,
         "  expected: every loop reads an earlier (or every a later) step somewhere",
-        f"  mend: read one of them at the step before, such as {loop[0]}[t-1]",
+        f"  mend: {_delayed_somewhere(circuit, loop)}",
     ])  # fmt: skip
+
+
+def _delayed_somewhere(circuit: Circuit, loop: Sequence[str]) -> str:
+    """How a loop gets its delay."""
+    boundary = next((name for name in loop if "[" in name), None)
+    if boundary is not None:
+        return f"give {boundary} by parameters and inputs, not by the steps that begin with it"
+    for name in loop:
+        axes = time_axes(circuit.eqs[name])
+        if axes:
+            before = ", ".join([f"{a}-1" if a == axes[0] else a for a in axes])
+            return f"read one of them at the step before, such as {name}[{before}]"
+    return f"values without an index cannot need each other: write {loop[0]} by others, or as a signal {loop[0]}[t]"
 
 
 def _equation(circuit: Circuit, name: str) -> str:

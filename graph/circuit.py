@@ -102,7 +102,9 @@ class Circuit:
         return {n: e.shape for n, e in self.eqs.items() if "[" not in n}
 
     def init(self, seed: int = 0, dtype: str = "float32") -> dict[str, np.ndarray[Any, Any]]:
-        """Initial values of the parameters by the rules of ``init_rules``; see ``graph/init.py``.
+        """Initial values of the parameters: by ``init_rules``, else weights uniform within ±1/√n and biases zero.
+
+        A weight is what multiplies, also a vector (``w * h[t-1]``), a bias what is added; see ``graph/init.py``.
 
         The values of a parameter depend on the seed, its name and its shape only. Raises CircuitError, naming
         the parameter, for a rule that is unknown or does not fit its shape.

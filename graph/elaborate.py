@@ -37,7 +37,8 @@ def elaborate(system: System, sizes: Mapping[str, Any], init: InitRules | None =
     """The circuit of a system of equations, with its sizes bound.
 
     Raises LanguageError for sizes that clash or stay free, for what varies over an index that its name does
-    not have, and for operands that do not fit.
+    not have, and for operands that do not fit; CircuitError for equations that are no circuit, such as a loop
+    without a delay.
     """
     from .circuit import Circuit
 
@@ -55,7 +56,7 @@ def elaborate(system: System, sizes: Mapping[str, Any], init: InitRules | None =
         init_rules=dict(init or {}),
         notes={n: s.note for n, s in nodes.statements.items() if s.note},
         lines={n: s.where.line for n, s in nodes.statements.items() if s.where.line},
-    )
+    ).check()
 
 
 class Nodes:

@@ -29,11 +29,13 @@ def unfold(circuit: Circuit, T: int, S: int | None = None, ragged: bool = False,
     """The acyclic graph of ``T`` steps (and ``S`` of a second sequence) of a circuit.
 
     start: the number of the first step, in a window of a longer sequence. Raises CircuitError for a number of
-    steps below 1, and for a circuit that has a second index when S is missing.
+    steps below 1, for a circuit that has a second index when S is missing, and for what is no circuit (a loop
+    without a delay).
     """
     require_circuit(circuit, "unfold")
     if circuit.unfolding is not None:
         raise CircuitError(f"{circuit.name} is unfolded already; unfold the circuit that it comes from")
+    circuit.check()
     sizes = {"t": _steps("T", T)}
     needed = any("s" in n.axes for n in topological(circuit.eqs.values()))
     if S is not None:

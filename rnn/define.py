@@ -48,7 +48,11 @@ class Cell:
         return tuple(self.system.definitions)
 
     def __call__(self, /, **sizes: Any) -> Circuit:
-        """The circuit with these sizes. Raises LanguageError where they clash, stay free or name nothing."""
+        """The circuit with these sizes.
+
+        Raises LanguageError where they clash, stay free or name nothing, CircuitError for equations that are no
+        circuit: a loop without a delay, or one that reads both its past and its future.
+        """
         return elaborate(self.system, sizes, self.init_rules)
 
     def binding(self) -> str:

@@ -32,9 +32,9 @@ def elman() -> Circuit:
 
 
 def refuses(text: str, **sizes: int) -> str:
-    net = rnn.define(text, name="net")(**sizes)
+    """What is said where the sizes are bound: what is no circuit is not made."""
     with pytest.raises(CircuitError) as caught:
-        net.check()
+        rnn.define(text, name="net")(**sizes)
     return str(caught.value)
 
 
@@ -67,13 +67,30 @@ def test_a_loop_without_a_delay_is_printed_equation_by_equation() -> None:
     assert "mend: read one of them at the step before, such as a[t-1]" in says
 
 
+def test_the_mend_of_a_loop_fits_its_index() -> None:
+    assert "such as g[s-1]" in refuses("g[s] = g[s] + x[s]", x=3)
+    assert "such as w[t-1, s]" in refuses("w[t, s] = tanh(w[t, s]) + x[s]\nh[t] = sum(w[t, s], over=s)", x=3)
+
+
 def test_a_value_that_needs_itself() -> None:
-    assert "a loop without a delay: k" in refuses("k = 2 * k\nh[t] = k * x[t]", x=3, k=3)
+    says = refuses("k = 2 * k\nh[t] = k * x[t]", x=3, k=3)
+    assert "a loop without a delay: k" in says
+    assert "values without an index cannot need each other" in says
 
 
 def test_a_start_that_needs_the_end() -> None:
     """The initial value is read at the same step as it is needed: no delay is on this way."""
-    assert "a loop without a delay" in refuses("h[0] = h[T]\nh[t] = tanh(h[t-1] + x[t])", x=3)
+    says = refuses("h[0] = h[T]\nh[t] = tanh(h[t-1] + x[t])", x=3)
+    assert "a loop without a delay" in says
+    assert "give h[0] by parameters and inputs" in says
+
+
+def test_a_circuit_of_ones_own_is_looked_at_before_it_is_unfolded() -> None:
+    x = input_("x", ("t", "b"), (3,))
+    net = Circuit({"h": b.add(b.unary("tanh", ref("h", x)), x)})
+    for use in (lambda: graph.unfold(net, 3), lambda: graph.evaluate(net, {}, x=np.zeros((2, 1, 3)))):
+        with pytest.raises(CircuitError, match="a loop without a delay: h -> h"):
+            use()
 
 
 @pytest.mark.parametrize(
@@ -159,43 +176,6 @@ def test_reachable() -> None:
     assert reachable(net, ["h"]).params == net.params
     with pytest.raises(CircuitError, match="no equation q"):
         reachable(net, ["q"])
-
-
-# ---- initial values ----------------------------------------------------------------------------------
-def test_initial_values() -> None:
-    rules = {"b": 1.0, "W": "orthogonal", "U": lambda shape, rng: rng.normal(size=shape)}
-    net = rnn.define(ELMAN, init=rules)(x=3, h=4, o=5)
-    found = net.init(seed=1)
-    assert {n: v.shape for n, v in found.items()} == net.params
-    assert all(v.dtype == np.float32 for v in found.values())
-    np.testing.assert_array_equal(found["b"], 1)
-    np.testing.assert_array_equal(found["v"], 0)
-    np.testing.assert_allclose(found["W"] @ found["W"].T, np.eye(4), atol=1e-6)
-    assert (np.abs(found["V"]) <= 0.5).all()
-    assert len(np.unique(found["V"])) == found["V"].size
-
-
-def test_initial_values_depend_on_seed_and_name_only() -> None:
-    small = rnn.define("o[t] = V @ x[t]")(x=4, o=5).init(seed=3)
-    large = rnn.define("o[t] = V @ x[t] + tanh(A @ x[t])")(x=4, o=5).init(seed=3)
-    np.testing.assert_array_equal(small["V"], large["V"])
-    assert not (small["V"] == rnn.define("o[t] = V @ x[t]")(x=4, o=5).init(seed=4)["V"]).any()
-
-
-@pytest.mark.parametrize("rule", ["normal", "uniform", "glorot", "identity", "zeros", "ones"])
-def test_rules(rule: str) -> None:
-    w = rnn.define("o[t] = V @ x[t]", init={"V": rule})(x=400, o=300).init(dtype="float64")["V"]
-    deviation = {"normal": 0.05, "uniform": 0.05 / 3**0.5, "glorot": (2 / 700) ** 0.5, "identity": 0.05}.get(rule, 0)
-    np.testing.assert_allclose(w.std(), deviation, rtol=0.03, atol=1e-12)
-
-
-def test_rules_that_do_not_fit() -> None:
-    with pytest.raises(CircuitError, match=r"no rule 'orthogonl' for V.*did you mean orthogonal"):
-        rnn.define("o[t] = V @ x[t]", init={"V": "orthogonl"})(x=4, o=5).init()
-    with pytest.raises(CircuitError, match=r"is for matrices, b has the shape \(4,\)"):
-        rnn.define("o[t] = b + x[t]", init={"b": "identity"})(x=4).init()
-    with pytest.raises(CircuitError, match=r"the rule of b gives the shape \(3,\), expected \(4,\)"):
-        rnn.define("o[t] = b + x[t]", init={"b": lambda shape, rng: [1, 2, 3]})(x=4).init()
 
 
 def test_a_circuit_prints_as_its_text() -> None:
