@@ -81,6 +81,7 @@ def compile(
             f'return, returns=("{next(iter(net.outputs), "h")}",)'
         )
     _check_opaque(whole, names)
+    _check_two_indices(whole, names)
     if loss is not None:
         differentiable(whole, loss, wrt)  # raises for what cannot be differentiated, or by
     request = Request(loss, None if wrt is None else _names(wrt), returned, dtype, training, checkpoint)
@@ -116,6 +117,24 @@ def _check_opaque(net: Circuit, names: Sequence[str]) -> None:
                 raise CircuitError(
                     f"{net.name}: {name} applies {function}, which is opaque: it can be drawn, unfolded and printed, "
                     f"not compiled\n  mend: define it, {function}(…) = …"
+                )
+
+
+def _check_two_indices(net: Circuit, names: Sequence[str]) -> None:
+    """What varies over t and s is computed for all s of a step of t at once: it cannot look along s.
+
+    Adjoints do not either where the circuit itself does not: see ``graph/steps.py``.
+    """
+    for name, e in reachable(net, names).eqs.items():
+        for n in topological([e]):
+            if n.op == "delay" and n.attr[0] == "s" and "t" in n.axes:
+                line = f", line {net.lines[name]}" if name in net.lines else ""
+                read, at = n.args[0].attr, f"s{-n.attr[1]:+d}"
+                raise CircuitError(
+                    f"{net.name}{line}: {name} reads {read}[t, {at}]: a signal of two indices can be evaluated at "
+                    f"other steps of s, but not compiled\n"
+                    f"  expected: shifts along s of signals that have no t, along t of any\n"
+                    f"  mend: shift what {read} is made of, e[{at}], before t comes in"
                 )
 
 

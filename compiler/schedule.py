@@ -144,7 +144,6 @@ def schedule(net: Network) -> list[Stage]:
     Raises CircuitError, naming equations, for a loop without a delay, for delays and advances in one cycle, and
     for a value of all steps within its own cycle.
     """
-    _refuse_shifts_inside(net)
     units = [_unit(net, c) for c in components(net) if not (len(c) == 1 and c[0].op in LEAVES)]
     done: set[Node] = {n for n in net.nodes if n.op in LEAVES}
     pending = units
@@ -163,20 +162,6 @@ def schedule(net: Network) -> list[Stage]:
         nodes = tuple(n for u in chosen for n in u.nodes)
         stages.append(Stage(lead.kind, lead.axis, lead.order, lead.batch, nodes, lead.why))
     return _capture_in_loops(net, stages)
-
-
-def _refuse_shifts_inside(net: Network) -> None:
-    """What varies over t and s is computed for all s of a step of t at once: it cannot look along s."""
-    for n in net.nodes:
-        for a in net.args(n):
-            if a.op == "delay" and a.attr[0] == "s" and "t" in a.axes:
-                name = a.args[0].attr
-                raise CircuitError(
-                    f"{net.equation.get(n, name)} reads {name}[t, s{-a.attr[1]:+d}]: a signal of two indices can be "
-                    f"evaluated at other steps of s, but not compiled\n"
-                    f"  expected: shifts along s of signals that have no t, along t of any\n"
-                    f"  mend: shift what {name} is made of, e[s{-a.attr[1]:+d}], before t comes in"
-                )
 
 
 def _ready(net: Network, unit: _Unit, done: set[Node], here: set[Node]) -> bool:

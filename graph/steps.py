@@ -78,6 +78,8 @@ def _moved(g: Node, axis: str, read: Callable[[Node], Node], keep: bool) -> Node
 
 def _parts(x: Node, axis: str) -> list[Node]:
     """The arguments that a shift passes on to; [] where it stops."""
+    if axis == "s" and x.op in ("reduce", "contract") and any("t" in a.axes for a in x.args) and "t" not in x.axes:
+        return []  # what is summed over t is one value a step of s, and shifted after the sum
     if x.op == "add":
         through = [a for a in x.args if a.op in ("ref", "input") or _parts(a, axis)]
         stuck = [a for a in x.args if a not in through]
