@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from ..optim import Arrays
 from .folder import (
     BEST,
     CONFIGURATION,
@@ -36,7 +37,6 @@ from .folder import (
     write,
 )
 from .parsing import parsed_json
-from ..optim import Arrays
 
 KINDS = ("optimiser", "schedule", "carried", "report")
 

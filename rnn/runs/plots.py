@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import folder
 from ..data import DataError
 from ..figures import FORMATS, REPEATABLE, image_of
+from . import folder
 from .report import BITS
 
 if TYPE_CHECKING:

@@ -7,8 +7,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .checkpoint import Saved, fit_shapes, load_weights, read_checkpoint
 from ..data import DataError
+from ..optim import Arrays
+from ..tasks import Task
+from .checkpoint import Saved, fit_shapes, load_weights, read_checkpoint
 from .folder import (
     BEST,
     CONFIGURATION,
@@ -23,9 +25,7 @@ from .folder import (
     read_text,
 )
 from .network import restored, sized
-from ..optim import Arrays
 from .settings import Settings
-from ..tasks import Task
 
 if TYPE_CHECKING:
     from ...compiler.program import Program

@@ -9,14 +9,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ..data import DataError
+from ..tasks import Forecaster
+from ..trainer import Step, Trainer, TrainingError
 from . import checkpoint, folder
 from .checkpoint import Saved
-from ..data import DataError
 from .folder import RunError
 from .report import Interrupt, Report, duration
 from .run import Run, use_best
-from ..tasks import Forecaster
-from ..trainer import Step, Trainer, TrainingError
 
 if TYPE_CHECKING:
     from ...graph.circuit import Circuit
@@ -116,7 +116,7 @@ class Session:
             target=settings.target,
             dtype=settings.dtype,
             seed=settings.seed,
-            window=settings.window if carried else None,
+            window=run.task.settings.window if carried else None,
             reach=settings.reach or None if carried else None,
         )
 

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from ...graph.errors import did_you_mean, unknown
 from ..data import DataError
 from ..data.vocabulary import UNITS
 from ..optim import OPTIMISERS, Optimiser, OptimiserError
@@ -14,6 +19,7 @@ from ..optim import make as make_optimiser
 from ..optim.schedules import SCHEDULES, Schedule, ScheduleError
 from ..optim.schedules import make as make_schedule
 from ..tasks import TASKS, TaskSettings
+from ..tasks.settings import WINDOW
 
 if TYPE_CHECKING:
     from ...graph.circuit import Circuit
@@ -28,6 +34,19 @@ class Rule:
     holds: Callable[[Any], bool]
     expected: str
     choices: tuple[str, ...] = ()
+
+
+    def of(self, name: str, value: Any) -> Any:
+        """The value as what it is kept as. Raises DataError, with the name of the setting, where it may not be so."""
+        if self.kind is str and isinstance(value, os.PathLike):
+            value = os.fspath(value)
+        if self.kind is not str and isinstance(value, np.generic) and value.dtype.kind in "iuf":
+            value = value.item()
+        kinds: Any = (int, float) if self.kind is float else self.kind
+        if isinstance(value, bool) or not isinstance(value, kinds) or not self.holds(value):
+            near = did_you_mean(value, self.choices) if isinstance(value, str) else None
+            raise DataError(f"setting {name}: expected {self.expected}, got {value!r}" + (f"; {near}" if near else ""))
+        return float(value) if self.kind is float else value
 
 
 def _whole(least: int) -> Rule:
@@ -46,32 +65,64 @@ BELOW_ONE = Rule(float, lambda v: 0 <= v < 1, "a number in [0, 1)")
 TEXT = Rule(str, lambda v: "\0" not in v, "a text")
 
 
-def _setting(group: str, default: Any, rule: Rule, about: str) -> Any:
-    """One entry of the table. A default of None: what the optimiser or schedule itself says."""
-    return field(default=default, metadata={"group": group, "rule": rule, "help": about})
+TEXTS, SERIES = ("language_model",), ("forecaster",)
+LONG, SYMBOLIC = (*TEXTS, *SERIES), ("language_model", "tagger", "classifier")
+READ = {
+    "language_model": "reads one text",
+    "tagger": "reads each sentence whole, by its words",
+    "classifier": "reads each text whole",
+    "forecaster": "reads a series of numbers",
+}
+"""What a task reads, where a setting is refused that is not for it."""
 
 
+def _setting(group: str, default: Any, rule: Rule, about: str, tasks: tuple[str, ...] = TASKS) -> Any:
+    """One entry of the table. A default of None: what the optimiser, the schedule or the task itself says.
+
+    tasks  for which it means something, where it is not the same for all
+    """
+    return field(default=default, metadata={"group": group, "rule": rule, "help": about, "tasks": tasks})
+
+
+def _said(kind: type[Settings]) -> type[Settings]:
+    """Let a setting that there is not be said as other errors are, with the nearest one."""
+    make = kind.__init__
+
+    @wraps(make)
+    def checked(self: Settings, *given: Any, **named: Any) -> None:
+        for name in named:
+            if name not in kind.__dataclass_fields__:
+                raise DataError(unknown(f"there is no setting {name!r}", name, kind.__dataclass_fields__, "there are"))
+        make(self, *given, **named)
+
+    kind.__init__ = checked  # type: ignore[method-assign]
+    return kind
+
+
+@_said
 @dataclass(frozen=True)
 class Settings:
     """What a run depends on besides its data and its network.
 
     The same settings, data and network give the same weights, bit for bit, on the same machine and versions.
-    ``bptt train --help`` lists each with its meaning; those that are None are left to the optimiser or the
-    schedule. Raises DataError for a setting that makes no sense.
+    ``bptt train --help`` lists each with its meaning; those that are None are left to the optimiser, the schedule or
+    the task. Raises DataError for a setting that there is not, with the nearest one, and for one that makes no sense.
     """
 
     task: str = _setting("data", "", _choice("", *TASKS), "what is learnt (default: what the data look like)")
     share: float = _setting("data", 0.9, SHARE, "share of the data that is trained on, the rest is for validation")
     validation: str = _setting("data", "", TEXT, "a file of data for validation instead of that rest")
     unit: str = _setting(
-        "data", "", _choice("", *UNITS), "what a text is cut into (default: characters; sentences: words)"
-    )
-    most: int = _setting("data", 0, _whole(0), "the most symbols of a vocabulary, 0: no limit")
-    separator: str = _setting("data", "", TEXT, "what ends a document of a text: the state starts anew after it")
-    text: str = _setting("data", "", TEXT, "the column of the sentences, its name or its number from 1")
-    label: str = _setting("data", "", TEXT, "the column of the labels")
-    columns: str = _setting("data", "", TEXT, "the columns of a series, separated by commas (default: all)")
-    forecast: str = _setting("data", "", TEXT, "the columns that are forecast (default: those of --columns)")
+        "data", "", _choice("", *UNITS),
+        "what a text is cut into (default: characters; labelled texts with spaces in them: words)",
+        (*TEXTS, "classifier"),
+    )  # fmt: skip
+    most: int = _setting("data", 0, _whole(0), "the most symbols of a vocabulary, 0: no limit", SYMBOLIC)
+    separator: str = _setting("data", "", TEXT, "what ends a document of a text: the state starts anew after it", TEXTS)
+    text: str = _setting("data", "", TEXT, "the column of the texts, its name or its number from 1", ("classifier",))
+    label: str = _setting("data", "", TEXT, "the column of the labels", ("classifier",))
+    columns: str = _setting("data", "", TEXT, "the columns of a series, separated by commas (default: all)", SERIES)
+    forecast: str = _setting("data", "", TEXT, "the columns that are forecast (default: those of --columns)", SERIES)
     memory: int = _setting("data", 64 << 20, _whole(1), "bytes; a larger text is mapped into memory, not read")
 
     vector: int = _setting("network", 48, _whole(1), "size of the vector of a symbol")
@@ -82,8 +133,12 @@ class Settings:
     )
 
     batch: int = _setting("updates", 16, _whole(1), "rows of text, or sequences, side by side")
-    window: int = _setting("updates", 64, _whole(1), "steps from one update to the next (k1)")
-    reach: int = _setting("updates", 0, _whole(0), "steps the gradient goes back (k2), 0: as many as --window")
+    window: int | None = _setting(
+        "updates", None, _whole(1), f"text, series: steps from one update to the next (k1; default: {WINDOW})", LONG
+    )
+    reach: int = _setting(
+        "updates", 0, _whole(0), "text, series: steps the gradient goes back (k2), 0: as many as --window", LONG
+    )
     updates: int = _setting("updates", 800, _whole(1), "number of updates")
     patience: int = _setting(
         "updates", 0, _whole(0), "validations without a better one after which training stops; 0: it does not"
@@ -117,38 +172,37 @@ class Settings:
 
     def __post_init__(self) -> None:
         for setting in fields(self):
-            self._check(setting.name, setting.metadata["rule"], setting.default is None)
-        if 0 < self.reach < self.window:
+            value = getattr(self, setting.name)
+            if value is not None or setting.default is not None:
+                object.__setattr__(self, setting.name, setting.metadata["rule"].of(setting.name, value))
+        window = self.window or WINDOW
+        if 0 < self.reach < window:
             raise DataError(
-                f"setting reach: expected at least the window, {self.window} steps, got {self.reach};"
+                f"setting reach: expected at least the window, {window} steps, got {self.reach};"
                 " give a larger reach, a smaller window, or 0 for a reach of one window"
             )
         # what does not go together is said before anything is read
         self.make_schedule()
         self._make_optimiser((), ())
 
-    def _check(self, name: str, rule: Rule, optional: bool) -> None:
-        value: Any = getattr(self, name)
-        if value is None and optional:
-            return
-        kinds: Any = (int, float) if rule.kind is float else rule.kind
-        if isinstance(value, bool) or not isinstance(value, kinds) or not rule.holds(value):
-            raise DataError(f"setting {name}: expected {rule.expected}, got {value!r}")
-        if rule.kind is float:
-            object.__setattr__(self, name, float(value))
-
     @classmethod
     def of(cls, table: Mapping[str, Any]) -> Settings:
         """Settings from a table. Raises DataError for one that is unknown or makes no sense."""
-        from ...graph.errors import did_you_mean
-
-        known = [f.name for f in fields(cls)]
-        for name in table:
-            if name not in known:
-                near = did_you_mean(name, known)
-                mend = f"; {near}" if near else ""
-                raise DataError(f"there is no setting {name!r}; there are {', '.join(known)}{mend}")
         return cls(**table)
+
+    def fitted(self, task: str) -> Settings:
+        """The settings of a run of this task: with the window that it has, if it has one.
+
+        Raises DataError for one that is given and means nothing there.
+        """
+        for setting in fields(self):
+            if task not in setting.metadata["tasks"] and getattr(self, setting.name) != setting.default:
+                known = " or ".join(name.replace("_", " ") for name in setting.metadata["tasks"])
+                raise DataError(
+                    f"setting {setting.name}: it is for a {known}; this run is a {task.replace('_', ' ')}, which"
+                    f" {READ[task]}: leave it out (or say with the setting task what the data are for)"
+                )
+        return replace(self, window=self.window or WINDOW) if task in LONG else self
 
     def table(self) -> dict[str, Any]:
         """The settings by name, without those that are left to the optimiser or the schedule."""
@@ -158,7 +212,8 @@ class Settings:
     def for_task(self) -> TaskSettings:
         """The settings that the task needs to read the data."""
         known = {f.name for f in fields(TaskSettings)} - {"target"}
-        return TaskSettings(**{n: v for n, v in asdict(self).items() if n in known}, target=self.forecast)
+        given = {name: value for name, value in asdict(self).items() if name in known and value is not None}
+        return TaskSettings(**given, target=self.forecast)
 
     def make_schedule(self, more: bool = False) -> Schedule:
         """The learning rate over the run; ``more``: the measure that a plateau watches is better when it is more."""

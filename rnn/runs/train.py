@@ -11,21 +11,23 @@ import os
 import sys
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from functools import cached_property
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from ...graph.errors import unknown
+from ..data import DataError
+from ..optim import Arrays
+from ..tasks import Task
 from . import checkpoint, folder
 from .checkpoint import Saved
-from ..data import DataError
 from .lock import LOCK, Lock
 from .network import Network, Sizes, described, equations_of, find_network, restored
-from ..optim import Arrays
 from .run import Run, read_run, same_data
 from .session import Callback, Event, Session, complete
 from .settings import Settings
-from ..tasks import Task
 
 if TYPE_CHECKING:
     from ...graph.circuit import Circuit
@@ -42,7 +44,7 @@ def fit(
     sizes: Mapping[str, int | tuple[int, ...]] | None = None,
     run: str | Path | None = None,
     settings: Settings | None = None,
-    callbacks: Iterable[Callback] = (),
+    callbacks: Iterable[Callback] | Callback = (),
     quiet: bool = False,
     as_json: bool = False,
     **changes: Any,
@@ -59,22 +61,22 @@ def fit(
     callbacks  functions that are called with an ``Event`` after each update
     quiet      print nothing; as_json: print one JSON object a line on standard output
 
-    Ctrl-C finishes the update, saves, and returns the run so far (``run.interrupted``); a second one stops at once. With ``patience`` the
-    weights of the best validation are the result, also of a run that is not stopped early; else the last ones.
+    Ctrl-C finishes the update, saves, and returns the run so far (``run.interrupted``); a second one stops at once.
+    With ``patience`` the weights of the best validation are the result, also of a run that is not stopped early; else the last ones.
 
     Raises DataError (data, settings, network), LanguageError (equations), RunError (folder), TrainingError (loss or
     gradient not finite; the folder then keeps the last good weights).
     """
-    chosen = Settings.of({**asdict(settings or Settings()), **changes})
-    if data is not None and not isinstance(data, (str, Path)):
-        raise TypeError(
-            f"data: expected the path of a file or folder, got {type(data).__name__}; arrays are for rnn.Trainer"
-        )
+    chosen, told = _chosen(settings, changes), _callbacks(callbacks)
+    _check_types(data, sizes, run)
+    if chosen.task:
+        chosen = chosen.fitted(chosen.task)
     path = "" if data is None else os.path.abspath(data)
     if chosen.validation:
         chosen = replace(chosen, validation=os.path.abspath(chosen.validation))
     with _Beginning(run, "python" if data is None else Path(path).stem, quiet or as_json) as beginning:
         task = Task.of(path or None, chosen.for_task(), cache=beginning.symbols)
+        chosen = chosen.fitted(task.name)
         network = find_network(cell, task)
         net, bound_sizes = network.bound(task, sizes or {})
         bound = _checked(task, net, chosen)
@@ -83,7 +85,7 @@ def fit(
         configuration = _begin(place, task, network, bound_sizes, chosen, path, weights)
         made = Run(place, configuration, chosen, task, net, weights, 0)
         made.__dict__["bound"] = bound
-        session = Session(made, Saved(0, weights), list(callbacks), quiet, as_json)
+        session = Session(made, Saved(0, weights), told, quiet, as_json)
         count = sum(w.size for w in weights.values())
         shown = ", ".join(f"{name}={size}" for name, size in bound_sizes.items())
         session.report.say(f"{_summary(task)}\n{net.name}({shown}): {count:,} weights; run {place}")
@@ -94,7 +96,7 @@ def resume(
     run: str | Path,
     updates: int | None = None,
     *,
-    callbacks: Iterable[Callback] = (),
+    callbacks: Iterable[Callback] | Callback = (),
     quiet: bool = False,
     as_json: bool = False,
 ) -> Run:
@@ -105,7 +107,7 @@ def resume(
 
     Raises RunError (folder), DataError where the data are not those that the run began with, TrainingError.
     """
-    place = Path(run)
+    place, told = Path(run), _callbacks(callbacks)
     folder.read_configuration(place)
     with folder.locked(place):
         folder.tidy(place)
@@ -119,7 +121,39 @@ def resume(
         if updates is not None:
             found.configuration["settings"] = found.settings.table()
             folder.configure(place, found.configuration)
-        return Session(found, saved, list(callbacks), quiet, as_json).go()
+        return Session(found, saved, told, quiet, as_json).go()
+
+
+# ---- what was given ------------------------------------------------------------------------------
+def _chosen(settings: Settings | None, changes: Mapping[str, Any]) -> Settings:
+    """The settings, with single ones changed. Raises DataError for one that there is not, with the nearest name."""
+    if not isinstance(settings, Settings | None):
+        raise TypeError(f"settings: expected rnn.Settings(…), got {settings!r}; single ones are given by their names")
+    known = [*list(signature(fit).parameters)[:-1], *(f.name for f in fields(Settings))]
+    for name in changes:
+        if name not in known:
+            raise DataError(unknown(f"rnn.fit has no argument and no setting {name!r}", name, known, "there are"))
+    return Settings.of({**asdict(settings or Settings()), **changes})
+
+
+def _check_types(data: Any, sizes: Any, run: Any) -> None:
+    if not isinstance(data, str | Path | None):
+        raise TypeError(
+            f"data: expected the path of a file or folder, got {type(data).__name__}; arrays are for rnn.Trainer"
+        )
+    if not isinstance(run, str | Path | None):
+        raise TypeError(f"run: expected the path of a new folder, got {run!r}")
+    if not isinstance(sizes, Mapping | None) or not all(isinstance(name, str) for name in sizes or ()):
+        raise TypeError(f"sizes: expected name -> size, such as {{'h': 32}}, got {sizes!r}")
+
+
+def _callbacks(callbacks: Any) -> list[Callback]:
+    """The functions that are called after each update. Raises TypeError for what is no list of functions."""
+    found = list(callbacks) if isinstance(callbacks, Iterable) else [callbacks]
+    for one in found:
+        if not callable(one):
+            raise TypeError(f"callbacks: expected functions of an event, such as [tell], got {one!r}")
+    return found
 
 
 # ---- beginning -----------------------------------------------------------------------------------

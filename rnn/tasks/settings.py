@@ -11,6 +11,9 @@ from ..data import DataError
 UNITS = ("character", "word", "byte")
 TASKS = ("language_model", "tagger", "classifier", "forecaster")
 
+WINDOW = 64
+"""Steps of a window, unless they are said."""
+
 
 @dataclass(frozen=True)
 class TaskSettings:
@@ -40,7 +43,7 @@ class TaskSettings:
     vector: int = 48
     hidden: int = 128
     batch: int = 16
-    window: int = 64
+    window: int = WINDOW
     reach: int = 0
     separator: str = ""
     unit: str = ""

@@ -14,6 +14,7 @@ import pytest
 from bptt import rnn
 from bptt.rnn.runs import folder
 from small_runs import TINY, begin_or_go_on, content, ended, forked
+from small_tasks import conllu
 
 pytestmark = pytest.mark.usefixtures("plain")
 
@@ -68,13 +69,26 @@ def labelled(folder_: Path) -> Path:
     return path
 
 
+def data_of(case: str, text: Path, folder_: Path) -> Path:
+    if case.startswith("buckets"):
+        return labelled(folder_)
+    if case != "a tagger":
+        return text
+    path = folder_ / "treebank.conllu"
+    path.write_text(conllu(40))
+    return path
+
+
+OWN: dict[str, Any] = {"cell": None, "sizes": None, "window": None}
 CASES: dict[str, dict[str, Any]] = {
     "windows": {},
     "reach": {"reach": 13},
     "documents": {"separator": "\\n"},
     "documents with reach": {"separator": "\\n", "reach": 9, "optimiser": "rmsprop"},
     "a text larger than memory": {"memory": 100},
-    "buckets, dropout": {"cell": None, "sizes": None, "unit": "character", "optimiser": "nesterov", "rate": 0.05},
+    "buckets, dropout": {**OWN, "unit": "character", "optimiser": "nesterov", "rate": 0.05},
+    "a tagger": {**OWN},
+    "patience": {"patience": 3, "rate": 0.3, "validate": 1},
     "compiled": {"target": "cpu", "reach": 13},
 }
 
@@ -83,7 +97,7 @@ CASES: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("case", CASES)
 def test_killed_twenty_times_and_resumed_it_is_the_same(text: Path, tmp_path: Path, case: str) -> None:
     """Twenty kills each that hit a living process, at random times, before the first save and after some."""
-    data = labelled(tmp_path) if case.startswith("buckets") else text
+    data = data_of(case, text, tmp_path)
     changes = {**TINY, "updates": 48, "validate": 3, **CASES[case]}
 
     def train(place: Path) -> object:

@@ -23,5 +23,5 @@ def test_what_is_not_is_read() -> None:
     assert parsed_json("3") == 3
     assert parsed_toml(b'[a]\nb = [1, "c"]') == {"a": {"b": [1, "c"]}}
     for content in (b"\xff", b"a ="):
-        with pytest.raises(ValueError, match="decode|Invalid"):
+        with pytest.raises(ValueError, match=r"decode|Invalid"):
             parsed_toml(content)

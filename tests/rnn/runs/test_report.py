@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 
 import pytest
-from bptt.rnn.runs import folder, plots
 from bptt.rnn.data import DataError
+from bptt.rnn.runs import folder, plots
 from bptt.rnn.runs.report import Report, duration, written
 from bptt.rnn.trainer import Step
 

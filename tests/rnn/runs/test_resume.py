@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from bptt import rnn
-from bptt.rnn.runs import checkpoint, folder
 from bptt.rnn.data import DataError
+from bptt.rnn.runs import checkpoint, folder
 from bptt.rnn.runs.folder import RunError
 from bptt.rnn.trainer import Trainer
 from small_runs import TINY, begin, content
@@ -61,7 +61,7 @@ def test_dropout_and_order_go_on_as_they_would_have(text: Path, tmp_path: Path) 
     """Sentences in buckets with dropout: what is random is a function of the update and the seed."""
     lines = text.parent / "labels.tsv"
     lines.write_text("label\ttext\n" + "".join(f"{n % 2}\t{'ab'[n % 2] * (n % 5 + 1)} c\n" for n in range(40)))
-    changes = {**TINY, "cell": None, "sizes": None, "unit": "character", "updates": 6}
+    changes = {**TINY, "cell": None, "sizes": None, "window": None, "unit": "character", "updates": 6}
     whole = rnn.fit(lines, run=tmp_path / "whole", quiet=True, **changes)
     rnn.fit(
         lines, run=tmp_path / "cut", quiet=True, callbacks=[lambda e: e.stop() if e.update == 3 else None], **changes
@@ -137,7 +137,8 @@ def test_other_validation_data_are_refused(tmp_path: Path) -> None:
         data, own = tmp_path / f"data.{kind}", tmp_path / f"own.{kind}"
         data.write_text(first)
         own.write_text(first)
-        changes = {**TINY, "cell": None, "sizes": None, "validation": str(own)}
+        window = None if kind == "tsv" else TINY["window"]
+        changes = {**TINY, "cell": None, "sizes": None, "window": window, "validation": str(own)}
         rnn.fit(data, run=tmp_path / kind, quiet=True, callbacks=[lambda e: e.stop()], **changes)
         own.write_text(later)
         named = "data.tsv" if kind == "tsv" else f"own.{kind}"

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-from dataclasses import fields
+from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from bptt import rnn
 from bptt.rnn import optim
-from bptt.rnn.optim import schedules
 from bptt.rnn.data import DataError
+from bptt.rnn.optim import schedules
 from bptt.rnn.runs.settings import Settings
-from bptt.rnn.tasks import TaskSettings
+from bptt.rnn.tasks import TASKS, TaskSettings
 
 NET = rnn.define(
     "h[t] = tanh(W @ h[t-1] + E[x[t]] + b + C @ h[t-1])\no[t] = V @ h[t]\nL = mean(cross_entropy(o[t], y[t]), over=t)",
@@ -40,6 +41,12 @@ NET = rnn.define(
         ({"optimiser": "sgd", "beta1": 0.5}, "setting optimiser: the optimiser sgd has no betas"),
         ({"schedule": "cosine", "factor": 0.5}, "setting schedule: the schedule cosine has no factor"),
         ({"schedule": "step", "factor": 2.0}, "setting schedule: Step: factor: expected a number above 0"),
+        ({"hiden": 3}, "there is no setting 'hiden'; there are task, .*; did you mean hidden"),
+        ({"hidden": np.float32(3)}, "setting hidden: expected a whole number of at least 1, got 3.0"),
+        ({"hidden": "3"}, "setting hidden: expected a whole number of at least 1, got '3'"),
+        ({"task": "taggr"}, "setting task: expected one of .*, got 'taggr'; did you mean tagger"),
+        ({"validation": 3}, "setting validation: expected a text, got 3"),
+        ({"reach": 3}, "setting reach: expected at least the window, 64 steps, got 3"),
         ({"reach": 3, "window": 4}, "setting reach: expected at least the window, 4 steps, got 3"),
     ],
 )
@@ -55,6 +62,39 @@ def test_a_table_and_back() -> None:
     assert Settings.of(chosen.table()) == chosen
     with pytest.raises(DataError, match=r"there is no setting 'betta2'; .*did you mean"):
         Settings.of({"betta2": 0.9})
+
+
+def test_numbers_of_numpy_and_paths_are_taken() -> None:
+    chosen = Settings(hidden=np.int64(3), rate=np.float32(0.5), validation=Path("a.txt"))  # type: ignore[arg-type]
+    assert (chosen.hidden, type(chosen.hidden), chosen.rate, chosen.validation) == (3, int, 0.5, "a.txt")
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_what_means_nothing_to_a_task_is_refused(task: str) -> None:
+    """Windows are of one long sequence, documents of a text, columns of a table."""
+    for given, tasks in (
+        ({"window": 64}, ("language_model", "forecaster")),
+        ({"reach": 70}, ("language_model", "forecaster")),
+        ({"unit": "word"}, ("language_model", "classifier")),
+        ({"most": 9}, ("language_model", "tagger", "classifier")),
+        ({"separator": "x"}, ("language_model",)),
+        ({"text": "2"}, ("classifier",)),
+        ({"label": "1"}, ("classifier",)),
+        ({"columns": "1"}, ("forecaster",)),
+        ({"forecast": "1"}, ("forecaster",)),
+    ):
+        chosen = Settings(**given)  # type: ignore[arg-type]
+        if task in tasks:
+            assert chosen.fitted(task) == replace(chosen, window=chosen.fitted(task).window)
+            continue
+        said = f"this run is a {task.replace('_', ' ')}, which reads .*: leave it out"
+        with pytest.raises(DataError, match=f"setting {next(iter(given))}: it is for a .*; {said}"):
+            chosen.fitted(task)
+
+
+def test_a_run_notes_the_window_that_it_has() -> None:
+    assert Settings().fitted("forecaster").table()["window"] == Settings().for_task().window == 64
+    assert "window" not in Settings().fitted("tagger").table()
 
 
 def test_the_task_has_the_settings_of_the_same_name() -> None:
