@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .data import Batch, Batches, DataError
+from ..graph.circuit import is_boundary_name, reachable
+from ..graph.doors import require_circuit
+from ..graph.errors import unknown
+from ..graph.inputs import form
+from .data import Array, Batch, Batches, DataError
 from .optim import Adam, Arrays, Optimiser, clip, clip_values, global_norm
 from .optim.schedules import Constant, Schedule
 from .truncation import Truncated
@@ -55,7 +59,8 @@ class Trainer:
 
     net          the network; its loss is the equation ``loss``
     batches      ``Batches``, or a list that is gone through again and again, of ``Batch`` or of inputs by name:
-                 x [T, B, n] (symbols [T, B]), y, …; ``lengths`` [B] among them makes the rows ragged
+                 x [T, B, n] (symbols [T, B]), y, …; ``lengths`` [B] among them makes the rows ragged. One batch alone is
+                 a list of one
     weights      name -> array, changed in place; without them ``net.init(seed, dtype)``
     optimiser    what changes the weights; without one, Adam
     schedule     the learning rate by update; without one, the optimiser's own
@@ -66,12 +71,15 @@ class Trainer:
     seed         of the initial weights and of dropout
 
     ``update`` counts the updates made. ``gradient`` computes loss and gradient (a ``Truncated``).
+
+    Raises DataError for batches that the network does not take, TypeError for what is no optimiser, schedule, weights
+    or batches.
     """
 
     def __init__(
         self,
         net: Circuit,
-        batches: Batches | Sequence[Batch | Mapping[str, Any]],
+        batches: Batches | Sequence[Batch | Mapping[str, Any]] | Batch | Mapping[str, Any],
         *,
         weights: Arrays | None = None,
         optimiser: Optimiser | None = None,
@@ -85,13 +93,14 @@ class Trainer:
         dtype: str = "float32",
         seed: int = 0,
     ) -> None:
+        _check_types(net, weights, optimiser, schedule)
         self.net, self.loss, self.seed = net, loss, seed
-        self.batches: Batches = _Again(batches) if isinstance(batches, Sequence) else batches
+        self.gradient = Truncated(net, window, reach, loss=loss, target=target, dtype=dtype)
+        self.batches = _batches(reachable(net, [loss]), batches, dtype)
         self.weights = net.init(seed=seed, dtype=dtype) if weights is None else weights
         self.optimiser = Adam(fixed=net.constants) if optimiser is None else optimiser
         self.schedule = Constant(self.optimiser.rate) if schedule is None else schedule
         self.clip, self.clip_values = clip, clip_values
-        self.gradient = Truncated(net, window, reach, loss=loss, target=target, dtype=dtype)
         self.state: Arrays | None = None
         self.update = 0
 
@@ -152,13 +161,41 @@ class Trainer:
         return f".\n  first not finite: {found}\n  " if found else "; "
 
 
+# ---- what was given ------------------------------------------------------------------------------
+def _check_types(net: Any, weights: Any, optimiser: Any, schedule: Any) -> None:
+    require_circuit(net, "rnn.Trainer")
+    if not isinstance(optimiser, Optimiser | None):
+        by_name = f"; by its name: optim.make({optimiser!r}, rate=0.01)" if isinstance(optimiser, str) else ""
+        raise TypeError(f"optimiser: expected one such as optim.Adam(0.01), got {optimiser!r}{by_name}")
+    if not isinstance(schedule, Schedule | None):
+        raise TypeError(f"schedule: expected one such as schedules.Cosine(0.01, updates=900), got {schedule!r}")
+    if weights is not None and not (
+        isinstance(weights, Mapping) and all(isinstance(w, np.ndarray) for w in weights.values())
+    ):
+        raise TypeError("weights: expected name -> array, as net.init() gives: they are changed in place")
+
+
+def _batches(net: Circuit, given: Any, dtype: str) -> Batches:
+    """What was given as batches by number: a list is gone through again and again."""
+    if isinstance(given, Batch | Mapping):
+        given = [given]
+    if isinstance(given, Sequence) and not isinstance(given, str | bytes):
+        return _Again([b if isinstance(b, Batch) else _batch(net, b, dtype) for b in given])
+    if isinstance(given, np.ndarray) or not (hasattr(given, "__getitem__") and hasattr(given, "__len__")):
+        kind = type(given).__name__
+        mend = ": make it a list first" if isinstance(given, Iterator) else ", such as [{'x': x, 'y': y}]"
+        raise TypeError(f"batches: expected a list of batches of inputs by name, got {kind}{mend}")
+    found: Batches = given
+    return found
+
+
 class _Again:
     """A list as batches: after the last the first comes again."""
 
-    def __init__(self, batches: Sequence[Batch | Mapping[str, Any]]) -> None:
+    def __init__(self, batches: Sequence[Batch]) -> None:
         if not batches:
             raise DataError("expected at least one batch, got an empty list")
-        self._batches = [b if isinstance(b, Batch) else _batch(b) for b in batches]
+        self._batches = batches
 
     def __len__(self) -> int:
         return len(self._batches)
@@ -167,14 +204,62 @@ class _Again:
         return self._batches[update % len(self._batches)]
 
 
-def _batch(inputs: Mapping[str, Any]) -> Batch:
-    arrays = {name: np.asarray(a) for name, a in inputs.items() if name != "lengths"}
-    first = arrays.get("x")
-    if first is None or first.ndim < 2:
-        raise DataError("expected a batch as inputs by name, x among them [T, B, …], such as {'x': x, 'y': y}")
+def _batch(net: Circuit, inputs: Any, dtype: str) -> Batch:
+    """Inputs by name as a batch. Lists become arrays of the dtype; arrays stay as they are."""
+    if not isinstance(inputs, Mapping):
+        raise DataError(f"expected a batch as inputs by name, such as {{'x': x, 'y': y}}, got {type(inputs).__name__}")
+    wanted = [name for name in net.inputs if not is_boundary_name(name)]
+    for name in inputs:
+        if name not in (*wanted, "lengths"):
+            problem = f"the loss of {net.name} reads no input {name}"
+            raise DataError(unknown(problem, name, [*wanted, "lengths"], "a batch has"))
+    missing = [name for name in wanted if name not in inputs]
+    if missing:
+        raise DataError(
+            f"expected a batch with the inputs {', '.join(wanted)} of {net.name}, {' and '.join(missing)} is missing:"
+            f" got {', '.join(inputs) or 'none'}"
+        )
+    arrays = {name: _array(net, name, inputs[name], dtype) for name in wanted}
+    steps, rows = _steps_and_rows(net, arrays)
     lengths = inputs.get("lengths")
     ends = None if lengths is None else np.asarray(lengths, dtype=np.int64)
-    items = int(first.shape[0] * first.shape[1] if ends is None else ends.sum())
+    if ends is not None and ends.shape == (steps,) != (rows,):
+        raise DataError(
+            f"lengths are of {steps} sequences, the inputs of {rows} with {steps} steps: they have their batch first;"
+            " time comes first, [T, B, …]: swap with x.swapaxes(0, 1)"
+        )
+    items = int(steps * rows if ends is None else ends.sum())
     return Batch(arrays, ends, items=items)
 
 
+def _array(net: Circuit, name: str, given: Any, dtype: str) -> Array:
+    node = net.input_nodes[name]
+    try:
+        array = np.asarray(given)
+        if not isinstance(given, np.ndarray) and node.dtype == "f" and array.dtype.kind in "fiub":
+            array = array.astype(dtype)
+    except ValueError as error:  # lists of several lengths
+        raise DataError(f"the input {name}: expected an array {form(node)}, got {error}") from error
+    if array.ndim != len(node.axes) + len(node.shape):
+        raise DataError(f"the input {name}: expected an array {form(node)}, got the shape {list(array.shape)}")
+    return array
+
+
+def _steps_and_rows(net: Circuit, arrays: Mapping[str, Array]) -> tuple[int, int]:
+    """The steps and rows that all inputs have. Raises DataError where one seems to have its batch first."""
+    first: tuple[str, tuple[int, ...]] | None = None
+    for name, array in arrays.items():
+        if net.input_nodes[name].axes[:2] != ("t", "b"):
+            continue
+        shape = array.shape[:2]
+        first = first or (name, shape)
+        if shape != first[1] and shape == first[1][::-1]:
+            (one, other) = first
+            raise DataError(
+                f"{one} has {other[0]} steps of {other[1]} sequences, {name} has {shape[0]} steps of {shape[1]}: one of"
+                f" them has its batch first; time comes first, [T, B, …]: swap the one with {one}.swapaxes(0, 1) or"
+                f" {name}.swapaxes(0, 1)"
+            )
+    if first is None:
+        raise DataError(f"no input of {net.name} has steps and sequences, [T, B, …]: there is nothing to train on")
+    return first[1][0], first[1][1]

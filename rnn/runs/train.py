@@ -62,7 +62,8 @@ def fit(
     quiet      print nothing; as_json: print one JSON object a line on standard output
 
     Ctrl-C finishes the update, saves, and returns the run so far (``run.interrupted``); a second one stops at once.
-    With ``patience`` the weights of the best validation are the result, also of a run that is not stopped early; else the last ones.
+    With ``patience`` the weights of the best validation are the result, also of a run that is not stopped early; else
+    the last ones.
 
     Raises DataError (data, settings, network), LanguageError (equations), RunError (folder), TrainingError (loss or
     gradient not finite; the folder then keeps the last good weights).

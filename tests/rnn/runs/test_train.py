@@ -153,8 +153,51 @@ def test_ones_own_loop_with_any_net_and_optimiser() -> None:
     assert training.weights["w"][0] == pytest.approx(1.0, abs=0.05)
     with pytest.raises(DataError, match="at least one batch"):
         Trainer(NET, [], target="interpret")
-    with pytest.raises(DataError, match="expected a batch as inputs by name"):
-        Trainer(NET, [{"y": y}], target="interpret")
+
+
+def test_batches_are_taken_as_they_come() -> None:
+    """One alone, lists for arrays, whole numbers for real ones: the same update."""
+    plain = {name: np.ones((6, 5, 1), "float32") for name in "xy"}
+    lists, whole = {name: a.tolist() for name, a in plain.items()}, {name: [[[1]] * 5] * 6 for name in plain}
+    first, *others = (Trainer(NET, given, target="interpret").step() for given in ([plain], plain, lists, whole))
+    assert all(step == first for step in others)
+
+
+BATCH = {"x": np.ones((6, 5, 1), "float32"), "y": np.ones((6, 5, 1), "float32")}
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ([{"y": BATCH["y"]}], "expected a batch with the inputs x, y of line, x is missing: got y"),
+        ([{"x": BATCH["x"]}], "y is missing: got x"),
+        ([BATCH["x"]], r"expected a batch as inputs by name, such as \{'x': x, 'y': y\}, got ndarray"),
+        ([{**BATCH, "lenghts": [6] * 5}], "the loss of line reads no input lenghts; a batch has .*; did you mean lengths"),
+        ([{**BATCH, "y": np.ones((5, 6, 1))}], "x has 6 steps of 5 sequences, y has 5 steps of 6: one of them has its batch"),
+        ([{**BATCH, "lengths": [5] * 6}], "lengths are of 6 sequences, the inputs of 5 with 6 steps: they have their batch"),
+        ([{**BATCH, "x": np.ones((6, 5))}], r"the input x: expected an array \[T, B, 1\], got the shape \[6, 5\]"),
+        ([{**BATCH, "x": [[1.0], [1.0, 2.0]]}], r"the input x: expected an array \[T, B, 1\], got"),
+        (BATCH["x"], "batches: expected a list of batches of inputs by name, got ndarray"),
+        (iter([BATCH]), "batches: expected a list of batches .*: make it a list first"),
+    ],
+)
+def test_batches_that_a_network_does_not_take_are_said(given: Any, message: str) -> None:
+    with pytest.raises((DataError, TypeError), match=message):
+        Trainer(NET, given, target="interpret")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"optimiser": "adam"}, r"optimiser: expected one such as optim.Adam\(0.01\), got 'adam'; .*optim.make\('adam'"),
+        ({"optimiser": 0.1}, "optimiser: expected one such as"),
+        ({"schedule": 0.1}, "schedule: expected one such as"),
+        ({"weights": {"w": [1.0]}}, "weights: expected name -> array, as net.init"),
+    ],
+)
+def test_what_a_trainer_is_made_of_is_checked(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        Trainer(NET, BATCH, target="interpret", **options)
 
 
 def test_ragged_rows_are_each_as_long_as_they_are() -> None:
