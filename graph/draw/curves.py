@@ -136,6 +136,20 @@ def rounded(corners: Sequence[Point], radius: float = 14.0) -> list[Point]:
     return [*points, points[-1], corners[-1], corners[-1]]
 
 
+def straightened(corners: Sequence[Point]) -> list[Point]:
+    """Without corners that stand on each other or on a straight line."""
+    points: list[Point] = []
+    for p in corners:
+        if points and abs(p[0] - points[-1][0]) + abs(p[1] - points[-1][1]) < 0.05:
+            continue
+        if len(points) > 1 and any(
+            abs(points[-2][k] - points[-1][k]) < 0.05 and abs(points[-1][k] - p[k]) < 0.05 for k in (0, 1)
+        ):
+            points.pop()
+        points.append(p)
+    return points
+
+
 def _distance(a: Point, b: Point) -> float:
     return hypot(b[0] - a[0], b[1] - a[1])
 

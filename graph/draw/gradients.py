@@ -30,12 +30,13 @@ def add_gradients(picture: Picture, reading: Reading) -> None:
     It goes on through a value before the start or after the end that is computed, or is a parameter.
     """
     computed = {name for name in picture.vertices if _is_computed(name, reading)}
+    dead = _dead_joints(picture, computed)
     alike: dict[tuple[object, ...], list[tuple[Edge, Edge]]] = {}
     for edge in picture.edges:
         if edge.kind not in _FORWARD and edge.tail not in computed and edge.head not in computed:
             continue
         tail, head = picture.vertices[edge.tail], picture.vertices[edge.head]
-        if all(v.id in computed or v.role in _PASSES for v in (tail, head)):
+        if edge.tail not in dead and all(v.id in computed or v.role in _PASSES for v in (tail, head)):
             back_in_time = edge.kind in ("time", "skip") and edge.through is not None
             label = labels.transposed(edge.label) if edge.label and back_in_time else ""
             kind = "gradwire" if tail.role in _JOINTS else "grad"
@@ -47,6 +48,30 @@ def add_gradients(picture: Picture, reading: Reading) -> None:
     for pairs in alike.values():
         _route(room, pairs)
         picture.edges += [back for _, back in pairs]
+
+
+def _dead_joints(picture: Picture, computed: set[str]) -> set[str]:
+    """Dots on wires that come from inputs alone, through other such dots: no gradient goes back there.
+
+    Between two dots a wire has no direction: a rail runs from west to east, whichever way its values go.
+    """
+    joints = {name for name, v in picture.vertices.items() if v.role in _JOINTS}
+    onward: dict[str, list[str]] = {}
+    alive: list[str] = []
+    for e in picture.edges:
+        if e.head in joints and e.kind != "order":
+            onward.setdefault(e.tail, []).append(e.head)
+            if e.tail in joints:
+                onward.setdefault(e.head, []).append(e.tail)
+            elif e.tail in computed or picture.vertices[e.tail].role in _PASSES:
+                alive.append(e.head)
+    seen = set(alive)
+    while alive:
+        for name in onward.get(alive.pop(), ()):
+            if name not in seen:
+                seen.add(name)
+                alive.append(name)
+    return joints - seen
 
 
 class _Room:

@@ -51,6 +51,7 @@ class Rails:
         self.below, self.above = self._split(once)
         self.offsets: dict[str, Point] = {}
         self.lanes = 0  # wires that go down right of all steps
+        self.levels: dict[str, int] = {}  # rails that run there, so far
         heads, tails = [c.head for c in self.crossings], [c.tail for c in self.crossings]
         self._place(self.below, tails, heads)
         self._place(self.above, [], heads)
@@ -123,7 +124,8 @@ class Rails:
         """Above the column that is read, or the middle of all."""
         x0, y0, x1, _ = _extent(self.above)
         heads = [c for c in self.crossings if c.head in self.above.vertices]
-        y = main.high + self._room(len({(c.tail, c.moment) for c in heads})) - y0
+        turned = {(c.tail, c.moment) for c in self.crossings if self._turns(c)}
+        y = main.high + self._room(len({(c.tail, c.moment) for c in heads}) + len(turned)) - y0
         if heads and all(c.moment is not None for c in heads):
             c = heads[0]
             for row in self.rows.values():
@@ -164,12 +166,22 @@ class Rails:
             where = self._where(c.head)
             rail = grouped.setdefault((c.tail, c.moment, where), Rail(self._sources(c)))
             rail.sinks += [sink for sink in self._sinks(c) if sink not in rail.sinks]
-        levels: dict[str, int] = {}
         for (_, _, where), rail in grouped.items():
-            number = levels.setdefault(where, 0)
-            levels[where] += 1
+            y, name = self._next_level(where)
             if rail.sources and rail.sinks:
-                self._draw_rail(rail, self._level(where) + number * _LEVEL, f"{where}|{number}")
+                self._draw_rail(rail, y, name)
+
+    def _next_level(self, where: str) -> tuple[float, str]:
+        """The height and the name of the next rail there."""
+        number = self.levels.get(where, 0)
+        self.levels[where] = number + 1
+        return self._level(where) + number * _LEVEL, f"{where}|{number}"
+
+    def _turns(self, c: Crossing) -> bool:
+        """Whether a wire leaves the top of a step for what stands below that step."""
+        tail = next((axis for axis, row in self.rows.items() if c.tail in row.step.picture.vertices), "")
+        head = self._where(c.head)
+        return tail != "" and head != "above" and (tail, head) != ("s", "t")
 
     def _where(self, head: str) -> str:
         if head in self.above.vertices:
@@ -219,20 +231,26 @@ class Rails:
     def _draw_rail(self, rail: Rail, y: float, name: str) -> None:
         """Up from every source, along, and up to every sink; dots where wires join.
 
-        What is above the rail goes down to it right of all steps.
+        What leaves above the rail is gathered there and goes down to it in one wire, right of everything.
         """
-        rail.sources = [self._down(of, at, y) if at[1] > y else (of, at) for of, at in rail.sources]
+        higher = [stop for stop in rail.sources if stop[1][1] > y]
+        if higher:
+            rail.sources = [*(stop for stop in rail.sources if stop not in higher), self._down(higher, y)]
         stops = sorted(
             [(at[0], 0, of, at) for of, at in rail.sources] + [(at[0], 1, of, at) for of, at in rail.sinks]
         )
         if len(stops) == 2 and len(rail.sources) == 1:
             (tail, a), (head, b) = rail.sources[0], rail.sinks[0]
-            self._wire(tail, head, [a, (a[0], y), (b[0], y), b] if abs(a[0] - b[0]) > 0.5 else [a, b])
+            self._wire(tail, head, [a, (a[0], y), (b[0], y), b])
             return
         dots: list[tuple[float, str]] = []
         for number, (x, up, of, at) in enumerate(stops):
-            dot = f"rail|{name}|{number}"
+            on_rail = abs(at[1] - y) < 0.5  # a corner where a wire comes down or goes down: it is the joint itself
+            if on_rail:
+                dots.append((x, of))
+                continue
             if not dots or x - dots[-1][0] > 0.5:
+                dot = f"rail|{name}|{number}"
                 role = "bus" if stops[0][0] < x < stops[-1][0] else "port"
                 self.picture.add(Vertex(dot, role, "", "", (x, y)))
                 dots.append((x, dot))
@@ -244,16 +262,21 @@ class Rails:
         for (x0, west), (x1, east) in pairwise(dots):
             self._wire(west, east, [(x0, y), (x1, y)])
 
-    def _down(self, source: str, at: Point, y: float) -> tuple[str, Point]:
-        """A port at the height of a rail for a source above it, and the wire there."""
+    def _down(self, sources: list[tuple[str, Point]], y: float) -> tuple[str, Point]:
+        """The corner at the height of a rail below that one wire from all these sources goes down to."""
         self.lanes += 1
-        high = max(row.high for row in self.rows.values()) + 3 * (self.lanes % 4)
-        x = max(row.right for row in self.rows.values()) + 8 + 5 * self.lanes
-        port = self.picture.add(Vertex(f"down|{self.lanes}|{source}", "port", "", source, (x, y)))
-        self._wire(source, port.id, [at, (at[0], high), (x, high), (x, y)])
-        return port.id, (x, y)
+        x = max(v.at[0] + v.half[0] for v in self.picture.vertices.values()) + _LEVEL
+        high, name = self._next_level("above")
+        top, corner = (
+            self.picture.add(Vertex(f"rail|{end}|{self.lanes}", "port", "", "", (x, at)))
+            for end, at in (("turn", high), ("down", y))
+        )
+        self._draw_rail(Rail(sources, [(top.id, top.at)]), high, name)
+        self._wire(top.id, corner.id, [top.at, corner.at])
+        return corner.id, corner.at
 
     def _wire(self, tail: str, head: str, corners: list[Point]) -> None:
+        corners = curves.straightened(corners)
         boundary = self.picture.vertices[head].role == "cut"
         if boundary:
             x, y = corners[-1]

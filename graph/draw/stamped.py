@@ -257,7 +257,7 @@ class Row:
             corners += [(first, out[-1][1]), (first, under), (lane, under), (lane, into[0][1])]
         elif abs(out[-1][1] - into[0][1]) > 0.01:
             corners += [(lane, out[-1][1]), (lane, into[0][1])]
-        edge = Edge(tail, head, kind, path=curves.path(curves.rounded(_plain(corners + into), 8.0)))
+        edge = Edge(tail, head, kind, path=curves.path(curves.rounded(curves.straightened(corners + into), 8.0)))
         edge.through = (way.read.source, way.read.lag, t)
         self.picture.edges.append(edge)
 
@@ -267,7 +267,7 @@ class Row:
         lane = self.right + self.step.lane_x(way.lane) - 8
         base = (tip[0] - style.tip("cut"), tip[1])
         corners = [*out, (lane, out[-1][1]), (lane, tip[1]), base]
-        path = curves.path(curves.rounded(_plain(corners), 8.0), tip)
+        path = curves.path(curves.rounded(curves.straightened(corners), 8.0), tip)
         self.picture.edges.append(Edge(f"{way.source}|{self.T}", end, "cut", path=path))
 
     def _through_gap(self, way: Way) -> None:
@@ -302,23 +302,9 @@ class Row:
         return x + self.step.lane_x(way.lane) - 8
 
     def _rail(self, way: Way, tail: str, head: str, corners: list[Point], t: int) -> None:
-        path = curves.path(curves.rounded(_plain(corners), 8.0))
+        path = curves.path(curves.rounded(curves.straightened(corners), 8.0))
         through = (way.read.source, way.read.lag, t)
         self.picture.edges.append(Edge(tail, head, "rail", path=path, through=through))
-
-
-def _plain(corners: list[Point]) -> list[Point]:
-    """Without corners that stand on each other or on a straight line."""
-    points: list[Point] = []
-    for p in corners:
-        if points and abs(p[0] - points[-1][0]) + abs(p[1] - points[-1][1]) < 0.05:
-            continue
-        if len(points) > 1 and any(
-            abs(points[-2][k] - points[-1][k]) < 0.05 and abs(points[-1][k] - p[k]) < 0.05 for k in (0, 1)
-        ):
-            points.pop()
-        points.append(p)
-    return points
 
 
 def _spread(wanted: dict[tuple[str, str], float]) -> dict[tuple[str, str], float]:

@@ -171,8 +171,11 @@ def test_every_signal_gets_its_gradient(name: str) -> None:
     edges = drawn(name, "gradient").picture.edges
     back = [(e.tail, e.head) for e in edges if e.kind in ("grad", "gradwire")]
     vertices = drawn(name, "gradient").picture.vertices
-    forward = {(e.tail, e.head) for e in edges if e.kind in ("plain", "time", "rail", "skip", "wire")}
+    forward = {(e.tail, e.head) for e in edges if e.kind in ("plain", "time", "rail", "skip", "wire", "cutwire")}
     stops = {n for n, v in vertices.items() if v.role in ("input", "cut")}
+    joints = [n for n, v in vertices.items() if v.role == "bus"]
+    for _ in joints:
+        stops |= {n for n in joints if {a for a, b in forward if b == n} <= stops}
     expected = {(b, a) for a, b in forward if a not in stops and vertices[b].role != "cut"}
     assert expected <= set(back)
 

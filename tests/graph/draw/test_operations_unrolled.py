@@ -98,6 +98,29 @@ def test_steps_read_a_sum_over_all_steps_and_the_last_step_of_another_signal() -
     assert "h|2" not in {e.head for e in drawing.picture.edges if e.tail == "a|1"}
 
 
+WHOLE = "q = tanh(W_7 @ mean(x[t], over=t))\nh[t] = tanh(W @ h[t-1] + x[t] + q)\nL = sum(sum(h[t]), over=t)"
+
+
+def test_one_wire_goes_down_from_all_steps_to_what_stands_below_them() -> None:
+    drawing = unrolled(defined(WHOLE, x=2, h=2), steps=4)
+    vertices = drawing.picture.vertices
+    right = max(v.at[0] + v.half[0] for v in vertices.values() if v.role == "cut")
+    turn, down = vertices["rail|turn|1"], vertices["rail|down|1"]
+    assert right < turn.at[0] == down.at[0]
+    assert down.at[1] < min(v.at[1] for v in vertices.values() if v.role != "port") < turn.at[1]
+    assert all({"q", f"h|{t}"} <= reached(drawing, f"x|{s}") for s in (1, 4) for t in (1, 4))
+    assert all(len(set(curves.points_of(e.path))) > 1 for e in drawing.picture.edges), "a wire without length"
+
+
+def test_a_gradient_goes_back_to_a_value_of_all_steps_but_not_to_the_inputs_below_it() -> None:
+    drawing = unrolled(defined(WHOLE, x=2, h=2), steps=4, grad=True)
+    back = [e for e in drawing.picture.edges if e.kind in ("grad", "gradwire")]
+    heads = {e.head for e in back}
+    assert "q" in heads
+    assert not {"rail|turn|1", "rail|down|1", "x|1", "h[t-1]|1"} & heads
+    assert "h[t-1]|2" in heads
+
+
 def reached(drawing: Drawing, start: str, through_time: bool = True) -> set[str]:
     heads: dict[str, set[str]] = {}
     for e in drawing.picture.edges:
