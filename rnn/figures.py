@@ -36,11 +36,18 @@ def look() -> Iterator[None]:
 
 
 def write_figure(figure: Any, path: str | Path) -> Path:
-    """Write a figure; the suffix says the format. Raises DataError for one that is none of ``FORMATS``."""
-    from .runs.folder import write
-
+    """Write a figure; the suffix says the format. Raises as ``write_image``, DataError for none of ``FORMATS``."""
     path = Path(path)
-    write(path, image_of(figure, checked_format(path)))
+    return write_image(path, image_of(figure, checked_format(path)))
+
+
+def write_image(path: Path, content: bytes) -> Path:
+    """Write a picture, as a whole, and the folder for it where there is none. Raises RunError where that fails."""
+    from .runs.folder import write, writing
+
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    write(path, content)
     return path
 
 
@@ -53,7 +60,7 @@ def image_of(figure: Any, form: str, dpi: int = 200) -> bytes:
 
 
 def checked_format(path: Path, formats: tuple[str, ...] = FORMATS) -> str:
-    """The format that a file's suffix says."""
+    """The format that a file's suffix says. Raises DataError for one that is none of ``formats``."""
     form = path.suffix.removeprefix(".").lower()
     if form not in formats:
         kinds = ", ".join(f".{f}" for f in formats)

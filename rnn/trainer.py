@@ -59,8 +59,8 @@ class Trainer:
 
     net          the network; its loss is the equation ``loss``
     batches      ``Batches``, or a list that is gone through again and again, of ``Batch`` or of inputs by name:
-                 x [T, B, n] (symbols [T, B]), y, …; ``lengths`` [B] among them makes the rows ragged. One batch alone is
-                 a list of one
+                 x [T, B, n] (symbols [T, B]), y, …; ``lengths`` [B] among them makes the rows ragged. One batch alone
+                 is a list of one
     weights      name -> array, changed in place; without them ``net.init(seed, dtype)``
     optimiser    what changes the weights; without one, Adam
     schedule     the learning rate by update; without one, the optimiser's own

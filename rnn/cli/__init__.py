@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Sequence
 
 from ... import __version__
+from ...graph.errors import did_you_mean
 from ..trainer import TrainingError
 from . import cells, runs
 
@@ -49,8 +50,15 @@ def _given(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> 
     if late and getattr(given, late) is None and len(rest) == 1 and (rest == ["-"] or not rest[0].startswith("-")):
         setattr(given, late, rest[0])
     elif rest:
-        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+        parser.error(f"unrecognized arguments: {' '.join(rest)}{_near(given.parser, rest)}")
     return given
+
+
+def _near(parser: argparse.ArgumentParser, rest: Sequence[str]) -> str:
+    """What may have been meant by options that a command does not have."""
+    known = [option for action in parser._actions for option in action.option_strings]
+    found = (did_you_mean(word.partition("=")[0], known) for word in rest if word.startswith("--"))
+    return "".join(f"; {near}" for near in found if near)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -11,7 +11,7 @@ from ..data import DataError
 def command(commands: Any, name: str, run: Any, text: str, **more: Any) -> argparse.ArgumentParser:
     """Add a command that calls ``run`` with what was given."""
     parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text, **more)
-    parser.set_defaults(command=run)
+    parser.set_defaults(command=run, parser=parser)
     return parser
 
 

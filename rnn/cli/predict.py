@@ -9,6 +9,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,6 @@ def predict(given: argparse.Namespace) -> None:
     """bptt predict"""
     from .runs import load_run
 
-    given.given = "-" if given.given is None else given.given
     run = load_run(given)
     task = run.task.name
     if given.steps is not None and task != "forecaster":
@@ -58,6 +58,11 @@ def predict(given: argparse.Namespace) -> None:
         raise DataError(f"--most: expected a run of a classifier or a language model, {run.folder} is a {task}")
     if given.most is not None and given.most < 1:
         raise DataError(f"--most: expected a whole number of at least 1, got {given.most}")
+    if given.given is None:
+        given.given = "-"
+        if sys.stdin is not None and sys.stdin.isatty():
+            wanted = "a series (CSV)" if task == "forecaster" else "a text"
+            print(f"bptt: reading {wanted} from standard input; it ends with Ctrl-D", file=sys.stderr)
     for record, line in KINDS[task](run, given):
         print(json.dumps(record, ensure_ascii=False) if given.json else line)
 
@@ -86,8 +91,9 @@ def _labels(run: Any, given: argparse.Namespace) -> Answers:
 
 
 def _values(run: Any, given: argparse.Namespace) -> Answers:
-    path, task = (STDIN if given.given == "-" else given.given), run.task
-    series = read_series(path, run.settings.columns)
+    path, task = given.given, run.task
+    with standard_input(path) as place:
+        series = read_series(place, run.settings.columns)
     if series.columns != task.columns:
         raise DataError(
             f"{path}: expected the columns {', '.join(task.columns)}, which {run.folder} was trained on,"
@@ -135,9 +141,23 @@ def _lines(given: str) -> list[str]:
     return lines
 
 
+@contextmanager
+def standard_input(given: str) -> Iterator[str]:
+    """The file to read: what was given, or for - standard input, which errors within it then name so."""
+    if given != "-":
+        yield given
+        return
+    try:
+        yield STDIN
+    except DataError as error:
+        said = str(error).replace(str(STDIN), "standard input", 1)
+        raise DataError(f"{said}; or name a file") from error
+
+
 def _text(given: str) -> str:
     if given == "-":
-        return read_text(STDIN)
+        with standard_input(given) as path:
+            return read_text(path)
     if os.path.isfile(given):
         return read_text(given)
     if Path(given).suffix.lower() in FILES and len(given.split()) == 1:

@@ -67,8 +67,10 @@ def _csv(path: Path, text: str) -> Iterator[Row]:
         except StopIteration:
             return
         except csv.Error as error:
+            longest = f"a cell of more than {csv.field_size_limit():,} characters"
+            got = longest if "field limit" in str(error) else error
             raise DataError(
-                f"{path}, line {number}: expected a row of CSV, got: {error}; double the quotes inside a quoted cell,"
+                f"{path}, line {number}: expected a row of CSV, got: {got}; double the quotes inside a quoted cell,"
                 " close the last one, or give the table as TSV"
             ) from error
         if any(cell.strip() for cell in cells):

@@ -52,15 +52,16 @@ def chunks(path: str | Path, size: int = CHUNK) -> Iterator[str]:
     path = Path(path)
     decoder = codecs.getincrementaldecoder("utf-8-sig")()
     newlines = io.IncrementalNewlineDecoder(None, translate=True)
-    offset, lines, blank = 0, 0, True
+    offset, lines, blank, head = 0, 0, True, b""
     try:
         with open(path, "rb") as file:
             while True:
                 raw = file.read(size)
+                head = head or raw[:512]
                 try:
                     text = decoder.decode(raw, final=not raw)
                 except UnicodeDecodeError as error:
-                    raise _no_utf8(path, error, offset + len(raw) - len(error.object), lines) from error
+                    raise _no_utf8(path, error, offset + len(raw) - len(error.object), lines, head) from error
                 blank = blank and not text.strip()
                 yield newlines.decode(text, final=not raw)
                 if not raw:
@@ -78,7 +79,29 @@ def empty(path: Path, size: int) -> DataError:
     return DataError(f"{path}: expected a text, got {got}")
 
 
-def _no_utf8(path: Path, error: UnicodeDecodeError, offset: int, lines: int) -> DataError:
+BINARY = {
+    b"\x89PNG": "a PNG picture",
+    b"\xff\xd8\xff": "a JPEG picture",
+    b"GIF8": "a GIF picture",
+    b"%PDF": "a PDF document",
+    b"PK\x03\x04": "a ZIP archive (as documents of word processors are)",
+    b"\x1f\x8b": "a gzip archive",
+    b"\x93NUMPY": "an NPY array",
+    b"\x7fELF": "a program",
+}
+"""How files begin that are no text."""
+UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+def _no_utf8(path: Path, error: UnicodeDecodeError, offset: int, lines: int, head: bytes) -> DataError:
+    kind = next((kind for magic, kind in BINARY.items() if head.startswith(magic)), None)
+    if kind or (b"\0" in head and not head.startswith(UTF_16)):
+        return DataError(
+            f"{path}: expected a text in UTF-8, got {kind or 'bytes that are no text'}; give its text, or learn its bytes"
+            " as they are: --unit byte"
+        )
+    if head.startswith(UTF_16):
+        return DataError(f"{path}: expected UTF-8, got UTF-16; convert it first, e.g. iconv -f UTF-16 -t UTF-8")
     line = lines + error.object.count(b"\n", 0, error.start) + 1
     return DataError(
         f"{path}, line {line}: expected UTF-8, got byte 0x{error.object[error.start]:02x} at offset"

@@ -57,13 +57,14 @@ class RunError(ValueError):
 
 
 @contextmanager
-def _writing(path: Path) -> Iterator[None]:
+def writing(path: Path) -> Iterator[None]:
+    """Within it what the system cannot do is a RunError that names the file."""
     try:
         yield
     except OSError as error:
         raise RunError(
             f"{path}: cannot be written: {error.strerror or error};"
-            " what was there before is untouched. Make room, or name another folder with --run"
+            " what was there before is untouched. Make room, or name another place (--run, --out)"
         ) from error
 
 
@@ -73,7 +74,7 @@ def write(path: Path, content: bytes | str) -> None:
     Raises RunError where that fails (disk full, no permission); the old content is then untouched.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with _writing(path):
+    with writing(path):
         try:
             with open(temporary, "wb") as file:
                 file.write(content.encode() if isinstance(content, str) else content)
@@ -108,7 +109,7 @@ def keep_previous(path: Path, previous: Path) -> None:
     if not path.exists():
         return
     temporary = path.with_name(f".{previous.name}.{os.getpid()}.tmp")
-    with _writing(previous):
+    with writing(previous):
         try:
             temporary.unlink(missing_ok=True)
             try:
@@ -135,12 +136,12 @@ def claim(folder: str | Path | None, stem: str) -> tuple[Path, Lock]:
     if path.exists() and not path.is_dir():
         raise RunError(f"{path}: expected a folder for the new run, got a file; name another one")
     _expect_free(path)
-    with _writing(path):
+    with writing(path):
         path.mkdir(parents=True, exist_ok=True)
     lock = locked(path)
     try:
         _expect_free(path)  # another process may have made a run here before we had the lock
-        with _writing(path):
+        with writing(path):
             for name in (*FIRST, *(p.name for p in path.glob(".*.tmp"))):
                 (path / name).unlink(missing_ok=True)
     except BaseException:
@@ -167,7 +168,7 @@ def _expect_free(path: Path) -> None:
 
 def _next_free(parent: Path, stem: str) -> Path:
     number = 1
-    with _writing(parent / f"{stem}-{number}"):
+    with writing(parent / f"{stem}-{number}"):
         parent.mkdir(parents=True, exist_ok=True)
         while True:
             path = parent / f"{stem}-{number}"
@@ -201,7 +202,7 @@ def configure(path: Path, configuration: Mapping[str, Any]) -> None:
 
 def tidy(path: Path) -> None:
     """Remove what a process that was killed had begun to write."""
-    with _writing(path):
+    with writing(path):
         for left in path.glob(".*.tmp"):
             left.unlink(missing_ok=True)
 
@@ -283,9 +284,14 @@ def read_text(folder: Path, name: str, configuration: Mapping[str, Any]) -> str:
 
 def read_configuration(folder: str | Path) -> dict[str, Any]:
     """run.toml of a run folder. Raises RunError: no run, damaged, or of another version."""
-    if not Path(folder).is_dir():
+    place = Path(folder)
+    if place.is_dir():
+        return read_configuration_file(place / CONFIGURATION)
+    if not place.exists():
         raise RunError(f"{folder}: expected a run folder, there is none; bptt train makes one")
-    return read_configuration_file(Path(folder) / CONFIGURATION)
+    inside = (place.parent / CONFIGURATION).is_file()
+    mend = f"did you mean {place.parent}?" if inside else f"to train on it: bptt train {folder}"
+    raise RunError(f"{folder}: expected a run folder, got a file; {mend}")
 
 
 def read_configuration_file(path: Path) -> dict[str, Any]:
@@ -347,7 +353,7 @@ def plain(record: Any) -> Any:
 
 def append(path: Path, record: Mapping[str, Any]) -> None:
     """One more line of metrics.jsonl or speed.jsonl. Raises RunError where it cannot be written."""
-    with _writing(path), open(path, "ab", buffering=0) as file:
+    with writing(path), open(path, "ab", buffering=0) as file:
         line = (json.dumps(plain(record), allow_nan=False, ensure_ascii=False) + "\n").encode()
         if file.write(line) != len(line):
             raise OSError("the disk is full")
@@ -357,7 +363,7 @@ def length(path: Path) -> int:
     """The bytes of a log, all on disk before this returns."""
     if not path.exists():
         return 0
-    with _writing(path):
+    with writing(path):
         flush(path)
         return path.stat().st_size
 
@@ -371,7 +377,7 @@ def cut(path: Path, bytes_: int) -> None:
     if size < bytes_:
         raise damaged(path, f"at least the {bytes_} bytes that it had at the last save", size)
     if size > bytes_:
-        with _writing(path):
+        with writing(path):
             os.truncate(path, bytes_)
 
 

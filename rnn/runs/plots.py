@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..data import DataError
-from ..figures import FORMATS, REPEATABLE, image_of
+from ..figures import REPEATABLE, checked_format, image_of, write_image
 from . import folder
 from .report import BITS
 
@@ -54,11 +54,7 @@ def curves(runs: Sequence[str | Path], out: str | Path) -> Path:
     no run or cannot be written.
     """
     path = Path(out)
-    kind = path.suffix.removeprefix(".").lower()
-    if kind not in FORMATS:
-        raise DataError(f"--out: expected a file that ends in .{', .'.join(FORMATS)}, got {str(out)!r}")
-    if not path.parent.is_dir():
-        raise DataError(f"--out: expected a file in a folder that exists, there is no {path.parent}; make it first")
+    kind = checked_format(path)
     if not runs:
         raise DataError("expected the folders of one or more runs, got none")
     found = {}
@@ -84,8 +80,7 @@ def curves(runs: Sequence[str | Path], out: str | Path) -> Path:
     axes.set_ylabel(_label(measure) if measure else "training loss")
     axes.grid(alpha=0.3)
     axes.legend(frameon=False, title="thin: training" if trained and measure else None)
-    folder.write(path, _image(figure, kind))
-    return path
+    return write_image(path, _image(figure, kind))
 
 
 def _names(runs: Sequence[str | Path]) -> list[str]:

@@ -34,13 +34,13 @@ class Bound:
 
     def __init__(self, task: Task, net: Circuit, dtype: str = "float32"):
         self.task, self.dtype = task, np.dtype(dtype)
+        self.scores: Scores = scores_of(net)
         for name in ("x", "y"):
             if name not in net.inputs:
                 raise DataError(f"{net.name}: expected the inputs x and y, got {', '.join(net.inputs) or 'none'}")
         if len(net.inputs) > 2:
             others = ", ".join(name for name in net.inputs if name not in ("x", "y"))
             raise DataError(f"{net.name}: expected no inputs but x and y, got {others}: the data do not have them")
-        self.scores: Scores = scores_of(net)
         self.net = self.scores.net
         self._check_x()
         self._check_y()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -101,8 +100,7 @@ def _kind_of_table(head: Sequence[str], suffix: str, settings: TaskSettings) -> 
     lines = [line for line in head if line.strip()]
     first = lines[0] if lines else ""
     separator = "\t" if suffix != ".csv" else ";" if ";" in first and "," not in first else ","
-    rows = list(csv.reader(lines[1:21] or lines, delimiter=separator))
-    cells = [cell for row in rows for cell in row]
+    cells = [cell for line in lines[1:21] or lines for cell in line.split(separator)]
     numbers = sum(number_of(cell) is not None or not any(c.isalpha() for c in cell) for cell in cells)
     return "forecaster" if 2 * numbers > len(cells) else "classifier"
 

@@ -40,7 +40,10 @@ def scores_of(net: Circuit, loss: str = "L", target: str = "y") -> Scores:
     from ...graph.circuit import reachable
 
     if loss not in net.eqs:
-        raise DataError(f"{net.name}: expected a loss {loss}, got the equations {', '.join(net.outputs)}")
+        raise DataError(
+            f"{net.name}: expected a loss {loss}, such as {loss} = mean(cross_entropy(o[t], {target}[t]), over=t), got"
+            f" the equations of {', '.join(net.outputs)}"
+        )
     found: dict[Node, str] = {}
     for expression in reachable(net, [loss]).eqs.values():
         for node in topological([expression]):

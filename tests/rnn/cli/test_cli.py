@@ -103,8 +103,7 @@ def test_score_prints_nats_bits_and_perplexity(run: Path, text: Path, capsys: Ca
         (["train", "--reach=3"], "setting reach: expected at least the window, 64 steps, got 3"),
         (["resume", "nowhere"], "nowhere: expected a run folder, there is none"),
         (["plot", "nowhere", "--out=plot.svg"], "nowhere: expected a run folder, there is none"),
-        (["plot", "nowhere", "--out=no/plot.svg"], "--out: expected a file in a folder that exists, there is no no"),
-        (["plot", "nowhere", "--out=plot.gif"], "--out: expected a file that ends in .svg, .png, .pdf, got 'plot.gif'"),
+        (["plot", "nowhere", "--out=plot.gif"], "plot.gif: expected a file that ends in one of .svg, .png, .pdf, got"),
         (["train", "--hidden=0"], "setting hidden: expected a whole number of at least 1, got 0"),
         (["train", "--rate=nan"], "setting rate: expected a finite number above 0, got nan"),
         (["generate", "nowhere"], "nowhere: expected a run folder, there is none"),
@@ -127,6 +126,43 @@ def test_what_can_be_mended_is_one_message_and_exit_code_2(
     assert message in said.err
     assert "Traceback" not in said.err
     assert not list(tmp_path.iterdir())
+
+
+def test_a_file_in_the_place_of_a_run_is_said(run: Path, text: Path, capsys: Captured) -> None:
+    assert main(["resume", str(text)]) == 2
+    assert f"{text}: expected a run folder, got a file; to train on it: bptt train {text}" in capsys.readouterr().err
+    assert main(["generate", str(run / "run.toml")]) == 2
+    assert f"run.toml: expected a run folder, got a file; did you mean {run}?" in capsys.readouterr().err
+
+
+def test_an_option_that_there_is_not_gets_the_near_one(capsys: Captured) -> None:
+    for given, near in (("--hiden=3", "--hidden"), ("--valdation", "--validation"), ("--optimizer", "--optimiser")):
+        with pytest.raises(SystemExit, match="2"):
+            main(["train", "text", given])
+        assert f"unrecognized arguments: {given}; did you mean {near}" in capsys.readouterr().err
+
+
+def test_a_cell_without_a_loss_is_said(text: Path, tmp_path: Path, capsys: Captured) -> None:
+    cell = tmp_path / "mine.txt"
+    cell.write_text("h[t] = tanh(W @ h[t-1] + U[x[t]])\no[t] = V @ h[t]\n")
+    assert main(["train", str(text), "--cell", str(cell), "--run", str(tmp_path / "run"), "--size", "o=5", *TINY]) == 2
+    assert "mine: expected a loss L, such as L = mean(" in capsys.readouterr().err
+
+
+def test_score_reads_standard_input_and_says_what_it_cannot_read(
+    run: Path, text: Path, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(["score", str(run), str(text)]) == 0
+    expected = capsys.readouterr().out
+    monkeypatch.setattr("bptt.rnn.cli.predict.STDIN", str(text))
+    assert main(["score", str(run), "-"]) == 0
+    assert capsys.readouterr().out == expected
+    assert main(["score", str(run), "the rain"]) == 2
+    said = capsys.readouterr().err
+    assert "the rain: expected a text file, there is no such file; a text itself is given on standard input" in said
+    text.write_text("")
+    assert main(["score", str(run), "-"]) == 2
+    assert "bptt: standard input: expected a text, got an empty file; or name a file" in capsys.readouterr().err
 
 
 def test_a_traceback_is_shown_on_request(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -229,9 +265,12 @@ def test_resume_goes_on(run: Path, capsys: Captured) -> None:
 def test_plot_draws_several_runs(run: Path, text: Path, tmp_path: Path, capsys: Captured) -> None:
     other = tmp_path / "other"
     assert main(["train", str(text), "--run", str(other), "--quiet", *TINY, "--seed=3"]) == 0
-    assert main(["plot", str(run), str(other), "--out", str(tmp_path / "both.svg")]) == 0
-    assert capsys.readouterr().out == f"{tmp_path / 'both.svg'}\n"
-    picture = (tmp_path / "both.svg").read_text()
+    out = tmp_path / "pictures" / "both.svg"  # the folder is made
+    assert main(["plot", str(run), str(other), "--out", str(out)]) == 0
+    assert capsys.readouterr().out == f"{out}\n"
+    picture = out.read_text()
+    assert main(["plot", str(run), "--out", str(run / "run.toml" / "a.svg")]) == 2
+    assert "a.svg: cannot be written: " in capsys.readouterr().err
     assert ">run<" in picture
     assert ">other<" in picture
 

@@ -106,6 +106,34 @@ def test_a_language_model_prints_the_next_symbols(
     assert capsys.readouterr().err == "bptt: 2 characters of the text were not in the run's text\n"
 
 
+def test_nothing_on_standard_input_is_said_as_such(
+    runs: dict[str, rnn.Run], tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "empty").write_text("")
+    monkeypatch.setattr("bptt.rnn.cli.predict.STDIN", str(tmp_path / "empty"))
+    for task, run in runs.items():
+        assert main(["predict", str(run.folder)]) == 2, task
+        assert "standard input: expected a text, got an empty file; or name a file" in capsys.readouterr().err
+
+
+def test_on_a_terminal_it_is_said_that_standard_input_is_read(
+    runs: dict[str, rnn.Run], tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.csv").write_text("up,down\n5,0\n6,-1\n")
+    monkeypatch.setattr("bptt.rnn.cli.predict.STDIN", str(tmp_path / "a.csv"))
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    assert main(["predict", str(runs["forecaster"].folder)]) == 0
+    said = capsys.readouterr()
+    assert said.err == "bptt: reading a series (CSV) from standard input; it ends with Ctrl-D\n"
+    assert said.out.startswith("up,down\n")
+
+
+def test_only_a_language_model_scores(runs: dict[str, rnn.Run], capsys: Captured) -> None:
+    """Said before the text is looked for."""
+    assert main(["score", str(runs["classifier"].folder), "nowhere"]) == 2
+    assert "is a classifier: only a language model can score; a classifier can predict" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("task", "arguments", "message"),
     [

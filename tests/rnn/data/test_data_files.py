@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import codecs
+import csv
 import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from bptt.rnn.data import DataError, Normalisation, read_conllu, read_series
+from bptt.rnn.data import DataError, Normalisation, read_conllu, read_series, read_text
 from bptt.rnn.data.conllu import Tagged
 from bptt.rnn.data.sentences import Labelled, read_folder, read_lines, read_table
+from bptt.rnn.tasks import Task
 
 
 def written(folder: Path, name: str, content: str | bytes) -> Path:
@@ -267,3 +270,38 @@ def test_an_npy_file_whose_header_is_cut_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b"\x93NUMPY\x01\x00\x10\x00{'descr': '<f8', ")
     with pytest.raises(DataError, match="expected an NPY file of numbers"):
         read_series(path)
+
+
+# ---- what is no text ---------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"\x89PNG\r\n\x1a\n\0\0", "expected a text in UTF-8, got a PNG picture; give its text, or .*: --unit byte"),
+        (b"PK\x03\x04\xff", "got a ZIP archive"),
+        (b"\x93NUMPY\x01\0", "got an NPY array"),
+        (b"some \0 bytes \xff", "got bytes that are no text"),
+        (codecs.BOM_UTF16_LE + "a text".encode("utf-16-le"), "got UTF-16; convert it first, e.g. iconv -f UTF-16"),
+        ("Grüße".encode("latin-1"), "line 1: expected UTF-8, got byte 0xfc at offset 2"),
+    ],
+)
+def test_what_is_no_text_is_said_by_its_kind(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=rf"a\.txt.*{message}"):
+        read_text(path)
+
+
+def test_a_cell_longer_than_csv_reads_is_said_with_its_line(tmp_path: Path) -> None:
+    """The limit is of the process, and stays what it was; a table in TSV has none."""
+    limit = csv.field_size_limit()
+    path = tmp_path / "a.csv"
+    path.write_text("label,text\na,b\nb," + "x" * (limit + 1) + "\n")
+    with pytest.raises(DataError, match=rf"a\.csv, line 3: expected a row of CSV, .* more than {limit:,} characters"):
+        read_table(path)
+    path.write_text("b," + "x" * (limit + 1) + "\na,b\n")
+    with pytest.raises(DataError, match=r"a\.csv, line 1: expected a row of CSV, got: a cell of more than"):
+        Task.of(path)
+    path = path.with_suffix(".tsv")
+    path.write_text("label\ttext\nb\t" + "x" * (limit + 1) + "\n")
+    assert len(read_table(path)[0].text) == limit + 1
+    assert csv.field_size_limit() == limit

@@ -172,9 +172,9 @@ BATCH = {"x": np.ones((6, 5, 1), "float32"), "y": np.ones((6, 5, 1), "float32")}
         ([{"y": BATCH["y"]}], "expected a batch with the inputs x, y of line, x is missing: got y"),
         ([{"x": BATCH["x"]}], "y is missing: got x"),
         ([BATCH["x"]], r"expected a batch as inputs by name, such as \{'x': x, 'y': y\}, got ndarray"),
-        ([{**BATCH, "lenghts": [6] * 5}], "the loss of line reads no input lenghts; a batch has .*; did you mean lengths"),
-        ([{**BATCH, "y": np.ones((5, 6, 1))}], "x has 6 steps of 5 sequences, y has 5 steps of 6: one of them has its batch"),
-        ([{**BATCH, "lengths": [5] * 6}], "lengths are of 6 sequences, the inputs of 5 with 6 steps: they have their batch"),
+        ([{**BATCH, "lenghts": [6] * 5}], "the loss of line reads no input lenghts; .*; did you mean lengths"),
+        ([{**BATCH, "y": np.ones((5, 6, 1))}], "x has 6 steps of 5 sequences, y has 5 steps of 6: one .* batch first"),
+        ([{**BATCH, "lengths": [5] * 6}], "lengths are of 6 sequences, the inputs of 5 with 6 steps: .* batch first"),
         ([{**BATCH, "x": np.ones((6, 5))}], r"the input x: expected an array \[T, B, 1\], got the shape \[6, 5\]"),
         ([{**BATCH, "x": [[1.0], [1.0, 2.0]]}], r"the input x: expected an array \[T, B, 1\], got"),
         (BATCH["x"], "batches: expected a list of batches of inputs by name, got ndarray"),
@@ -189,7 +189,7 @@ def test_batches_that_a_network_does_not_take_are_said(given: Any, message: str)
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"optimiser": "adam"}, r"optimiser: expected one such as optim.Adam\(0.01\), got 'adam'; .*optim.make\('adam'"),
+        ({"optimiser": "adam"}, r"optimiser: expected one such as .*, got 'adam'; .*: optim.make\('adam'"),
         ({"optimiser": 0.1}, "optimiser: expected one such as"),
         ({"schedule": 0.1}, "schedule: expected one such as"),
         ({"weights": {"w": [1.0]}}, "weights: expected name -> array, as net.init"),
@@ -322,7 +322,7 @@ def test_what_cannot_be_trained_is_said_before_a_folder_is_made(text: Path, tmp_
     lossless = rnn.define("h[t] = tanh(W @ h[t-1] + U[x[t]])")
     with pytest.raises(CircuitError, match="cannot be cut into windows: h"):
         fit(text, cell=backwards, run=tmp_path / "run", **TINY)
-    with pytest.raises(DataError, match="expected the inputs x and y, got x"):
+    with pytest.raises(DataError, match=r"net: expected a loss L, such as L = .*, got the equations of h"):
         fit(text, cell=lossless, run=tmp_path / "run", **TINY)
     with pytest.raises(DataError, match=r"'gruu' is neither a cell that bptt cells lists .*; did you mean"):
         fit(text, cell="gruu", run=tmp_path / "run", **TINY)
