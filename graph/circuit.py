@@ -38,7 +38,10 @@ class Unfolding:
 
 @dataclass(eq=False)
 class Circuit:
-    """Named equations: a network, its adjoint or its unfolding.
+    """Named equations: a network, its adjoint or its unfolding. ``rnn.lstm(x=64, h=256, o=96)`` is one.
+
+    ``print(net)`` writes the equations; ``net.params``, ``net.inputs``, ``net.states`` and ``net.outputs`` are names
+    with their shapes for one step of one sequence; ``net.init(seed=0)`` gives initial values of the parameters.
 
     eqs          name -> expression, in the order of the text; boundary values are "h[0]", "h[-1]", "h[T+1]"
     name         of the whole

@@ -34,6 +34,11 @@ def evaluate(
 ) -> dict[str, Array]:
     """The values of the equations, in float64: name -> array.
 
+    ::
+
+        evaluate(net, net.init(seed=0), x=x, y=y)["h"]                # [T, B, n]
+        evaluate(net, params, x=x, lengths=[5, 3], returns=["o"])
+
     params    the parameters by name
     lengths   of the sequences, at least 1 each: whole numbers [B], or {"t": …, "s": …}; None: all are full
     start     the number of the first step, in a window of a longer sequence

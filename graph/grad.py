@@ -27,9 +27,18 @@ PRIME = "ʹ"
 def grad(circuit: Circuit, loss: str, wrt: str | Iterable[str] | None = None) -> Circuit:
     """The circuit with its adjoint: ``result.grads`` maps what is differentiated by to its equation.
 
-    loss: one value a sequence, then averaged over the batch, or one for the batch. wrt: parameters, inputs,
-    signals, boundary values ("h[0]"); None: all parameters that are trained. The derivative by what the
-    loss does not reach is zero.
+    ::
+
+        adjoint = grad(net, "L")
+        print(adjoint)                                 # δh[t] is the total derivative of L by h[t]
+        evaluate(adjoint, params, x=x, y=y, returns=adjoint.grads["W"])
+
+    loss  one value a sequence, then averaged over the batch, or one for the batch
+    wrt   parameters, inputs, signals, boundary values ("h[0]"); None: all parameters that are trained. The derivative
+          by what the loss does not reach is zero
+
+    The result is a circuit as any other and can be differentiated again. A derivative has the shape of what it is by;
+    those by signals and inputs are signals.
 
     Raises CircuitError for a loss with a time or with features, and for a name in ``wrt`` that is none of
     these.

@@ -46,7 +46,11 @@ _STRENGTH = {"compare": 1, "add": 2, "sub": 2, "mul": 3, "div": 3, "mod": 3, "ma
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Term:
-    """A piece of an equation as it was written. ``==`` builds a comparison; identity is ``is``."""
+    """A piece of an equation as it was written: a name, a number, a call, an operator and its operands.
+
+    Terms are made by ``Equations.names``, by brackets, ``h[t-1]``, by Python's operators and by the functions of
+    ``bptt.graph``. ``==`` builds a comparison; identity is ``is``. ``str`` writes a term as the text form has it.
+    """
 
     head: str
     args: tuple[Term, ...] = ()
@@ -208,14 +212,26 @@ class FunctionDefinition:
 
 
 class Equations:
-    """Equations in the order in which they were written, and the functions defined among them."""
+    """Equations in the order in which they were written, and the functions defined among them: the Python form.
+
+    ::
+
+        eq = Equations()
+        h, x, y, W, U = eq.names("h x y W U")
+        h[t] = tanh(W @ h[t-1] + U @ x[t])
+        h[0] = 0.5
+        eq["L"] = mean(mse(h[t], y[t]), over=t)        # a value without an index
+        net = rnn.define(eq)(x=3, h=4)
+
+    ``str`` writes them as text, which ``rnn.define`` takes as well. Raises LanguageError for what cannot be defined.
+    """
 
     def __init__(self) -> None:
         self.statements: list[Statement] = []
         self.functions: dict[str, FunctionDefinition] = {}
 
     def name(self, name: str) -> Term:
-        """A name: a signal, an input, a parameter; its uses say which."""
+        """A name: a signal, an input, a parameter; its uses say which. Raises LanguageError for no identifier."""
         if not name.isidentifier():
             raise LanguageError(f"{name!r} is no name", expected="letters, digits and _, not first a digit")
         return Term("name", (), name, NOWHERE, self)

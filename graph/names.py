@@ -13,7 +13,11 @@ t, s, T, S, batch = (Term("name", (), n) for n in ("t", "s", "T", "S", "batch"))
 
 
 class Function:
-    """A function of the language, for the Python form: ``tanh(e)`` is a term."""
+    """A function of the language, for the Python form: ``tanh(W @ h[t-1])`` is a term, and nothing is computed.
+
+    Options are keywords: ``softmax(e, over=s)``, ``mean(e, over=(t, batch))``. What each function takes and gives
+    stands in the tables of docs/language.md. Arguments that it does not take are a LanguageError of ``rnn.define``.
+    """
 
     def __init__(self, name: str) -> None:
         self.name = self.__name__ = name

@@ -26,9 +26,11 @@ At = Mapping[str, int]
 
 
 def unfold(circuit: Circuit, T: int, S: int | None = None, ragged: bool = False, start: int = 1) -> Circuit:
-    """The acyclic graph of ``T`` steps (and ``S`` of a second sequence) of a circuit.
+    """The acyclic graph of ``T`` steps (and ``S`` of a second sequence) of a circuit: ``h[1] = …``, ``h[2] = …``.
 
-    start: the number of the first step, in a window of a longer sequence. Raises CircuitError for a number of
+    ragged: sequences have lengths of their own, which ``evaluate`` is given. start: the number of the first step, in a
+    window of a longer sequence. The result is a circuit without time axes, to be printed, evaluated, differentiated or
+    compiled. Raises CircuitError for a number of
     steps below 1, for a circuit that has a second index when S is missing, and for what is no circuit (a loop
     without a delay).
     """

@@ -28,7 +28,8 @@ def draw_circuit(net: Circuit, operations: bool = False) -> Drawing:
 
     operations    every operation, with the affine maps in panels, instead of one node a signal
 
-    Raises RuntimeError when there is no Graphviz to place it.
+    ``draw_circuit(net).save("net.svg")`` writes a file (.svg, .png, .pdf, .dot); a notebook shows the drawing. Raises
+    RuntimeError when there is no Graphviz to place it.
     """
     require_circuit(net, "draw_circuit")
     from .circuits import draw_signals
@@ -47,7 +48,7 @@ def draw_unrolled(
     ellipsis: bool = True,
     norms: Mapping[str, ArrayLike] | None = None,
 ) -> Drawing:
-    """An unrolled network.
+    """An unrolled network: ``draw_unrolled(net, steps=3, grad=True).save("net.svg")``.
 
     steps       how many, for each time axis ({"t": 4, "s": 3}) or for all
     grad        with the gradient: every edge reversed, dashed; Wᵀ where it goes back in time
