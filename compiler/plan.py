@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 class Plan:
     """How a loop program is laid out. Any plan gives the same values up to rounding.
 
+    ``compile(net, plan=Plan(chunk=4, place={"i": "recompute"}))``; ``print(program.plan)`` shows the plan of a program.
+
     chunk   steps that a free stage computes at a time
     fuse    whether a free stage and a loop that feed each other step by step run chunk by chunk, so that what
             one passes to the other stays in cache
@@ -35,7 +37,7 @@ class Plan:
             raise ValueError(f'a plan places an equation by "keep" or "recompute", not {wrong}')
 
     def but(self, **changes: object) -> Plan:
-        """The same plan with some choices changed."""
+        """The same plan with some choices changed: ``plan.but(chunk=16)``. Raises ValueError for one that is none."""
         return replace(self, **changes)  # type: ignore[arg-type]
 
     def __str__(self) -> str:

@@ -82,6 +82,12 @@ class _Variant:
 class Program:
     """A compiled network: ``prog(params, x=…, y=…)`` gives an ``Output``.
 
+    ::
+
+        prog = compiler.compile(net)
+        out = prog(net.init(seed=0), x=x, y=y)         # x [T, B, n] of the program's dtype, symbols y [T, B]
+        out.loss, out.grad["W"], out.final["h"]        # a number, the shape of W, [B, n]
+
     source        what runs: Numba source, or for the interpreter the loop program
     loops         the loop program;  plan  the choices made
     explain()     what became of each equation
@@ -96,18 +102,22 @@ class Program:
     # ---- what it is ------------------------------------------------------------------------------
     @property
     def plan(self) -> Plan:
+        """The choices by which it is laid out."""
         return self._road.plan
 
     @property
     def loops(self) -> LoopProgram:
+        """The loop program: what is stored, and what is computed in which order."""
         return self._variant(None).loops
 
     @property
     def source(self) -> str:
+        """What runs, as text: Numba source, or for the interpreter the loop program."""
         return self._variant(None).target.text
 
     @property
     def compilations(self) -> int:
+        """How many kernels it has compiled so far; those found in the cache do not count."""
         return sum(v.target.compilations for v in self._variants.values())
 
     def explain(self) -> str:
