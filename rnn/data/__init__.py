@@ -27,6 +27,8 @@ from .series import read_series as read_series
 from .streams import Again as Again
 from .streams import Stream as Stream
 from .streams import one_row as one_row
+from .streams import pieces_of as pieces_of
+from .streams import spread as spread
 from .text import Cache as Cache
 from .text import Text as Text
 from .text import cut_at as cut_at

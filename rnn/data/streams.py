@@ -85,11 +85,33 @@ def _in_rows(sequence: Array, batch: int, length: int) -> Array:
 
 def one_row(symbols: Array, steps: int = 1024, *, targets: Array | None = None) -> Iterator[Batch]:
     """All of a sequence as one row (B = 1) in windows of ``steps``, the last one shorter; see ``Stream``."""
+    return spread(symbols, 0, steps, targets=targets)
+
+
+ROWS = 64
+"""Pieces of a long sequence that are read side by side."""
+
+
+def pieces_of(steps: int, most: int) -> tuple[int, int]:
+    """How many pieces of how many steps ``spread`` reads of a sequence: (1, ``steps``) where it reads all of it."""
+    rows = min(ROWS, most)
+    return (rows, most // rows) if 0 < most < steps else (1, steps)
+
+
+def spread(symbols: Array, most: int, steps: int = 1024, *, targets: Array | None = None) -> Iterator[Batch]:
+    """At most ``most`` steps of a sequence (0: all), the same ones each time; see ``Stream``.
+
+    Where it has no more, all of it as one row. Else ROWS pieces of equal length side by side, spread evenly from its
+    beginning to its end, each read from the initial state.
+    """
     x, y = (symbols[:-1], symbols[1:]) if targets is None else (symbols, targets)
-    for low in range(0, len(x), steps):
-        high = min(low + steps, len(x))
-        inputs = {name: for_networks(part[low:high, None]) for name, part in (("x", x), ("y", y))}
-        yield Batch(inputs, None, low + 1, np.arange(1) if low else None, high - low)
+    rows, length = pieces_of(len(x), most)
+    begins = np.arange(rows) * (len(x) - length) // max(rows - 1, 1)
+    for low in range(0, length, steps):
+        high = min(low + steps, length)
+        pieces = {name: [part[b + low : b + high] for b in begins] for name, part in (("x", x), ("y", y))}
+        inputs = {name: for_networks(np.stack(some, axis=1)) for name, some in pieces.items()}
+        yield Batch(inputs, None, low + 1, np.arange(rows) if low else None, (high - low) * rows)
 
 
 class Again:

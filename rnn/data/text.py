@@ -97,8 +97,8 @@ def _no_utf8(path: Path, error: UnicodeDecodeError, offset: int, lines: int, hea
     kind = next((kind for magic, kind in BINARY.items() if head.startswith(magic)), None)
     if kind or (b"\0" in head and not head.startswith(UTF_16)):
         return DataError(
-            f"{path}: expected a text in UTF-8, got {kind or 'bytes that are no text'}; give its text, or learn its bytes"
-            " as they are: --unit byte"
+            f"{path}: expected a text in UTF-8, got {kind or 'bytes that are no text'}; give its text, or learn its"
+            " bytes as they are: --unit byte"
         )
     if head.startswith(UTF_16):
         return DataError(f"{path}: expected UTF-8, got UTF-16; convert it first, e.g. iconv -f UTF-16 -t UTF-8")

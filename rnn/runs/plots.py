@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..data import DataError
 from ..figures import REPEATABLE, checked_format, image_of, write_image
+from ..tasks import Forecaster, LanguageModel, Task
 from . import folder
 from .report import BITS
 
@@ -17,9 +18,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLOURS = ("#005A9C", "#C8102E", "#007A33", "#B8860B", "#6F2DA8", "#008B8B", "#8B4513", "#555555")
-WATCHED = ("validation_nats", "validation_accuracy", "validation_rmse")
-"""The measures that can be drawn, the first that all runs have."""
-LABELS = {"nats": "nats", "accuracy": "accuracy", "rmse": "root mean square error"}
+WATCHED = ("validation_nats", "validation_accuracy", "validation_rmse", "validation_normalised_rmse")
+"""The measures that can be drawn, the first that all runs have in one unit."""
+LABELS = {
+    "nats": "nats",
+    "accuracy": "accuracy",
+    "rmse": "root mean square error",
+    "normalised_rmse": "root mean square error in standard deviations",
+}
 
 
 def loss_plot(place: Path) -> Path:
@@ -50,19 +56,23 @@ def loss_plot(place: Path) -> Path:
 def curves(runs: Sequence[str | Path], out: str | Path) -> Path:
     """Draw the learning curves of several runs into one file (svg, png or pdf): validation bold, training thin.
 
-    Raises DataError for a file of another kind or runs that measure nothing in common, RunError for a folder that is
-    no run or cannot be written.
+    Raises DataError for a file of another kind and runs that measure nothing in common in one unit, RunError for a
+    folder that is no run or cannot be written.
     """
     path = Path(out)
     kind = checked_format(path)
     if not runs:
         raise DataError("expected the folders of one or more runs, got none")
-    found = {}
+    found, counted = {}, {}
     for name, run in zip(_names(runs), runs, strict=True):
-        folder.read_configuration(run)
+        counted[name] = _counted(Path(run), folder.read_configuration(run))
         found[name] = folder.read_metrics(Path(run))
-    measure = _measure(found.values())
+    units = set(filter(None, counted.values()))
+    measure = _measure(found.values(), len(units) < 2)
     trained = measure in (None, "validation_nats")  # in the unit of the loss
+    if trained and len(units) > 1:
+        each = ", ".join(f"a {unit} ({name})" for name, unit in counted.items() if unit)
+        raise DataError(f"expected runs whose loss is of one unit, got nats {each}; draw them apart")
     if measure is None and not all(any("loss" in record for record in metrics) for metrics in found.values()):
         raise DataError(f"nothing to draw: of {', '.join(found)} some have no metrics in common yet")
     figure = _figure()
@@ -77,7 +87,8 @@ def curves(runs: Sequence[str | Path], out: str | Path) -> Path:
             points = _points(metrics, measure)
             axes.plot(*points, label=name, color=colour, linestyle=style, marker="o", markersize=3.5, linewidth=1.6)
     axes.set_xlabel("update")
-    axes.set_ylabel(_label(measure) if measure else "training loss")
+    unit = f" a {units.pop()}" if measure == "validation_nats" and units else ""
+    axes.set_ylabel(_label(measure, unit) if measure else "training loss")
     axes.grid(alpha=0.3)
     axes.legend(frameon=False, title="thin: training" if trained and measure else None)
     return write_image(path, _image(figure, kind))
@@ -92,9 +103,22 @@ def _names(runs: Sequence[str | Path]) -> list[str]:
     return [str(Path(*part[-depth:])) for part in parts]
 
 
-def _measure(runs: Iterable[list[dict[str, Any]]]) -> str | None:
+def _counted(place: Path, configuration: dict[str, Any]) -> str:
+    """What the loss of a run counts: "character", "tag of a word", "value of price"; "" where it is not known."""
+    if folder.TASK not in configuration["checksums"]:
+        return ""
+    task = Task.restore(folder.read_json(place, folder.TASK, configuration))
+    if isinstance(task, Forecaster):
+        return f"{task.item} of {', '.join(task.target)}"
+    return task.item if isinstance(task, LanguageModel) else f"{task.predicted} of a {task.item}"
+
+
+def _measure(runs: Iterable[list[dict[str, Any]]], one_unit: bool = True) -> str | None:
+    """The first measure that all runs have; of runs of several units, one that has none, if there is one."""
     kept = [{name for record in metrics for name in record} for metrics in runs]
-    return next((name for name in WATCHED if all(name in names for names in kept)), None)
+    common = [name for name in WATCHED if all(name in names for names in kept)]
+    without = [name for name in common if name in ("validation_accuracy", "validation_normalised_rmse")]
+    return next(iter(common if one_unit else without or common), None)
 
 
 def _points(metrics: Iterable[dict[str, Any]], key: str) -> tuple[list[int], list[float]]:
@@ -102,9 +126,9 @@ def _points(metrics: Iterable[dict[str, Any]], key: str) -> tuple[list[int], lis
     return [update for update, _ in points], [value for _, value in points]
 
 
-def _label(measure: str) -> str:
+def _label(measure: str, unit: str = "") -> str:
     name = measure.removeprefix("validation_")
-    return f"{LABELS.get(name, name)} in validation"
+    return f"{LABELS.get(name, name)}{unit} in validation"
 
 
 def _bits(nats: Any) -> Any:

@@ -32,13 +32,16 @@ WORDS = {
     "accuracy": "accuracy {:.2%}",
 }
 """How measures are written; others as their name and four digits."""
+SHOWN = ("accuracy", "rmse", "normalised_rmse")
+"""The measure beside a loss that has no bits: the first that there is."""
 SHORT = {"character": "char", "sentence": "sent."}
 """Items in the bar, which has 80 columns or fewer."""
 
 
 def written(measures: Mapping[str, float], item: str) -> str:
     """Measures in words: "1.8300 nats, 2.6401 bits a character, perplexity 6.234"."""
-    return ", ".join(WORDS.get(name, name + " {:.4g}").format(value, item=item) for name, value in measures.items())
+    words = {name: WORDS.get(name, name.replace("_", " ") + " {:.4g}") for name in measures}
+    return ", ".join(words[name].format(value, item=item) for name, value in measures.items())
 
 
 def duration(seconds: float) -> str:
@@ -141,7 +144,8 @@ class Report:
         record = {"update": update, **{f"validation_{name}": value for name, value in measures.items()}}
         folder.append(self.place / folder.METRICS, record)
         self.event("validation", record)
-        self._latest = dict(list(measures.items())[-1:])
+        shown = next((name for name in SHOWN if name in measures), list(measures)[-1])
+        self._latest = {shown: measures[shown]}
         taken = time.perf_counter() - self._ended
         self._validating += taken
         self._since += taken

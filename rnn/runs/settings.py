@@ -112,6 +112,9 @@ class Settings:
     task: str = _setting("data", "", _choice("", *TASKS), "what is learnt (default: what the data look like)")
     share: float = _setting("data", 0.9, SHARE, "share of the data that is trained on, the rest is for validation")
     validation: str = _setting("data", "", TEXT, "a file of data for validation instead of that rest")
+    validation_steps: int = _setting(
+        "data", 1 << 18, _whole(0), "text, series: the most steps that a validation reads, spread evenly; 0: all", LONG
+    )
     unit: str = _setting(
         "data", "", _choice("", *UNITS),
         "what a text is cut into (default: characters; labelled texts with spaces in them: words)",

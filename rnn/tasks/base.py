@@ -59,7 +59,7 @@ class Task(ABC):
     symbolic    whether symbols are read and predicted, not numbers
     static      whether a whole sequence has one target, not each step
     predicted   what there is a score for, in the singular: "symbol", "tag", "label", "column"
-    item        what the loss counts, in the singular: "character", "word", "byte", "sentence", "value"
+    item        what the loss counts, in the singular: "character", "word", "byte", "sentence", "line", "value"
     reads       the number of symbols, or of columns, that are read: the size of x
     predicts    the number of scores: the size of o
     settings    what was asked for

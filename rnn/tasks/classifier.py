@@ -30,7 +30,8 @@ class Label:
 
 
 class Classifier(Task):
-    """Predicts the label of a text after its last step; the loss counts sentences.
+    """Predicts the label of a text after its last step; the loss counts sentences, or, where they are read as
+    characters or bytes, lines.
 
     Texts are read as words where at least half of those to train on have white space in them, else as characters,
     unless the unit is said. Of words the vocabulary holds those that the training part has at least twice; the others
@@ -41,11 +42,11 @@ class Classifier(Task):
     main = Main("accuracy", less=False)
     static = True
     predicted = "label"
-    item = "sentence"
 
     def __init__(self, vocabulary: Vocabulary, labels: tuple[str, ...], settings: TaskSettings):
         super().__init__(settings)
         self.vocabulary, self.labels = vocabulary, labels
+        self.item = "sentence" if vocabulary.unit == "word" else "line"
         self.reads, self.predicts = len(vocabulary), len(labels)
 
     @classmethod
@@ -55,7 +56,7 @@ class Classifier(Task):
         if settings.validation:
             before, after = found, read_labelled(Path(settings.validation), settings)
         else:
-            before, after = parts(found, settings.share, "sentence")
+            before, after = parts(found, settings.share, "text")
         labels = tuple(sorted({one.label for one in (*before, *after)}))
         if len(labels) < 2:
             raise DataError(f"{path}: expected at least two different labels, got {', '.join(labels)}")
@@ -66,8 +67,8 @@ class Classifier(Task):
         task._read_in_buckets(task._sequences(before), task._sequences(after))
         task.about = {
             "source": str(path),
-            "sentences": len(before),
-            "validation_sentences": len(after),
+            f"{task.item}s": len(before),
+            f"validation_{task.item}s": len(after),
             "sha256": digest_of(f"{one.label}\t{one.text}" for one in (*before, *after)),
         }
         return task

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data import Again, Array, Batch, DataError, Normalisation, Stream, one_row, read_series
+from ..data import Again, Array, Batch, DataError, Normalisation, Stream, read_series, spread
 from ..data.series import Series
 from .base import Main, Task, named, names_of
 from .bound import Bound
-from .measures import Totals, square_measures, square_totals
+from .measures import Totals, error_totals, square_measures, square_totals
 from .networks import FORECASTER
 from .settings import TaskSettings
 
@@ -24,8 +23,9 @@ class Forecaster(Task):
     """Predicts the next values of a series from all before them; the loss counts values.
 
     Columns are read as (value − mean) / scale, fitted to the training part, and forecast in the same way; forecasts
-    and ``rmse`` are in the data's own units. The first ``share`` is trained on, in ``batch`` rows side by side; the
-    rest validates, as one row from the initial state.
+    are in the data's own units, and so is the error of each column, ``rmse`` (of several, ``rmse_COLUMN``), while
+    ``mse`` and ``normalised_rmse``, over all columns, are in scales. The first ``share`` is trained on, in ``batch``
+    rows side by side; the rest validates, as one row from the initial state (of a long one ``validation_steps``).
     """
 
     name = "forecaster"
@@ -54,13 +54,14 @@ class Forecaster(Task):
         later_x, later_y = task._pair(after)
         with named(str(path)):
             task._training = Stream(x, settings.batch, settings.window, settings.reach, targets=y, unit="step")
-        task._validation = Again(lambda: one_row(later_x, targets=later_y))
-        steps = np.diff(after[:, task._places], axis=0)
+        task._validation = Again(lambda: spread(later_x, settings.validation_steps, targets=later_y))
+        same = later_y - later_x[:, task._places]  # what is now, as a forecast of what comes next
+        persistence = task.measures(error_totals(same, task._scale))
         task.about = {
             "source": str(path),
             "steps": len(before),
             "validation_steps": len(after),
-            "persistence_rmse": math.sqrt(float((steps**2).mean())),
+            **{f"persistence_{name}": value for name, value in persistence.items()},
             "sha256": _digest(series.values),
         }
         if settings.validation:
@@ -77,10 +78,15 @@ class Forecaster(Task):
         return FORECASTER
 
     def totals(self, batch: Batch, scores: Array, loss: str) -> Totals:
-        return square_totals(batch, scores, self.normalisation.pick(self._places).scale)
+        return square_totals(batch, scores, self._scale)
+
+    @property
+    def _scale(self) -> NDArray[np.float64]:
+        """Of the columns that are forecast."""
+        return self.normalisation.pick(self._places).scale
 
     def measures(self, totals: Mapping[str, float]) -> dict[str, float]:
-        return square_measures(totals)
+        return square_measures(totals, self.target)
 
     def predict(
         self, bound: Bound, reader: Any, weights: Mapping[str, Array], given: Any, steps: int = 1

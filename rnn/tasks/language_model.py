@@ -21,9 +21,10 @@ from ..data import (
     Text,
     Vocabulary,
     document_bounds,
-    one_row,
+    pieces_of,
     python_prose,
     read_symbols,
+    spread,
     text_of,
 )
 from ..data.mapped import encoded_text
@@ -46,7 +47,8 @@ class LanguageModel(Task):
     """Predicts each symbol of a text from all before it; the loss counts characters, words or bytes.
 
     Without a separator a text is one stream: its first ``share`` is read in ``batch`` rows side by side, window after
-    window with carried state (``Stream``); the rest validates, as one row. With a separator it is documents, each
+    window with carried state (``Stream``); the rest validates, as one row, or, of a long one, as many steps as the
+    setting ``validation_steps`` says (``spread``). With a separator it is documents, each
     read from the initial state (``Documents``); then the training part ends with the document in which the share
     ends.
     """
@@ -90,7 +92,10 @@ class LanguageModel(Task):
         before, after = (text.symbols, own) if own is not None else text.parts
         s = self.settings
         self._training = Stream(before, s.batch, s.window, s.reach, unit=self.item)
-        self._validation = Again(lambda: one_row(after))
+        self._validation = Again(lambda: spread(after, s.validation_steps))
+        rows, steps = pieces_of(len(after) - 1, s.validation_steps)
+        if rows > 1:
+            self.about[f"{self.item}s_read_in_validation"] = rows * steps
 
     def _read_documents(self, text: Text, own: Array | None) -> None:
         s, name = self.settings, self.settings.separator
@@ -108,7 +113,7 @@ class LanguageModel(Task):
         start = self.vocabulary.start
         self._training = Documents(text.symbols, bounds, s.batch, s.window, s.reach, start, s.seed)
         validation = Documents(rest, later, s.batch, 1024, start=start)
-        self._validation = Again(validation.in_order)
+        self._validation = Again(lambda: validation.in_order(s.validation_steps))
         self.about = {"documents": len(bounds) - 1, "validation_documents": len(later) - 1}
 
     def _validation_text(self) -> tuple[Array | None, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,16 +51,18 @@ def symbol_totals(batch: Batch, scores: Array, loss: str) -> Totals:
 
 
 def square_totals(batch: Batch, forecast: Array, scale: Array) -> Totals:
-    """items (values), the sum of squared errors as the network has them, and in the data's own units."""
+    """``error_totals`` of a forecast [T, B] or [T, B, m]; ``scale`` [m]: a unit of the network in the data's own."""
     target = batch.inputs["y"]
     where = counted(batch, target[..., 0] if target.ndim == 3 else target)
     errors = (np.asarray(forecast, np.float64)[where] - target[where]).reshape(np.count_nonzero(where), -1)
-    own = errors * scale
-    return {
-        "items": float(errors.size),
-        "squares": math.fsum((errors**2).reshape(-1)),
-        "own_squares": math.fsum((own**2).reshape(-1)),
-    }
+    return error_totals(errors, scale)
+
+
+def error_totals(errors: Array, scale: Array) -> Totals:
+    """items (values) of errors [N, m], the sum of their squares as the network has them, and column by column
+    ("own_squares_0", …) in the data's own units."""
+    own = {f"own_squares_{i}": math.fsum((errors[:, i] * scale[i]) ** 2) for i in range(len(scale))}
+    return {"items": float(errors.size), "squares": math.fsum((errors**2).reshape(-1)), **own}
 
 
 def symbol_measures(totals: Mapping[str, float], accuracy: bool) -> dict[str, float]:
@@ -72,8 +74,11 @@ def symbol_measures(totals: Mapping[str, float], accuracy: bool) -> dict[str, fl
     return {**found, "perplexity": math.exp(min(nats, 700.0))}
 
 
-def square_measures(totals: Mapping[str, float]) -> dict[str, float]:
-    """mse, the mean squared error of a value as the network has it (in variances of the training part), and rmse,
-    its root in the data's own units."""
-    items = totals["items"]
-    return {"mse": totals["squares"] / items, "rmse": math.sqrt(totals["own_squares"] / items)}
+def square_measures(totals: Mapping[str, float], columns: Sequence[str]) -> dict[str, float]:
+    """mse, the mean squared error of a value as the network has it (in variances of the training part), and its root,
+    normalised_rmse; rmse, the root in the data's own units, of several columns each by itself: rmse_COLUMN."""
+    mse = totals["squares"] / totals["items"]
+    steps = totals["items"] / len(columns)
+    names = [f"rmse_{name}" for name in columns] if len(columns) > 1 else ["rmse"]
+    own = {name: math.sqrt(totals[f"own_squares_{i}"] / steps) for i, name in enumerate(names)}
+    return {"mse": mse, **own, "normalised_rmse": math.sqrt(mse)}

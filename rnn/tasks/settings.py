@@ -27,14 +27,16 @@ class TaskSettings:
     reach       steps that the gradient goes back (k2), at least ``window``; 0: as many as ``window``
     separator   what ends a document, e.g. "\\n\\n": states start anew after it; "" reads one endless text
     unit        what a text is cut into: character, word or byte; "": characters, or words of labelled
-                texts that are sentences
+                texts with spaces in them
     most        the most symbols a vocabulary holds, the most frequent ones; 0: no limit
     share       share of the data that is trained on, where ``validation`` names no other
     validation  a file of data for validation, "" where it is the rest of the one trained on
-    text        the column of the sentences: its name or its number from 1; "" the one beside the label
+    text        the column of the texts: its name or its number from 1; "" the one beside the label
     label       the column of the labels; "" the first, or the one called label
     columns     the columns of a series, separated by commas; "" all
     target      the columns that are forecast; "" those of ``columns``
+    validation_steps  the most steps of a text or a series that a validation reads, see ``spread``; of documents every
+                n-th, so that it is about as many; 0: all
     memory      the most bytes of a text that are read into memory; larger ones are memory-mapped
     seed        of the order in which sequences are read
     """
@@ -54,6 +56,7 @@ class TaskSettings:
     label: str = ""
     columns: str = ""
     target: str = ""
+    validation_steps: int = 1 << 18
     memory: int = 64 << 20
     seed: int = 0
 
@@ -61,7 +64,7 @@ class TaskSettings:
         """Raise DataError for a setting that makes no sense, with its name, what was expected and what came."""
         for name in ("vector", "hidden", "batch", "window", "memory"):
             self._whole(name, 1)
-        for name in ("reach", "most", "seed"):
+        for name in ("reach", "most", "seed", "validation_steps"):
             self._whole(name, 0)
         if 0 < self.reach < self.window:
             raise DataError(

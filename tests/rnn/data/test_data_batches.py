@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from bptt import compiler, rnn
-from bptt.rnn.data import Batch, Buckets, DataError, Documents, Sequences, Stream, document_bounds, one_row
+from bptt.rnn.data import Batch, Buckets, DataError, Documents, Sequences, Stream, document_bounds, one_row, spread
 from bptt.rnn.data.buckets import ranges
 from bptt.rnn.truncation import Truncated
 from hypothesis import given, settings
@@ -90,6 +90,22 @@ def test_one_row_reads_and_predicts_every_character_once(length: int) -> None:
     assert np.concatenate([w.inputs["y"] for w in windows])[:, 0].tolist() == list(range(1, length))
     assert [w.fresh for w in windows] == [True] + [False] * (len(windows) - 1)
     assert [w.start for w in windows] == [1 + 10 * k for k in range(len(windows))]
+
+
+def test_pieces_of_a_long_sequence_are_spread_over_all_of_it() -> None:
+    batches = list(spread(np.arange(1001), 640, 4))
+    assert [(b.steps, b.rows, b.start, b.fresh, b.items) for b in batches] == [
+        (4, 64, 1, True, 256), (4, 64, 5, False, 256), (2, 64, 9, False, 128),
+    ]  # fmt: skip
+    x = np.concatenate([b.inputs["x"] for b in batches])
+    assert (np.diff(x, axis=0) == 1).all()
+    assert (x[0, 0], x[-1, -1]) == (0, 999)
+    assert (np.diff(x[0]) >= 10).all()
+    assert (np.concatenate([b.inputs["y"] for b in batches]) == x + 1).all()
+    for most in (0, 1000):
+        assert [b.rows for b in spread(np.arange(1001), most)] == [1]
+    assert [b.inputs["x"].tolist() for b in spread(np.arange(9), 3)] == [[[0, 3, 7]]]
+
 
 
 # ---- every kind of batches ---------------------------------------------------------------------------

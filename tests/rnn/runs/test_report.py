@@ -125,6 +125,7 @@ def test_measures_and_times_in_words() -> None:
     measures = {"nats": 1.83, "bits": 2.640, "perplexity": 6.234}
     assert written(measures, "word") == "1.8300 nats, 2.6400 bits a word, perplexity 6.234"
     assert written({"accuracy": 0.931, "rmse": 0.0123456}, "value") == "accuracy 93.10%, rmse 0.01235"
+    assert written({"rmse_up": 2.0, "normalised_rmse": 0.5}, "value") == "rmse up 2, normalised rmse 0.5"
     assert [duration(s) for s in (0.4, 59, 61, 150, 7260)] == ["0 s", "59 s", "61 s", "2 min", "2 h 1 min"]
 
 
@@ -167,6 +168,44 @@ def test_runs_are_compared_by_what_all_of_them_measure(tmp_path: Path) -> None:
     new = run_with(tmp_path / "d", {"update": 1, "other": 3.0})
     with pytest.raises(DataError, match="some have no metrics in common"):
         plots.curves([tagger, new], tmp_path / "c.svg")
+
+
+def of_task(place: Path, task: dict[str, object], *records: dict[str, float]) -> Path:
+    made = run_with(place, *records)
+    content = json.dumps(task)
+    (made / folder.TASK).write_text(content)
+    tables = {name: {} for name in ("network", "sizes", "settings", "data", "versions")}
+    folder.configure(made, {**tables, "checksums": {folder.TASK: folder.checksum(content)}})
+    return made
+
+
+def language_model(unit: str) -> dict[str, object]:
+    tokens = {} if unit == "byte" else {"tokens": ["\N{REPLACEMENT CHARACTER}", "a"]}
+    return {"task": "language_model", "vocabulary": {"unit": unit, **tokens}}
+
+
+def series(*columns: str) -> dict[str, object]:
+    each = [1.0] * len(columns)
+    names = list(columns)
+    return {"task": "forecaster", "columns": names, "target": names, "normalisation": {"mean": each, "scale": each}}
+
+
+def test_losses_of_several_units_are_not_drawn_in_one_plot(tmp_path: Path) -> None:
+    nats = {"update": 1, "loss": 3.0}, {"update": 1, "validation_nats": 2.0}
+    units = {"a": "word", "b": "word", "c": "byte"}
+    a, b, c = (of_task(tmp_path / name, language_model(unit), *nats) for name, unit in units.items())
+    assert ">nats a word in validation<" in plots.curves([a, b], tmp_path / "a.svg").read_text()
+    with pytest.raises(DataError, match=r"of one unit, got nats a word \(a\), a byte \(c\); draw them apart"):
+        plots.curves([a, c], tmp_path / "b.svg")
+
+
+def test_errors_are_compared_in_units_of_the_data_only_where_these_are_the_same(tmp_path: Path) -> None:
+    errors = {"update": 1, "validation_rmse": 2.0, "validation_normalised_rmse": 0.5}
+    columns = {"a": "price", "b": "price", "c": "rain"}
+    price, other, rain = (of_task(tmp_path / name, series(column), errors) for name, column in columns.items())
+    assert ">root mean square error in validation<" in plots.curves([price, other], tmp_path / "a.svg").read_text()
+    both = plots.curves([price, rain], tmp_path / "b.svg").read_text()
+    assert ">root mean square error in standard deviations in validation<" in both
 
 
 def test_the_plot_of_a_run_has_both_curves(tmp_path: Path) -> None:

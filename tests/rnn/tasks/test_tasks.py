@@ -170,8 +170,48 @@ def test_perplexity_accuracy_and_errors_in_units_of_the_data(tmp_path: Path) -> 
     assert isinstance(task, Forecaster)
     batch = next(iter(task.validation))
     totals = task.totals(batch, batch.inputs["y"] + 0.5, "mse")
-    assert task.measures(totals) == pytest.approx({"mse": 0.25, "rmse": 0.5 * task.normalisation.scale[0]})
+    assert task.measures(totals) == pytest.approx(
+        {"mse": 0.25, "rmse": 0.5 * task.normalisation.scale[0], "normalised_rmse": 0.5}
+    )
     assert task.about["persistence_rmse"] > 0
+
+
+def test_errors_of_several_columns_are_each_in_their_own_unit(tmp_path: Path) -> None:
+    task = of("forecaster", tmp_path)
+    assert isinstance(task, Forecaster)
+    batch = next(iter(task.validation))
+    totals = task.totals(batch, batch.inputs["y"] + [0.5, -1.0], "mse")
+    scale = task.normalisation.scale
+    assert task.measures(totals) == pytest.approx(
+        {"mse": 0.625, "rmse_up": 0.5 * scale[0], "rmse_down": scale[1], "normalised_rmse": math.sqrt(0.625)}
+    )
+    values = np.loadtxt(tmp_path / "a.csv", delimiter=",", skiprows=1)[int(60 * 0.7) :]
+    expected = np.sqrt((np.diff(values, axis=0) ** 2).mean(axis=0))
+    assert [task.about[f"persistence_rmse_{name}"] for name in ("up", "down")] == pytest.approx(expected.tolist())
+    assert task.about["persistence_normalised_rmse"] == pytest.approx(math.sqrt(np.mean((expected / scale) ** 2)))
+
+
+def test_what_a_classifier_counts_is_named_by_what_it_reads(tmp_path: Path) -> None:
+    for unit, item in (("word", "sentence"), ("character", "line")):
+        task = of("classifier", tmp_path, replace(SMALL, unit=unit))
+        assert task.item == item
+        assert task.about[f"{item}s"] + task.about[f"validation_{item}s"] == 20
+
+
+@pytest.mark.parametrize("kind", ["language_model", "forecaster"])
+def test_of_a_long_validation_part_some_steps_are_read(tmp_path: Path, kind: str) -> None:
+    whole, some = (of(kind, tmp_path, replace(SMALL, validation_steps=n)) for n in (0, 9))
+    assert sum(b.items for b in whole.validation) > 9
+    for _ in range(2):
+        batches = list(some.validation)
+        assert sum(b.rows * b.steps for b in batches) == 9
+        first = next(iter(whole.validation)).inputs["x"][0, 0]
+        np.testing.assert_array_equal(batches[0].inputs["x"][0, 0], first)
+    if kind == "language_model":
+        assert some.about["characters_read_in_validation"] == 9
+        assert "characters_read_in_validation" not in whole.about
+        documents = of(kind, tmp_path, replace(SMALL, separator="\n", validation_steps=30))
+        assert 0 < sum(b.items for b in documents.validation) <= 30
 
 
 def test_documents_begin_anew_and_the_share_ends_with_one(tmp_path: Path) -> None:
