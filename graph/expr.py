@@ -53,6 +53,7 @@ class Node:
 
     @property
     def type(self) -> Type:
+        """Index axes, feature sizes and kind of value together."""
         return Type(self.axes, self.shape, self.dtype)
 
     def __setattr__(self, name: str, value: object) -> None:

@@ -81,6 +81,12 @@ def activations(
 ) -> Activations:
     """The signals of a network while it reads one sequence: ``activations(run, text)`` or ``(net, params, x)``.
 
+    ::
+
+        found = activations(rnn.load("runs/python-1"), "The end.", signals=("f", "c"))
+        found.values["f"]                              # [T, n]
+        found.plot("gates.svg")
+
     net       a run, or a circuit with one input that they read, as ``x``
     params    the weights by name; of a run they may be left out
     text      a text, for a run that is a language model; or symbols [T], or numbers [T, n]

@@ -88,9 +88,20 @@ class Run:
         return score(self, text)
 
     def predict(self, given: Any, **options: Any) -> Any:
-        """What the network makes of something new: tags of words, the label of a sentence, the next values.
+        """What the network makes of something new, by what it has learnt.
 
-        The task says what it takes and gives: see ``predict`` of run.task.
+        ==============  =====================================  ======================================================
+        a run of        takes                                  gives
+        ==============  =====================================  ======================================================
+        language model  a text; ``most`` (5)                   what may come next, the most probable first, each with
+                                                               ``token`` and ``probability``
+        tagger          a sentence, as a text or as words      its words, each with its tag: a list of pairs
+        classifier      a text                                 ``label``, and ``probabilities`` of all labels
+        forecaster      values [N, n] (one column: [N]);       the next values in the data's units, [steps, m]
+                        ``steps`` (1)
+        ==============  =====================================  ======================================================
+
+        Raises DataError for what the task cannot read: an empty text, values that are none.
         """
         return self.bound.predict(self.program, self.weights, given, **options)
 
@@ -115,7 +126,7 @@ class Run:
 
 
 def load(run: str | Path, best: bool | None = None) -> Run:
-    """Read a run folder. Nothing in it is executed.
+    """Read a run folder: ``rnn.load("runs/python-1").generate(100)``. Nothing in it is executed.
 
     best  the weights that were best in validation (True), or the last ones (False); None: the best where the run was
           trained with ``patience``, which makes them its result, else the last

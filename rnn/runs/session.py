@@ -42,6 +42,7 @@ class Event:
 
     @property
     def update(self) -> int:
+        """The number of the update, from 1."""
         return self.step.update
 
     def stop(self, why: str = "a callback asked for it") -> None:

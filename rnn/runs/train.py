@@ -49,7 +49,12 @@ def fit(
     as_json: bool = False,
     **changes: Any,
 ) -> Run:
-    """Train a network on data and keep it in a run folder.
+    """Train a network on data and keep it in a run folder: what ``bptt train`` does.
+
+    ::
+
+        run = fit("corpus.txt", hidden=256, updates=2000, patience=5, seed=1)
+        run = fit("corpus.txt", cell=rnn.gru, sizes={"h": 64}, run="runs/gru")
 
     data       a file or folder; what is learnt from it is seen by its content, unless the setting ``task`` says it;
                without it, the prose that CPython carries
