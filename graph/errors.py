@@ -76,6 +76,13 @@ def _restore(
     return kind(problem, where, expected=expected, got=got, mend=mend)
 
 
+class FreeSizesError(LanguageError):
+    """Sizes that nothing determines. ``free``: name -> its shape, None where a size is free; (None,) where it is not
+    even said that the name is a vector."""
+
+    free: dict[str, tuple[int | None, ...]] = {}
+
+
 class CircuitError(ValueError):
     """Equations that are no circuit: a cycle without a delay, a delay and an advance in one cycle, …"""
 

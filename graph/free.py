@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .errors import NOWHERE, LanguageError
+from .errors import NOWHERE, FreeSizesError
 
 if TYPE_CHECKING:
     from .shapes import Sizes
     from .unify import Size
 
 
-def free_sizes(s: Sizes) -> LanguageError | None:
+def free_sizes(s: Sizes) -> FreeSizesError | None:
     """The error that names what is free, states first; None where every size is known."""
     system = s.system
     signals = [n for n in system.definitions if n not in system.states]
@@ -47,7 +47,9 @@ def free_sizes(s: Sizes) -> LanguageError | None:
     as_on_paper = [n for n in (*system.definitions, *system.parameters) if n.endswith("_t") and not system.axes.get(n)]
     if as_on_paper:
         expected += f"; {as_on_paper[0]} is one name, and {as_on_paper[0][:-2]} at t is {as_on_paper[0][:-2]}[t]"
-    return LanguageError("; ".join(problems), where, expected=expected, mend=f"say {call}")
+    error = FreeSizesError("; ".join(problems), where, expected=expected, mend=f"say {call}")
+    error.free = {r: _dims(s, r) for r in representatives} or {first: (None,)}
+    return error
 
 
 def _problem(s: Sizes, size: Size, names: list[str]) -> str:
@@ -58,8 +60,11 @@ def _problem(s: Sizes, size: Size, names: list[str]) -> str:
     return f"the {what} of {name} is free{also}"
 
 
+def _dims(s: Sizes, name: str) -> tuple[int | None, ...]:
+    """The sizes of a name, None where free; of a symbol the number of its values."""
+    return (None,) if name in s.system.symbols else tuple(d.known for d in s.names[name].dims or ())
+
+
 def _form(s: Sizes, name: str) -> str:
-    dims = s.names[name].dims or ()
-    if name in s.system.symbols or len(dims) == 1:
-        return "…"
-    return f"({', '.join('…' if d.known is None else str(d.known) for d in dims)})"
+    dims = _dims(s, name)
+    return "…" if len(dims) == 1 else f"({', '.join('…' if d is None else str(d) for d in dims)})"

@@ -8,9 +8,10 @@ from typing import Any, Never
 from ..graph.circuit import Circuit
 from ..graph.doors import bind
 from ..graph.elaborate import elaborate
-from ..graph.errors import LanguageError, did_you_mean
+from ..graph.errors import FreeSizesError, LanguageError, did_you_mean
 from ..graph.language import Equations
 from ..graph.roles import find_roles
+from ..graph.shapes import infer_shapes
 from ..graph.system import System
 from .equations import parse
 
@@ -59,11 +60,46 @@ class Cell:
         """The call that binds its open sizes, one name for each: ``lstm(h=…, o=…, x=…)``."""
         name = self.name if self.name.isidentifier() and self.name != "net" else "cell"
         try:
-            self()
-        except LanguageError as error:
-            says = (error.mend or "").removeprefix("say ")
-            return name + says.removeprefix(self.name) if says.startswith(f"{self.name}(") else f"{name}(…)"
+            infer_shapes(self.system, {})
+        except FreeSizesError as error:
+            return name + (error.mend or "").removeprefix(f"say {self.name}")
+        except LanguageError:
+            return f"{name}(…)"
         return f"{name}()"
+
+    def small(self, sizes: Mapping[str, Any] | None = None, units: int = 4) -> dict[str, Any]:
+        """``sizes``, and small ones for all that they leave open: with these the cell can be called.
+
+        units: of signals; inputs have 3, symbols 5 values. Where these do not fit each other, others are tried. Raises
+        LanguageError where nothing fits, as for sizes that clash.
+        """
+        found = dict(sizes or {})
+        while free := self._free(found):
+            # inputs first: what is joined of several is larger than each
+            name = next((n for n in free if n in self.system.inputs), next(iter(free)))
+            found[name] = self._fitting(found, name, free[name], units)
+        return found
+
+    def _free(self, sizes: Mapping[str, Any]) -> dict[str, tuple[int | None, ...]]:
+        """What is open at these sizes. Raises LanguageError where they clash."""
+        try:
+            infer_shapes(self.system, sizes)
+        except FreeSizesError as error:
+            return error.free
+        return {}
+
+    def _fitting(self, sizes: Mapping[str, Any], name: str, dims: tuple[int | None, ...], units: int) -> Any:
+        """A size for one name that does not clash with those that are known."""
+        first = 5 if name in self.system.symbols else 3 if name in self.system.inputs else units
+        clash: LanguageError | None = None
+        for n in dict.fromkeys((first, units, 4, 8, 12, 24, 3, 2, 1)):
+            value = n if len(dims) == 1 else tuple(n if d is None else d for d in dims)
+            try:
+                if name not in self._free({**sizes, name: value}):
+                    return value
+            except LanguageError as error:
+                clash = clash or error
+        raise clash or LanguageError(f"no size of {name} is found", mend=f"say {self.name}({name}=…)")
 
     def __getattr__(self, name: str) -> Never:
         problem = f"a cell has no {name}"

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 KEPT = 10.0
 """A gradient is called kept if over all the steps it changes by less than this factor."""
+FAR = 0.9
+"""A gradient that reaches so much of the longest distance does not end: beyond it there are few pairs of steps."""
 MOST_SEQUENCES = 4
 MOST_NUMBERS = 4_000_000
 """Numbers in the derivatives of one step for all t and sequences; fewer sequences are taken where they are more."""
@@ -47,7 +49,7 @@ class Verdict:
 
     word      "vanishes", "explodes", "is kept", or "ends": zero after ``steps`` steps
     rate      change of the natural logarithm a step; the gradient is multiplied by exp(rate)
-    steps     the longest distance that was looked at (for "ends" the distance at which nothing is left)
+    steps     the longest distance that it reaches (for "ends" the distance at which nothing is left)
     left      the factor at that distance by the line; exp(log) where it is too small or large for a number
     spread    nine of ten distances are within this factor of the line: 1 is an exponential exactly
     """
@@ -68,13 +70,19 @@ class Verdict:
         return math.exp(max(min(self.rate * self.steps, 700.0), -700.0))
 
     def __str__(self) -> str:
+        over = counted(self.steps, "step")
         if self.word == "ends":
-            return f"ends: nothing is left after {self.steps} steps"
+            return f"ends: nothing is left after {over}"
         pace = f"{'halves' if self.rate < 0 else 'doubles'} every {_number(self.period)} steps"
         if self.word != "is kept":
             return f"{self.word}: {pace}"
-        by = f"over {self.steps} steps it changes by a factor of {_number(self.left)}"
+        by = f"over {over} it changes by a factor of {_number(self.left)}"
         return f"is kept: {by}" + (f" ({pace})" if self.period < 100 * self.steps else "")
+
+
+def counted(n: int, what: str) -> str:
+    """``1 step``, ``2 steps``."""
+    return f"1 {what}" if n == 1 else f"{n} {what}s"
 
 
 def _number(x: float) -> str:
@@ -87,13 +95,21 @@ def _number(x: float) -> str:
 
 
 def fitted(distances: NDArray[np.int64], logs: NDArray[np.float64]) -> Verdict:
-    """The verdict on logarithms of norms over their distances: a line by Theil and Sen, the median of all slopes."""
+    """The verdict on logarithms of norms over their distances: a line by Theil and Sen, the median of all slopes.
+
+    Of a single distance the line goes through 1 at the distance 0. Raises ValueError where there is no distance.
+    """
+    if not len(distances):
+        raise ValueError("targets: expected steps that others lie before (after, for a state from the right), got none")
     there = np.isfinite(logs)
-    steps = int(distances[-1]) if len(distances) else 0
+    steps = int(distances[-1])
     alive = int(distances[there][-1]) if there.any() else 0
-    if alive < steps or there.sum() < 2:
+    if alive < FAR * steps:
         return Verdict("ends", -math.inf, alive + 1, 1.0)
+    steps = alive
     x, y = distances[there].astype(np.float64), logs[there]
+    if len(x) == 1:
+        x, y = np.append(0.0, x), np.append(0.0, y)
     i, j = np.triu_indices(len(x), 1)
     rate = float(np.median((y[j] - y[i]) / (x[j] - x[i])))
     offset = float(np.median(y - rate * x))
@@ -187,7 +203,8 @@ def diagnose(
                data, for a circuit random ones (see ``samples``); ``about`` then says so
 
     All is computed in float64, dropout and the like at their means. Raises ValueError for a network without a state,
-    for options that do not exist, and for arrays that do not fit.
+    or with one of two indices, for sequences of a single step, for options that do not exist, and for arrays that do
+    not fit.
     """
     circuit, weights = _taken(net, params)
     if not inputs:
@@ -250,6 +267,11 @@ class _Cycles:
     def add(self, cycle: list[State]) -> None:
         """Norms of the derivatives, the matrices and the condition of a cycle."""
         call, axis = self.call, cycle[0].axis
+        if call.length(axis).max() < 2:
+            raise ValueError(
+                f"{self.circuit.name}: the longest sequence has one step of {axis}, and no gradient goes back through "
+                "time; give sequences of two steps or more"
+            )
         numbers = call.sizes[axis] * sum(s.size for s in cycle) ** 2
         most = self.most or max(1, min(MOST_SEQUENCES, MOST_NUMBERS // numbers))
         self.sequences = max(self.sequences, min(most, call.sizes["b"]))

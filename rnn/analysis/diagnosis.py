@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..figures import COLOURS, look, write_figure
+from .diagnose import counted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,14 +25,13 @@ DEEPEST = 12
 # ---- text ------------------------------------------------------------------------------------------
 def report(d: Diagnosis) -> str:
     """The diagnosis as ``print`` shows it."""
-    steps = ", ".join(f"{n} steps" + (f" of {axis}" if len(d.steps) > 1 else "") for axis, n in d.steps.items())
-    sequences = "1 sequence" if d.sequences == 1 else f"{d.sequences} sequences"
+    steps = ", ".join(counted(n, "step") + (f" of {axis}" if len(d.steps) > 1 else "") for axis, n in d.steps.items())
+    sequences = counted(d.sequences, "sequence")
     lines = [f"The gradient of {d.net.name} through time: {steps}, {sequences}" + (f"; {d.about}" if d.about else "")]
     lines += ["", f"overall   {d.overall}" + (f", by way of {d.leading}" if len(d.states) > 1 else ""), ""]
     for name, state in d.states.items():
         t, back = state.axis, f"{name}[{state.axis}]"
-        units = "1 unit" if state.size == 1 else f"{state.size} units"
-        lines.append(f"state {back}, {units}")
+        lines.append(f"state {back}, {counted(state.size, 'unit')}")
         verdict = d.verdicts[name]
         lines.append(f"    ‖∂{back}/∂{name}[{'s' if t == 't' else 'r'}]‖   {verdict}")
         if verdict.word != "ends":
@@ -45,8 +45,9 @@ def report(d: Diagnosis) -> str:
 def _fit(v: Verdict) -> str:
     kind = "an exponential in the distance" if v.spread < 1.5 else "only roughly an exponential in the distance"
     by = f"nine of ten distances within a factor of {v.spread:.2f}" if v.spread < 1000 else "far from a line"
-    left = "" if v.word == "is kept" else f"; after {v.steps} steps the factor is {scientific(v.rate * v.steps)}"
-    return f"{kind} ({by}){left}"
+    if v.word == "is kept":
+        return f"{kind} ({by})"
+    return f"{kind} ({by}); after {counted(v.steps, 'step')} the factor is {scientific(v.rate * v.steps)}"
 
 
 def scientific(log: float) -> str:
@@ -94,8 +95,8 @@ def _matrix_lines(d: Diagnosis) -> list[str]:
         lines.append(f"{'matrix':{width}}  shape      spectral radius  largest singular value")
         for m in d.matrices:
             shape = "×".join(map(str, m.shape))
-            radius = "not square" if m.radius is None else f"{m.radius:.3f}"
-            lines.append(f"{m.name:{width}}  {shape:9}  {radius:15}  {m.singular:.3f}")
+            radius = "not square" if m.radius is None else f"{m.radius:#.3g}"
+            lines.append(f"{m.name:{width}}  {shape:9}  {radius:15}  {m.singular:#.3g}")
         lines.append("")
     lines.append("By the matrices alone (Pascanu, Mikolov and Bengio 2013, section 2):")
     return [*lines, *(f"    {c}" for c in d.conditions), ""]
@@ -105,7 +106,8 @@ def _foot(d: Diagnosis) -> list[str]:
     size = "the largest singular value" if d.norm == "operator" else "the Frobenius norm divided by √n"
     return [
         f"‖∂h[t]/∂h[s]‖ is {size} of the total derivative, 1 for the identity; its geometric mean over the",
-        "sequences is taken. ‖∂L/∂h[t]‖ is the Euclidean norm over units and sequences.",
+        "sequences is taken, without those in which nothing is left, if they are fewer than half. ‖∂L/∂h[t]‖ is the",
+        "Euclidean norm over units and sequences.",
     ]
 
 

@@ -235,6 +235,8 @@ def norms(
 ) -> dict[str, Norms]:
     """‖∂h[t]/∂h[s]‖ for each state of a cycle, as the geometric mean over the sequences that reach so far.
 
+    It is zero where it is zero in at least half of them; else those in which nothing is left do not count.
+
     targets  the steps t; None: all, or evenly spaced ones where all would be too many
     norm     "operator": the largest singular value; "frobenius": divided by √n, the root mean square of the factors by
              which the directions grow. Both are 1 for the identity
@@ -244,6 +246,7 @@ def norms(
     at = _targets(targets, T, forward, int(min(max(MOST_WORK / work, 16), MOST_TARGETS)))
     total = {s.name: np.zeros((len(at), T)) for s in cycle}
     count = np.zeros((len(at), T))
+    alive = {s.name: np.zeros((len(at), T)) for s in cycle}
     for row, end in enumerate(lengths):
         for s, logs, blocks in products(steps, row, int(end), at, forward):
             meant = (at <= end) & (at >= s if forward else at <= s)
@@ -252,9 +255,18 @@ def norms(
             for state in cycle:
                 own, found = steps.place[state.name], np.full(len(at), -np.inf)
                 found[there] = logs[there] + _logs(blocks[there][:, own, own], norm)
-                total[state.name][meant, s - 1] += found[meant]
-    with np.errstate(invalid="ignore"):
-        return {s.name: Norms(s, at, np.where(count > 0, total[s.name] / count, np.nan)) for s in cycle}
+                left = meant & np.isfinite(found)
+                total[state.name][left, s - 1] += found[left]
+                alive[state.name][left, s - 1] += 1
+    return {s.name: Norms(s, at, _mean(total[s.name], alive[s.name], count)) for s in cycle}
+
+
+def _mean(
+    total: NDArray[np.float64], alive: NDArray[np.float64], count: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Sums of logarithms as means; -inf where most sequences have none, NaN where there is no sequence."""
+    mean = np.where(2 * alive > count, total / np.maximum(alive, 1), -np.inf)
+    return np.where(count > 0, mean, np.nan)
 
 
 def products(

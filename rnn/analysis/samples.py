@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..data import Batch, DataError
+from ..data import Batch, Buckets, DataError, Sequences, one_row, read_conllu, read_series, read_text
+from ..data.buckets import PADDED_TARGET
 from ..generate import language_model
 from ..runs.run import same_data
+from ..tasks import Classifier, Forecaster, LanguageModel, Tagger, Task
+from ..tasks.classifier import read_labelled
 
 if TYPE_CHECKING:
     from ...graph.circuit import Circuit
     from ..runs.run import Run
+    from ..runs.settings import Settings
 
     Array = np.ndarray[Any, Any]
 
@@ -44,24 +50,98 @@ def _check_sizes(steps: int, batch: int) -> None:
 
 
 def run_batch(run: Run, steps: int = 50, batch: int = 4) -> Batch:
-    """The first steps of the first sequences of the data that a run is validated with.
+    """The first steps of the longest sequences of the data that a run is validated with.
 
     Raises DataError where its data are no longer there, or are others.
     """
     _check_sizes(steps, batch)
     task = same_data(run, "give data")
-    bound = task.bind(run.net, dtype=run.settings.dtype)
-    return first_of(next(iter(bound.validation)), run.net, steps, batch)
+    found = longest(task.validation, steps, batch, cut=task.carried)
+    return task.bind(run.net, dtype=run.settings.dtype).fit(found)
 
 
-def first_of(found: Batch, net: Circuit, steps: int, batch: int) -> Batch:
-    """The first steps of the first sequences of a batch."""
-    inputs = {}
-    for name, array in found.inputs.items():
-        axes = net.input_nodes[name].axes
-        inputs[name] = array[tuple(slice(batch if a == "b" else steps) for a in axes)]
-    lengths = None if found.lengths is None else np.minimum(found.lengths[:batch], steps)
-    return replace(found, inputs=inputs, lengths=lengths, kept=None)
+def data_batch(run: Run, path: str, steps: int = 50, batch: int = 4) -> Batch:
+    """The same of data of the kind that a run was trained on, read with its vocabulary, labels and normalisation.
+
+    Labels and tags that the run does not have are no targets; a text is cut as ``text_batch`` does. Raises DataError
+    for what is no such data.
+    """
+    _check_sizes(steps, batch)
+    task = run.task
+    if isinstance(task, LanguageModel):
+        return text_batch(run, read_text(path), steps, batch)
+    read = next((reads for kind, reads in READERS.items() if isinstance(task, kind)), None)
+    if read is None:
+        raise DataError(f"{run.folder} is a {task.name}: nothing says how it would read {path}")
+    return run.bound.fit(longest(read(task, path, run.settings), steps, batch, cut=task.carried))
+
+
+def _tagged(task: Tagger, path: str, _: Settings) -> Iterable[Batch]:
+    sentences = read_conllu(path)
+    tags = [_numbers(task.tags, s.tags) for s in sentences]
+    return Buckets(Sequences.of([task.vocabulary.of_tokens(s.words) for s in sentences], tags), 64).in_order()
+
+
+def _labelled(task: Classifier, path: str, settings: Settings) -> Iterable[Batch]:
+    found = [one for one in read_labelled(Path(path), settings.for_task()) if one.text.strip()]
+    labels = _numbers(task.labels, [one.label for one in found])
+    return Buckets(Sequences.of([task.vocabulary.symbols(one.text) for one in found], labels, True), 64).in_order()
+
+
+def _numeric(task: Forecaster, path: str, settings: Settings) -> Iterable[Batch]:
+    series = read_series(path, settings.columns)
+    if series.columns != task.columns:
+        raise DataError(f"{path}: expected the columns {', '.join(task.columns)}, got {', '.join(series.columns)}")
+    numbers = task.normalisation.apply(series.values)
+    return one_row(numbers[:-1], targets=numbers[1:, [task.columns.index(name) for name in task.target]])
+
+
+READERS: dict[type[Task], Any] = {Tagger: _tagged, Classifier: _labelled, Forecaster: _numeric}
+"""Task -> how its data are read for a network that has learnt it already."""
+
+
+def _numbers(names: Sequence[str], given: Sequence[str]) -> Array:
+    """The place of each name; -1, no target, of one that is not there."""
+    places = {name: i for i, name in enumerate(names)}
+    return np.array([places.get(name, PADDED_TARGET) for name in given], dtype=np.int64)
+
+
+def longest(batches: Iterable[Batch], steps: int, batch: int, cut: bool = False) -> Batch:
+    """Of the batch that has most of it, the first ``steps`` steps of the ``batch`` longest sequences.
+
+    A batch holds sequences of like length. cut: a single row of many steps is taken as several pieces of ``steps``,
+    one after the other. Raises DataError where there is no batch.
+    """
+    chosen, most = None, 0
+    for found in batches:
+        if found.fresh:
+            found = _pieces(found, steps, batch) if cut and found.rows == 1 else found
+            some = int(np.sort(np.minimum(_lengths(found), steps))[-batch:].sum())
+            chosen, most = (found, some) if some > most else (chosen, most)
+            if most >= steps * batch:
+                break
+    if chosen is None:
+        raise DataError("expected data with at least one sequence, got none")
+    rows = np.sort(np.argsort(-_lengths(chosen), kind="stable")[:batch])
+    lengths = np.minimum(_lengths(chosen)[rows], steps)
+    inputs = {name: a[rows] if a.ndim == 1 else a[: lengths.max(), rows] for name, a in chosen.inputs.items()}
+    return replace(chosen, inputs=inputs, lengths=None if (lengths == lengths[0]).all() else lengths)
+
+
+def _lengths(found: Batch) -> Array:
+    return np.full(found.rows, found.steps) if found.lengths is None else found.lengths
+
+
+def _pieces(found: Batch, steps: int, batch: int) -> Batch:
+    """One row [T, 1, …] as rows of ``steps`` steps."""
+    rows = min(batch, found.steps // steps)
+    if rows < 2 or found.lengths is not None:
+        return found
+    inputs = {
+        name: a[: rows * steps].reshape(rows, steps, *a.shape[2:]).swapaxes(0, 1).copy()
+        for name, a in found.inputs.items()
+    }
+    return replace(found, inputs=inputs)
 
 
 def text_symbols(run: Run, text: str) -> Array:

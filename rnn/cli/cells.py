@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...graph.errors import LanguageError, did_you_mean
+from ...graph.errors import CircuitError, LanguageError, did_you_mean
 from ..data import DataError, read_text
 from ..runs.folder import CONFIGURATION
 from . import inspect
@@ -36,26 +37,28 @@ def add_network(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME=N",
-        help="a size, e.g. h=32; may be repeated (a listed cell has small ones by default, a run has its own)",
+        help="a size, e.g. h=32; may be repeated (by default they are small, a run has its own)",
     )
 
 
 # ---- which network ---------------------------------------------------------------------------------
-def network(name: str, sizes: Sequence[str]) -> tuple[Circuit, Run | None]:
+def network(name: str, sizes: Sequence[str], units: int = 4) -> tuple[Circuit, Run | None]:
     """The circuit of a cell that comes with bptt, of a text file of equations, or of a run, at sizes like "h=32".
 
-    Capitals do not matter in the name of a cell; sizes of one that are not given are small. Raises DataError for a
-    name that is none of these, or for a size that is none; LanguageError for the equations; RunError for a damaged run.
+    Capitals do not matter in the name of a cell. Sizes that are not given are small, ``units`` of a signal; of a file
+    standard error says which were taken. Raises DataError, which names the file, for equations that mean nothing, for
+    a name that is none of these, or for a size that is none; RunError for a damaged run.
     """
     from ..cells import CELLS
-    from ..define import define
 
     given = dict(map(size, sizes))
     path = Path(name)
     known = name if name in CELLS else name.lower()
     if known in CELLS and not (known != name and path.exists()):
         recipe = CELLS[known]
-        return recipe.cell(known)(**{**recipe.sizes, **given}), None
+        cell = recipe.cell(known)
+        large = {n: max(units, s) if n in cell.signals and isinstance(s, int) else s for n, s in recipe.sizes.items()}
+        return cell(**{**large, **given}), None
     if path.is_dir():
         return _run(path, sizes)
     if not (path.suffix or path.exists()):
@@ -64,11 +67,39 @@ def network(name: str, sizes: Sequence[str]) -> tuple[Circuit, Run | None]:
             f"{name!r} is neither a cell that bptt cells lists, nor a file of equations, nor a run folder"
             + (f"; {near}" if near else "")
         )
-    cell = define(read_text(path), name=path.stem)
+    return _of_file(path, given, units), None
+
+
+def _of_file(path: Path, given: dict[str, Any], units: int) -> Circuit:
+    """The circuit of a text file of equations."""
+    from ..define import define
+
     try:
-        return cell(**given), None
+        text = read_text(path)
+    except DataError as error:  # its mend is that of a text to learn
+        raise DataError(f"{str(error).partition('; ')[0]}; give a text file of equations") from error
+    if "=" not in text:
+        raise DataError(f"{path}: expected equations, such as h[t] = tanh(W @ h[t-1] + x[t]); no line of it has a =")
+    try:
+        cell = define(text, name=path.stem)
     except LanguageError as error:
-        raise DataError(f"{error}\n  here: a size is given as --size NAME=N, such as --size h=32") from error
+        raise DataError(f"{path}: {error}") from error
+    try:
+        sizes = cell.small(given, units)
+        net = cell(**sizes)
+    except LanguageError as error:
+        hint = "\n  here: a size is given as --size NAME=N, such as --size h=32" if given else ""
+        raise DataError(f"{path}: {error}{hint}") from error
+    except CircuitError as error:
+        raise DataError(f"{path}: {error}") from error
+    taken = [f"{n}={_written(s)}" for n, s in sizes.items() if n not in given]
+    if taken:
+        print(f"bptt: {path}: small sizes are taken, {', '.join(taken)}; --size {taken[0]} says it", file=sys.stderr)
+    return net
+
+
+def _written(size: Any) -> str:
+    return ",".join(map(str, size)) if isinstance(size, tuple) else str(size)
 
 
 def _run(folder: Path, sizes: Sequence[str]) -> tuple[Circuit, Run]:
@@ -100,19 +131,23 @@ def _add_draw(commands: Any) -> None:
     parser.add_argument(
         "--format", choices=FORMATS, default="svg", help="what the files are (default: %(default)s)"
     )
-    parser.add_argument("--out", default=".", metavar="FOLDER", help="folder for the files (default: here)")
+    parser.add_argument(
+        "--out", default=".", metavar="FOLDER", help="folder for the files, made if it is not there (default: here)"
+    )
 
 
 def draw(given: argparse.Namespace) -> None:
     """bptt draw"""
     from ...graph import draw_circuit, draw_unrolled
 
-    net, run = network(given.cell, given.size)
-    folder = Path(given.out)
-    if not folder.is_dir():
-        raise DataError(f"--out: expected a folder, there is none at {given.out}")
     if given.steps < 1:
         raise DataError(f"--steps: expected a number of at least 1, got {given.steps}")
+    net, run = network(given.cell, given.size)
+    folder = Path(given.out)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"--out: expected a folder, or a place for one, at {folder}; got: {error.strerror}") from error
     norms = inspect.painted(net, run, given.steps) if given.norms else None
     try:
         for kind, drawing in (

@@ -28,6 +28,9 @@ WORDS = """\
     a row: …      floating-point operations, and bytes of stored signals read and written, for each row\
 """
 
+UNITS = 32
+"""Units of a signal where a gradient is looked at and no size is said: of a few rectifiers soon all are off."""
+
 
 # ---- explain ---------------------------------------------------------------------------------------
 def add_explain(commands: Any) -> None:
@@ -48,8 +51,10 @@ def add_explain(commands: Any) -> None:
         help="print how the gradient changes on its way back through time, and nothing else: of a run on its"
         " validation data, of a cell at initial weights on random inputs",
     )
-    parser.add_argument("--steps", type=int, default=50, metavar="T", help="steps to look at (default: %(default)s)")
-    parser.add_argument("--data", metavar="FILE", help="a UTF-8 text that the run reads, in place of its own data")
+    parser.add_argument(
+        "--steps", type=int, default=50, metavar="T", help="steps to look at; of shorter data all (default: 50)"
+    )
+    parser.add_argument("--data", metavar="FILE", help="data of the same kind that the run reads, in place of its own")
     parser.add_argument("--seed", type=int, default=0, help="of initial weights and random inputs (default: 0)")
     parser.add_argument("--plot", metavar="FILE", help="write the figure: .svg, .png or .pdf")
     parser.add_argument("--drawing", metavar="FILE", help="write the unrolled network with the norms painted on it")
@@ -60,7 +65,7 @@ def explain(given: argparse.Namespace) -> None:
     from .cells import network
 
     _check_flags(given)
-    net, run = network(given.cell, given.size)
+    net, run = network(given.cell, given.size, UNITS if given.gradient else 4)
     if given.gradient:
         _gradient(net, run, given)
         return
@@ -100,17 +105,31 @@ def _heading(net: Circuit, run: Run | None, given: str) -> list[str]:
     lines = [f"{net.name}: {recipe.about} [{recipe.source}]" if recipe else net.name]
     if run is not None:
         lines[0] += f", of the run {run.folder} after update {run.update}"
-    numbers = sum(_product(shape) for shape in net.params.values())
     inputs = [f"{_indexed(net, n)} ({_kind(net, n)})" for n in net.input_nodes]
     signals = [f"{n} ({_shape(shape)})" for n, shape in net.outputs.items() if shape]
     states = [n for n in net.states if n in net.eqs]
     lines += _wrapped("reads", inputs)
     lines += _wrapped("computes", signals)
     lines += _wrapped("carries", states) if states else []
-    weights = [f"{n} ({_shape(shape)})" for n, shape in net.params.items()]
-    lines += _wrapped("learns", [*weights[:-1], f"{weights[-1]}: {numbers:,} numbers"] if weights else ["nothing"])
+    lines += _weights(net, run is None)
     if recipe:
         lines.append("The sizes are small ones unless --size says others, such as --size h=32.")
+    return lines
+
+
+def _weights(net: Circuit, initial: bool) -> list[str]:
+    """A line a parameter: its shape, and how it starts."""
+    from ...graph.init import described, initial_rules
+
+    trained = {n: shape for n, shape in net.params.items() if n not in net.constants}
+    rules = initial_rules(net)
+    if not trained:
+        return ["learns    nothing"]
+    lines = [f"learns    {sum(map(_product, trained.values())):,} numbers"]
+    names, shapes = max(map(len, trained)), max(len(_shape(shape)) for shape in trained.values())
+    for n, shape in trained.items():
+        start = f"  starts {described(rules[n], shape)}" if initial else ""
+        lines.append(f"          {n:{names}}  {_shape(shape):{shapes}}{start}".rstrip())
     return lines
 
 
@@ -164,9 +183,9 @@ def _gradient(net: Circuit, run: Run | None, given: argparse.Namespace) -> None:
 def diagnosed(
     net: Circuit, run: Run | None, steps: int = 50, seed: int = 0, data: str | None = None
 ) -> Diagnosis:
-    """The diagnosis of a run on its validation data or on a text; of a circuit at initial weights on random inputs."""
+    """The diagnosis of a run on its validation data or on others; of a circuit at initial weights on random inputs."""
     from ..analysis.diagnose import diagnose
-    from ..analysis.samples import random_inputs, run_batch, text_batch
+    from ..analysis.samples import data_batch, random_inputs, run_batch
 
     if run is None:
         if data:
@@ -176,7 +195,7 @@ def diagnosed(
         inputs: dict[str, Any] = dict(random_inputs(net, steps, seed=seed))
         return diagnose(net, weights, about=about, **inputs)
     if data:
-        batch, about = text_batch(run, read_text(data), steps), f"{run.folder}, update {run.update}, on {data}"
+        batch, about = data_batch(run, data, steps), f"{run.folder}, update {run.update}, on {data}"
     else:
         print("bptt: reading the data of the run", file=sys.stderr)
         batch, about = run_batch(run, steps), f"{run.folder}, update {run.update}, on its validation data"

@@ -63,6 +63,37 @@ def test_the_call_that_binds(case: str) -> None:
     assert rnn.define(text, **options).binding() == binding
 
 
+@pytest.mark.parametrize(
+    ("text", "sizes", "expected"),
+    [
+        ("h[t] = tanh(W @ h[t-1] + U @ x[t])\no[t] = E[y[t]] + V @ h[t]", {}, {"x": 3, "y": 5, "h": 4, "o": 4}),
+        ("h[t] = tanh(W @ h[t-1] + U @ x[t])", {"h": 7}, {"h": 7, "x": 3}),
+        ("f[t], g[t], h[t] = split(x[t], 3)", {}, {"x": 3}),
+        ("f[t], g[t], h[t] = split(W @ h[t-1], 3)", {}, {"h": 4}),
+        ("e[t] = concat(a[t], b[t], c[t])\nf[t], g[t] = split(e[t], 2)", {}, {"a": 3, "b": 3, "c": 4}),
+        ("h[t] = a * h[t-1]", {}, {"h": 4}),
+    ],
+)
+def test_small_sizes_of_what_is_open(text: str, sizes: dict[str, int], expected: dict[str, Any]) -> None:
+    cell = rnn.define(text)
+    assert cell.small(sizes) == expected
+    cell(**expected)
+
+
+def test_sizes_that_nothing_fits_are_an_error() -> None:
+    with pytest.raises(graph.LanguageError, match="has no name zz"):
+        CELL.small({"zz": 3})
+    with pytest.raises(graph.LanguageError, match="clash|do not"):
+        rnn.define("h[t] = h[t-1] + concat(h[t-1], x[t])").small()
+
+
+def test_small_sizes_of_every_network_bind() -> None:
+    for name in rnn.cells.CELLS:
+        cell = rnn.cells.cell(name)
+        cell(**cell.small())
+        cell(**cell.small(units=8))
+
+
 def test_what_the_binding_names_is_enough() -> None:
     bound = 0
     for name, recipe in rnn.cells.CELLS.items():

@@ -84,6 +84,46 @@ def test_what_is_cut_ends() -> None:
     assert str(ends) == "ends: nothing is left after 2 steps"
 
 
+def test_sequences_that_are_over_do_not_end_it() -> None:
+    net = rnn.define("h[t] = a * h[t-1] + x[t]")(x=3, a=())
+    with pytest.raises(ValueError, match="the longest sequence has one step of t"):
+        diagnose(net, {"a": 0.5}, x=np.ones((1, 2, 3)))
+    with pytest.raises(ValueError, match="targets: expected steps that others lie before"):
+        diagnose(net, {"a": 0.5}, x=np.ones((4, 2, 3)), targets=[1])
+    two = diagnose(net, {"a": 0.05}, x=np.ones((2, 2, 3)))
+    assert two.overall.rate == pytest.approx(math.log(0.05))
+    assert "after 1 step the factor is 0.05" in str(two)
+    assert "2 steps, 2 sequences" in str(two)
+    ragged = diagnose(net, {"a": 0.5}, x=np.ones((9, 3, 3)), lengths=[1, 2, 9])
+    assert str(ragged.overall) == "vanishes: halves every 1.0 steps"
+    assert ragged.overall.steps == 8
+
+
+def test_what_only_the_furthest_steps_lack_does_not_end() -> None:
+    logs = np.append(np.zeros(46), [-np.inf] * 3)
+    assert str(fitted(np.arange(1, 50), logs)).startswith("is kept: over 46 steps")
+    assert str(fitted(np.array([1, 2]), np.array([-np.inf, -np.inf]))) == "ends: nothing is left after 1 step"
+
+
+def test_a_sequence_in_which_nothing_is_left_does_not_end_the_others() -> None:
+    net = rnn.define("h[t] = a * relu(h[t-1] + x[t])")(x=1, a=())
+    x = np.ones((12, 3, 1))
+    x[5, 0] = -100
+    assert diagnose(net, {"a": 0.5}, x=x).overall.rate == pytest.approx(math.log(0.5))
+    x[5, 1] = -100
+    assert diagnose(net, {"a": 0.5}, x=x).overall.word == "ends"
+
+
+def test_a_state_of_two_indices_is_refused_with_its_name() -> None:
+    net = rnn.define("w[t, s] = tanh(a * w[t-1, s] + x[t] + v[s])\nL = sum(w[T, s], over=s)")(x=(), v=(), a=())
+    with pytest.raises(graph.CircuitError, match=r"w goes on along t and has the index t, s; .* of states with one"):
+        diagnose(net)
+
+
+def test_small_numbers_have_their_digits() -> None:
+    assert "W       2×2        0.000123         0.000123" in str(linear(1.23e-4 * np.eye(2)))
+
+
 def test_a_line_is_fitted_though_some_distances_are_far_off() -> None:
     distances = np.arange(1, 41)
     logs = -0.3 * distances + 0.05 * np.sin(distances)

@@ -42,7 +42,9 @@ def test_explain_says_sizes_words_and_where_each_adjoint_comes_from(capsys: Capt
         "elman: ",
         "reads     x[t] (3), y[t] (a symbol of 5)",
         "carries   h",
-        "b (4), W (4×4), U (4×3), c (5), V (5×4): 57 numbers",
+        "learns    57 numbers",
+        "          W  4×4  starts uniform within ±1/√4",
+        "          c  5    starts 0",
         "The sizes are small ones unless --size says others",
         "a[t] = b + W @ h[t-1] + U @ x[t]",
         "δh[t] = V.T @ δo[t] + W.T @ δa[t+1]                # from o[t] and a[t+1], which read h[t]",
@@ -86,6 +88,20 @@ def test_explain_gradient_of_a_run_reads_its_data_or_a_text(run: Path, capsys: C
     assert f"6 steps, 4 sequences; {run}, update 1, on {verse}" in text
 
 
+def test_explain_gradient_of_a_cell_has_units_enough_to_show_what_it_is_about(capsys: Captured) -> None:
+    text = printed(capsys, "explain", "irnn", "--gradient", "--steps", 20)
+    assert "state h[t], 32 units" in text
+    assert "overall   is kept" in text
+    assert "state h[t], 6 units" in printed(capsys, "explain", "irnn", "--gradient", "--steps", 4, "--size", "h=6")
+
+
+def test_explain_of_a_run_says_what_it_has_learnt_not_how_it_starts(run: Path, capsys: Captured) -> None:
+    text = printed(capsys, "explain", run)
+    assert "after update 1" in text
+    assert "learns    " in text
+    assert "starts" not in text
+
+
 # ---- draw ------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("form", ["svg", "png", "pdf", "dot"])
 def test_draw_writes_the_format_that_is_asked_for(form: str, capsys: Captured, tmp_path: Path) -> None:
@@ -113,6 +129,50 @@ def test_draw_paints_the_norms_of_a_run_and_of_a_cell(run: Path, capsys: Capture
             for o in ([], ["--norms"])
         )
         assert plain.count("005A9C") < painted.count("005A9C")
+
+
+# ---- files of equations ----------------------------------------------------------------------------
+CELL = "h[t] = tanh(W @ h[t-1] + U @ x[t] + b)\no[t] = V @ h[t]\nL = mean(cross_entropy(o[t], y[t]), over=t)\n"
+
+
+def test_sizes_of_a_file_are_small_and_said(capsys: Captured, tmp_path: Path) -> None:
+    file, folder = tmp_path / "cell.txt", tmp_path / "new" / "folder"
+    file.write_text(CELL)
+    assert main(["draw", str(file), "--format", "dot", "--out", str(folder)]) == 0
+    said = capsys.readouterr()
+    assert [Path(p) for p in said.out.split()] == [folder / "cell-circuit.dot", folder / "cell-unrolled.dot"]
+    assert f"bptt: {file}: small sizes are taken, x=3, h=4, o=4; --size x=3 says it" in said.err
+    assert main(["explain", str(file), "--size", "h=7", "--size", "o=2", "--size", "x=5"]) == 0
+    said = capsys.readouterr()
+    assert "U  7×5" in said.out
+    assert said.err == ""
+    assert main(["explain", str(file), "--gradient", "--steps", "3"]) == 0
+    said = capsys.readouterr()
+    assert "state h[t], 32 units" in said.out
+    assert "x=3, h=32, o=32" in said.err
+
+
+def test_files_that_are_no_network(capsys: Captured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    contents = {
+        "prose.txt": (b"The cat sat.\n", "expected equations, such as h[t] = tanh(W @ h[t-1] + x[t]); no line of"),
+        "mixed.txt": (b"h[t] = x[t]\nThe cat = sat\n", "line 2: two values side by side are no product"),
+        "empty.txt": (b"", "an empty file; give a text file of equations"),
+        "image.png": (b"\x89PNG\r\n\x1a\n\0\0\0", "a PNG picture; give a text file of equations"),
+        "cycle.txt": (b"a[t] = b[t]\nb[t] = x[t] * a[t]", "loop without a delay: a -> b -> a\n    line 1: a[t] = b[t]"),
+        "clash.txt": (b"h[t] = W @ h[t-1]\ng[t] = h[t] + W @ concat(h[t], h[t])", "line 2: "),
+    }
+    for name, (content, message) in contents.items():
+        Path(name).write_bytes(content)
+        for command in (["draw"], ["explain"], ["explain", "--gradient"]):
+            said = refused(capsys, *command, name)
+            assert said.startswith(f"bptt: {name}: "), said
+            assert message in said
+    Path("cell.txt").write_text(CELL)
+    assert "a size is given as --size NAME=N" in refused(capsys, "draw", "cell.txt", "--size", "q=3")
+    assert "--out: expected a folder, or a place for one, at cell.txt" in refused(
+        capsys, "draw", "lstm", "--out", "cell.txt"
+    )
 
 
 # ---- activations -----------------------------------------------------------------------------------
