@@ -31,6 +31,7 @@ class Cell:
 
     @property
     def name(self) -> str:
+        """What listings, pictures and messages call it."""
         return self.system.name
 
     @property
@@ -125,14 +126,22 @@ def define(
     opaque: Iterable[str] = (),
     init: Mapping[str, Any] | None = None,
 ) -> Cell:
-    """A network from its equations, as a text or in the Python form.
+    """A network from its equations, as a text or in the Python form (``graph.Equations``); see docs/language.md.
 
-    inputs      names without a time index that are given, one value a sequence
-    constants   names that are given once and never trained
+    ::
+
+        elman = define("h[t] = tanh(W @ h[t-1] + U @ x[t] + b);  L = mean(mse(h[t], y[t]), over=t)", name="elman")
+        net = elman(x=3, h=4)                          # sizes are bound here; the rest is inferred
+
+    name        what listings, pictures and messages call it
+    inputs      names without a time index that are given, one value a sequence, [B, n]
+    constants   names that are given once, with the parameters, and never trained
     opaque      functions that stay without a definition: such a network can be drawn, unfolded and printed
-    init        initial values of parameters: a number, a rule's name, or a function
+    init        initial values of parameters: name -> a number, a rule ("zeros", "ones", "identity", "uniform", "normal",
+                "orthogonal", "glorot"), or a function of (shape, rng); without one, see ``Circuit.init``
 
-    Raises LanguageError where the equations mean nothing, with the line, what was expected and the mend.
+    Raises LanguageError where the equations mean nothing, with the line, what was expected and the mend, TypeError for
+    what is neither a text nor Equations.
     """
     parsed = parse(equations) if isinstance(equations, str) else equations
     if not isinstance(parsed, Equations):

@@ -190,6 +190,12 @@ def diagnose(
 ) -> Diagnosis:
     """How gradients go back through time: norms, heat map, matrices and a verdict in words.
 
+    ::
+
+        found = diagnose(rnn.load("runs/python-1"))    # or diagnose(net, params, x=x, y=y)
+        print(found)                                   # overall  vanishes: halves every 4.2 steps
+        found.plot("gradient.svg")
+
     net        a circuit, or a run (what ``rnn.load`` gives), whose weights are then taken
     params     the weights by name; None: those of the run, or initial ones (seed 0)
     lengths    of the sequences, as a program takes them
