@@ -137,8 +137,8 @@ def define(
     inputs      names without a time index that are given, one value a sequence, [B, n]
     constants   names that are given once, with the parameters, and never trained
     opaque      functions that stay without a definition: such a network can be drawn, unfolded and printed
-    init        initial values of parameters: name -> a number, a rule ("zeros", "ones", "identity", "uniform", "normal",
-                "orthogonal", "glorot"), or a function of (shape, rng); without one, see ``Circuit.init``
+    init        initial values of parameters: name -> a number, a rule ("zeros", "ones", "identity", "uniform",
+                "normal", "orthogonal", "glorot"), or a function of (shape, rng); without one, see ``Circuit.init``
 
     Raises LanguageError where the equations mean nothing, with the line, what was expected and the mend, TypeError for
     what is neither a text nor Equations.
