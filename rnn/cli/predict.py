@@ -92,7 +92,9 @@ def _labels(run: Any, given: argparse.Namespace) -> Answers:
 
 def _values(run: Any, given: argparse.Namespace) -> Answers:
     path, task = given.given, run.task
-    with standard_input(path) as place:
+    if path != "-" and not os.path.exists(path):
+        raise DataError(f"{path}: expected the file of a series (CSV, TSV, NPY), there is no such file")
+    with standard_input(path, "a series (CSV)") as place:
         series = read_series(place, run.settings.columns)
     if series.columns != task.columns:
         raise DataError(
@@ -142,7 +144,7 @@ def _lines(given: str) -> list[str]:
 
 
 @contextmanager
-def standard_input(given: str) -> Iterator[str]:
+def standard_input(given: str, what: str = "a text") -> Iterator[str]:
     """The file to read: what was given, or for - standard input, which errors within it then name so."""
     if given != "-":
         yield given
@@ -151,7 +153,7 @@ def standard_input(given: str) -> Iterator[str]:
         yield STDIN
     except DataError as error:
         said = str(error).replace(str(STDIN), "standard input", 1)
-        raise DataError(f"{said}; or name a file") from error
+        raise DataError(f"{said}; give {what} there, or name a file") from error
 
 
 def _text(given: str) -> str:

@@ -48,7 +48,7 @@ class Network:
 def find_network(cell: str | Path | Cell | None, task: Task) -> Network:
     """The task's own network (None or ""), one that ``bptt cells`` lists, a file of equations, or a cell.
 
-    Raises DataError for a name that is neither, LanguageError for equations that mean nothing.
+    Raises DataError for a name that is neither, and for equations in a file that mean nothing.
     """
     from ..cells import CELLS
     from ..cells import cell as listed
@@ -69,7 +69,10 @@ def find_network(cell: str | Path | Cell | None, task: Task) -> Network:
         near = did_you_mean(str(cell), CELLS)
         mend = f"; {near}" if near else ""
         raise DataError(f"{str(cell)!r} is neither a cell that bptt cells lists nor a file of equations{mend}")
-    return Network(define(read_text(path), name=path.stem), str(path), {})
+    try:
+        return Network(define(read_text(path), name=path.stem), str(path), {})
+    except LanguageError as error:
+        raise DataError(f"{path}: {error}") from error
 
 
 # ---- in run.toml ---------------------------------------------------------------------------------

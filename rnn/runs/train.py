@@ -70,8 +70,8 @@ def fit(
     With ``patience`` the weights of the best validation are the result, also of a run that is not stopped early; else
     the last ones.
 
-    Raises DataError (data, settings, network), LanguageError (equations), RunError (folder), TrainingError (loss or
-    gradient not finite; the folder then keeps the last good weights).
+    Raises DataError (data, settings, network, its equations), CircuitError (a network that cannot be cut into windows),
+    RunError (folder), TrainingError (loss or gradient not finite; the folder then keeps the last good weights).
     """
     chosen, told = _chosen(settings, changes), _callbacks(callbacks)
     _check_types(data, sizes, run)
@@ -237,6 +237,8 @@ def configured(path: str | Path) -> dict[str, Any]:
     Raises RunError where it is damaged or of another version, or its network cannot be made again from a file.
     """
     file = Path(path)
+    if not file.exists():
+        raise folder.RunError(f"{path}: expected a run folder or its {folder.CONFIGURATION}, there is no such file")
     if file.is_dir():
         file = file / folder.CONFIGURATION
     found = folder.read_configuration_file(file)

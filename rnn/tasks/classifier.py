@@ -115,12 +115,17 @@ class Classifier(Task):
 
 
 def read_labelled(path: Path, settings: TaskSettings) -> list[Labelled]:
-    """Labelled texts from a folder, a table or lines."""
-    if path.is_dir():
-        return read_folder(path)
-    if path.suffix.lower() in TABLES:
+    """Labelled texts from a folder, a table or lines. Raises DataError for columns of what is no table."""
+    if path.suffix.lower() in TABLES and not path.is_dir():
         return read_table(path, settings.label, settings.text)
-    return read_lines(path)
+    for name in ("label", "text"):
+        if getattr(settings, name):
+            kind = "a folder of one file a label" if path.is_dir() else 'lines "label text"'
+            raise DataError(
+                f"setting {name}: it names a column of a table ({', '.join(TABLES)}), {path} is read as {kind}:"
+                " leave it out, or mend the suffix"
+            )
+    return read_folder(path) if path.is_dir() else read_lines(path)
 
 
 def _unit(found: Sequence[Labelled]) -> str:

@@ -147,7 +147,10 @@ def _target(path: Path, series: Series, asked: str) -> tuple[str, ...]:
     for name in names:
         if name not in series.columns or names.count(name) > 1:
             known = ", ".join(series.columns)
-            raise DataError(f"{path}: expected the columns to forecast among those read, {known}; got {asked!r}")
+            raise DataError(
+                f"{path}: expected the columns to forecast, each once, among those read, {known}; got {asked!r}:"
+                " --columns names those that are read"
+            )
     return names or series.columns
 
 

@@ -113,7 +113,9 @@ def test_nothing_on_standard_input_is_said_as_such(
     monkeypatch.setattr("bptt.rnn.cli.predict.STDIN", str(tmp_path / "empty"))
     for task, run in runs.items():
         assert main(["predict", str(run.folder)]) == 2, task
-        assert "standard input: expected a text, got an empty file; or name a file" in capsys.readouterr().err
+        what = "a series (CSV)" if task == "forecaster" else "a text"
+        said = f"standard input: expected a text, got an empty file; give {what} there, or name a file"
+        assert said in capsys.readouterr().err
 
 
 def test_on_a_terminal_it_is_said_that_standard_input_is_read(
@@ -142,7 +144,7 @@ def test_only_a_language_model_scores(runs: dict[str, rnn.Run], capsys: Captured
         ("classifier", ["the", "--most", "0"], "--most: expected a whole number of at least 1, got 0"),
         ("classifier", [" "], "expected a text, got an empty one"),
         ("classifier", ["nowhere.txt"], "nowhere.txt: expected a text or a file, there is no such file; mend its name"),
-        ("forecaster", ["nowhere.csv"], "nowhere.csv: expected a text file in UTF-8, got: No such file"),
+        ("forecaster", ["nowhere.csv"], r"nowhere.csv: expected the file of a series \(CSV, TSV, NPY\), there is no"),
         ("forecaster", ["other.csv"], "other.csv: expected the columns up, down, which .* trained on, got up, left"),
         ("forecaster", ["same.csv", "--steps", "0"], "number of steps to forecast is a whole number of at least 1"),
     ],

@@ -191,6 +191,16 @@ def test_errors_of_several_columns_are_each_in_their_own_unit(tmp_path: Path) ->
     assert task.about["persistence_normalised_rmse"] == pytest.approx(math.sqrt(np.mean((expected / scale) ** 2)))
 
 
+def test_columns_of_what_is_no_table_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.lines").write_text("1 good film\n0 bad film\n" * 9)
+    (tmp_path / "names").mkdir()
+    for label in "ab":
+        (tmp_path / "names" / f"{label}.txt").write_text("x\ny\n")
+    for name, given in (("a.lines", {"label": "1"}), ("names", {"text": "2"})):
+        with pytest.raises(DataError, match=r"setting (label|text): it names a column of a table .* is read as"):
+            Task.of(tmp_path / name, replace(SMALL, task="classifier", **given))
+
+
 def test_what_a_classifier_counts_is_named_by_what_it_reads(tmp_path: Path) -> None:
     for unit, item in (("word", "sentence"), ("character", "line")):
         task = of("classifier", tmp_path, replace(SMALL, unit=unit))
