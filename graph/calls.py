@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from .errors import LanguageError, did_you_mean
-from .language import Term
+from .language import LASTS, Term
 
 if TYPE_CHECKING:
     from .elaborate import Nodes
@@ -42,7 +42,13 @@ class Call:
         if term.head == "div" and all(a.head == "number" for a in term.args) and term.args[1].attr:
             return float(term.args[0].attr / term.args[1].attr)
         if term.head != "number":
-            raise LanguageError(f"{self.term}: {kind} is needed, not {term}", term.where, got=str(term))
+            raise LanguageError(
+                f"{self.term}: {kind} is needed, not {term}",
+                term.where,
+                expected="a number that is written out",
+                got=str(term),
+                mend=f"write it where {term} stands, such as 0.5",
+            )
         return term.attr  # type: ignore[no-any-return]
 
     def fraction(self, i: int) -> float:
@@ -50,7 +56,11 @@ class Call:
         p = self.number(i, "a probability")
         if not 0 <= p < 1:
             raise LanguageError(
-                f"{self.term}: a probability is at least 0 and below 1", self.args[i].where, got=str(p)
+                f"{self.term}: a probability is at least 0 and below 1",
+                self.args[i].where,
+                expected="a number from 0 to 1, 1 not among them",
+                got=str(p),
+                mend="write the share that is dropped, such as 0.5",
             )
         return p
 
@@ -71,9 +81,20 @@ def over_of(call: Term) -> tuple[str | int, ...]:
                 value.where,
                 expected="over=t, over=s, over=batch, over=(t, batch), or over=-1 for the last feature axis",
                 got=f"over={value}",
+                mend=_over_mend(item),
             )
         found.append(axis)
     return tuple(found)
+
+
+def _over_mend(item: Term) -> str:
+    """What to write for something that is no index to sum over."""
+    word = item.attr if item.head in ("name", "text") else None
+    if word in ("t", "s", "batch") and item.head == "text":
+        return f"write over={word}, without quotes"
+    if word in LASTS:
+        return f"write over={LASTS[word]}: {word} is the last step"
+    return "write over=t for a sum over the steps"
 
 
 @dataclass(frozen=True)
@@ -132,10 +153,32 @@ class Function:
                 call.where,
                 expected=self.form,
                 got=str(call)[:100],
-                mend=did_you_mean(unknown[0], self.options) if unknown else None,
+                mend=self._mend(call, plain, unknown),
             )
         options = [
             (k, v) for k, v in zip(keywords, call.args[len(plain) :], strict=True) if k in self.options
         ]
         values = (*ordered, *(v for _, v in options))
         return Term("call", values, (self.name, tuple(k for k, _ in options)), call.where)
+
+    def _mend(self, call: Term, plain: tuple[Term, ...], unknown: list[str]) -> str:
+        """What to write where the arguments are wrong."""
+        if unknown:
+            if unknown[0] in AXIS_WORDS and "over" in self.options:
+                return "write over=t, s or batch for an index, over=-1 for the last axis of features"
+            near = did_you_mean(unknown[0], self.options)
+            if unknown[0] == "over" and not near:
+                return f"write mean({self.name}(…), over=t), or sum(…, over=t)"
+            return near or f"leave {unknown[0]} out"
+        if self.name in PAIRS and len(plain) == 2:
+            return f"write {PAIRS[self.name]}({plain[0]}, {plain[1]}) for the {PAIRS[self.name]} of two"
+        given = {*self.arguments[: len(plain)], *call.attr[1]}
+        missing = [a for a in self.arguments if a not in given]
+        if missing:
+            return f"give {' and '.join(missing)}" + (", the probability to drop" if missing == ["p"] else "")
+        return f"give {len(self.arguments)} argument{'s' * (len(self.arguments) != 1)}"
+
+
+AXIS_WORDS = frozenset(("axis", "dim", "axes", "dims"))
+PAIRS = {"max": "maximum", "min": "minimum"}
+"""Functions of one value -> those of two, elementwise."""

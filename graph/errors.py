@@ -118,7 +118,8 @@ def did_you_mean(name: str, known: Iterable[str]) -> str | None:
     """``did you mean …?`` with the nearest of the known names, or None when none is near."""
     from difflib import get_close_matches
 
-    near = get_close_matches(name, list(known), n=2, cutoff=0.6)
+    names = list(known)
+    near = [n for n in names if n.casefold() == name.casefold()] or get_close_matches(name, names, n=2, cutoff=0.6)
     return f"did you mean {' or '.join(near)}?" if near else None
 
 

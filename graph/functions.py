@@ -197,6 +197,7 @@ def _einsum_letters(c: Call) -> tuple[str, str, str]:
             c.args[0].where,
             expected='einsum("ij,j->i", a, b), one letter an axis, each letter once in an operand',
             got=str(c.args[0])[:60],
+            mend="write @, dot or outer where they say it; products of more operands one after the other",
         )
     return parts[0], parts[1], parts[2]
 

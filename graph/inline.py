@@ -87,9 +87,16 @@ class Inliner:
                 call.where,
                 expected=f"{function.name}({', '.join(function.parameters)})",
                 got=str(call),
+                mend="give it each of its arguments once",
             )
         if function.name in self.active:
-            raise LanguageError(f"the function {function.name} calls itself", function.where)
+            raise LanguageError(
+                f"the function {function.name} calls itself",
+                function.where,
+                expected="a function of other ones",
+                got=str(call)[:100],
+                mend="what goes on from step to step is a signal: h[t] = f(h[t-1])",
+            )
         self.calls += 1
         if self.calls > MOST_CALLS:
             raise LanguageError(

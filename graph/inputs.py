@@ -172,7 +172,10 @@ def _inputs(
     for name in inputs:
         if name not in circuit.input_nodes:
             known = [n for n in circuit.input_nodes if not is_boundary_name(n)]
-            raise ValueError(unknown(f"{circuit.name} has no input {name}", name, known))
+            problem = f"{circuit.name} has no input {name}"
+            if name in circuit.param_nodes:
+                problem += f": read without an index it is a parameter (an input is {name}[t], or inputs=(\"{name}\",))"
+            raise ValueError(unknown(problem, name, known))
     for name, node in circuit.input_nodes.items():
         if name not in inputs:
             if name in signature.needed:

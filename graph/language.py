@@ -262,7 +262,13 @@ class Equations:
             self.statements.append(statement)
             return
         if statement.name in self.functions:
-            raise LanguageError(f"the function {statement.name} is defined twice", statement.where)
+            raise LanguageError(
+                f"the function {statement.name} is defined twice",
+                statement.where,
+                expected="one definition a function",
+                got=f"another one in line {self.functions[statement.name].where.line}",
+                mend="give one of them another name",
+            )
         self.functions[statement.name] = statement
 
     def __str__(self) -> str:

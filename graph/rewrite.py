@@ -127,9 +127,16 @@ class _Rewriting:
                     term.where,
                     expected=f"{base}, or {base}[t] = … as its equation",
                     got=str(term),
+                    mend=f"write {base}, its one value for all steps",
                 )
             if found is not None and found.offset < 0:
-                raise LanguageError(f"{term}: a symbol is at least 0", item.where, got=str(item))
+                raise LanguageError(
+                    f"{term}: a symbol is at least 0",
+                    item.where,
+                    expected="the number of a row, from 0",
+                    got=str(item),
+                    mend=f"write {base}[0] for the first row",
+                )
         return term
 
     def _wrong(self, term: Term, axes: tuple[str, ...]) -> LanguageError:
@@ -139,6 +146,7 @@ class _Rewriting:
             term.where,
             expected=f"{name}[{', '.join(axes)}], with lags such as {axis}-1, or {axis.upper()} at the end",
             got=str(term),
+            mend=f"write {name}[{', '.join(axes)}], or its last step, {name}[{axis.upper()}], which has no {axis}",
         )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from .errors import LanguageError, did_you_mean, errors_at, listed
+from .functions import FUNCTIONS
 from .indices import Moment, moment, shown
 from .inline import Inliner
 from .language import RESERVED, RUN_TIME, Equations, Statement, Term, in_brackets, walk
@@ -53,7 +54,12 @@ class _Roles:
         self.declared = inputs
         self.uses = Uses(system.axes)
         if not equations.statements:
-            raise LanguageError("there is no equation", expected="name[t] = expression", got="nothing")
+            raise LanguageError(
+                "there is no equation",
+                expected="name[t] = expression",
+                got="nothing",
+                mend="write one equation a line",
+            )
         self.statements = self._inlined(equations)
         self._definitions()
         for statement in self.statements:
@@ -94,7 +100,13 @@ class _Roles:
             if "s" in axes:
                 self.uses.second_index(s.items[axes.index("s")])
             if len(set(axes)) < len(axes):
-                raise LanguageError(f"{s.name} has the index {axes[0]} twice", s.where)
+                raise LanguageError(
+                    f"{s.name} has the index {axes[0]} twice",
+                    s.where,
+                    expected=f"{s.name}[t], or {s.name}[t, s] with a second sequence",
+                    got=str(s)[:100],
+                    mend=f"write {s.name}[{axes[0]}]",
+                )
             old = self.system.definitions.get(s.name)
             if old is not None:
                 raise LanguageError(
@@ -114,14 +126,19 @@ class _Roles:
                 f"{s.name}[{in_brackets(item)}] cannot be defined",
                 s.where,
                 expected="an index t or s, 0, -1, …, 1, T+1",
-                mend="one equation holds for all symbols: use E[x[t]], where(x[t] == 2, a, b)",
+                got=in_brackets(item),
+                mend=f"the index of time is t (of a second sequence s): write {s.name}[t]"
+                if item.head == "name"
+                else "one equation holds for all symbols: use E[x[t]], where(x[t] == 2, a, b)",
             )
         if found.kind == "step" and found.offset:
             raise LanguageError(
                 f"{s.name}[{in_brackets(item)}] cannot be defined",
                 s.where,
                 expected=f"{s.name}[{found.axis}] = …",
-                mend="shift the indices on the right side instead",
+                got=f"{s.name}[{in_brackets(item)}]",
+                mend=f"write {s.name}[{found.axis}] = …, and on the right side {found.axis}{-found.offset:+d} for "
+                f"{found.axis}",
             )
         return found
 
@@ -185,6 +202,8 @@ class _Roles:
                     f"{s.name} has a value at one step and no equation",
                     s.where,
                     expected=f"{s.name}[t] = …, or {s.name} read as {s.name}[t-1] somewhere",
+                    got=str(s)[:100],
+                    mend=f"write {s.name}[t] = … for all steps, or {s.name} = … for a value without an index",
                 )
             label = f"{s.name}[{', '.join(map(str, s.items))}]"
             outside = [(m, a) for m, a in zip(moments, axes, strict=False) if m.kind != "step"]
@@ -197,7 +216,13 @@ class _Roles:
                 raise LanguageError(f"{label}: {s.name} has the indices {', '.join(axes)}", s.where)
             (at, axis), *_ = outside
             if at.kind == "last" and at.axis != axis:
-                raise LanguageError(f"{label}: {s.name} is indexed by {axis}", s.where)
+                raise LanguageError(
+                    f"{label}: {s.name} is indexed by {axis}",
+                    s.where,
+                    expected=f"{s.name}[0], or {s.name}[{axis.upper()}+1]",
+                    got=label,
+                    mend=f"write {s.name}[{axis.upper()}{at.offset:+d}]",
+                )
             label = shown(s.name, moments, axes)
             if (at.kind == "fixed" and at.offset > 1) or (at.kind == "last" and at.offset < 1):
                 raise LanguageError(
@@ -212,15 +237,32 @@ class _Roles:
         definition = self.system.definitions.get(s.name)
         if at.kind == "fixed" and at.offset == 1:
             if definition is None:
-                raise LanguageError(f"{s.name} is an input: its first step is what is given", s.where)
+                raise LanguageError(
+                    f"{s.name} is an input: its first step is what is given",
+                    s.where,
+                    expected=f"{s.name}[0] = …, its value before the start",
+                    got=str(s)[:100],
+                    mend=f"leave it out, or choose where it is read: where(t == 1, a, {s.name}[t])",
+                )
             if axis in definition.first:
-                raise LanguageError(f"{label} is defined twice", s.where)
+                raise self._twice(label, s, definition.first[axis])
             definition.first[axis] = s
             return
         known = self.system.boundaries.setdefault(s.name, [])
-        if any(b.label == label for b in known):
-            raise LanguageError(f"{label} is defined twice", s.where)
+        same = next((b for b in known if b.label == label), None)
+        if same is not None:
+            raise self._twice(label, s, same.statement)
         known.append(Boundary(label, axis, at.kind == "last", at.offset, s))
+
+    @staticmethod
+    def _twice(label: str, s: Statement, other: Statement) -> LanguageError:
+        return LanguageError(
+            f"{label} is defined twice",
+            s.where,
+            expected="one equation for it",
+            got=f"another one in line {other.where.line}: {other}"[:100],
+            mend="leave one of them out",
+        )
 
     def _reads(self) -> None:
         """What each bracket on a name with a time index reads; tables stay as they are."""
@@ -245,6 +287,7 @@ class _Roles:
         for name in uses:
             if name in system.definitions or name in system.inputs:
                 continue
+            self._refuse_function(name, known[name])
             wanted = name in self.uses.symbols or name in self.uses.targets
             if name in self.declared or (wanted and name not in system.constants):
                 if name in RUN_TIME:
@@ -253,6 +296,17 @@ class _Roles:
             else:
                 system.parameters[name] = known[name]
             system.axes[name] = ()
+
+    def _refuse_function(self, name: str, use: Term) -> None:
+        """``h[0] = zeros`` would be a parameter of this name."""
+        if name in FUNCTIONS and name not in self.declared and name not in self.system.constants:
+            raise LanguageError(
+                f"{name} is a function, and stands here without arguments",
+                use.where,
+                expected=FUNCTIONS[name].form,
+                got=name,
+                mend=f"write {FUNCTIONS[name].form}, or {name}_ for a parameter",
+            )
 
     def _symbols(self) -> None:
         find_symbols(self.system, self.uses.symbols, self.uses.targets, self.uses.numbers)

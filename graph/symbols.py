@@ -93,6 +93,7 @@ def _names_below(system: System, value: Term, name: str, s: Statement) -> list[s
         s.where,
         expected="an integer, an input, argmax(…) or where(c, a, b) of such",
         got=str(value)[:80],
+        mend=f"take the largest, argmax(…), or use {name} as a number: W @ {name}[t] for E[{name}[t]]",
     )
 
 

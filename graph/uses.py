@@ -60,10 +60,20 @@ class Uses:
             return [(a, "either") for a in args]
         if head == "tuple":
             raise LanguageError(
-                "a tuple cannot stand here", term.where, mend="join vectors with concat(a, b)"
+                "a tuple cannot stand here",
+                term.where,
+                expected="one value",
+                got=str(term)[:60],
+                mend="join vectors with concat(a, b); one number stands for all of a vector",
             )
         if head == "text":
-            raise LanguageError("a string cannot stand here", term.where, got=repr(term.attr)[:40])
+            raise LanguageError(
+                "a string cannot stand here",
+                term.where,
+                expected="names, numbers and functions of them",
+                got=repr(term.attr)[:40],
+                mend="write names without quotes",
+            )
         if context == "symbol" and head not in ("number", "index", "name"):
             raise LanguageError(
                 f"{term} is no symbol",

@@ -15,7 +15,7 @@ from io import StringIO
 
 from ..graph.errors import LanguageError, Position
 from ..graph.language import DEEPEST, RESERVED, Equations, FunctionDefinition, Statement, Term
-from .hints import refuse_paper
+from .hints import as_equation, function_of_module, refuse_paper
 
 LONGEST = 1_000_000
 """Characters of a text; longer ones are refused."""
@@ -39,6 +39,12 @@ _INSTEAD = {
     "in": "compare with ==",
     "for": "an equation name[t] = … holds for every t",
     "lambda": "define a function, f(a) = …, or call the name lambda_",
+    "def": "define a function by an equation: f(a) = …",
+    "return": "a function is one equation: f(a) = …",
+    **dict.fromkeys(("import", "from"), "nothing is imported: the functions of the language are there"),
+    **dict.fromkeys(("None", "True", "False"), "write a number"),
+    "is": "compare with ==",
+    "while": "an equation name[t] = … holds for every t",
 }
 
 
@@ -181,7 +187,11 @@ class _Parser:
             if "too many nested" in message or "too complex" in message:
                 raise _too_deep(where) from None
             raise LanguageError(
-                f"syntax error: {message}", where, expected="name[t] = expression", mend="one equation a line"
+                f"syntax error: {message}",
+                where,
+                expected="name[t] = expression",
+                got=self.source[where.line - 1].strip()[:80] if where.line else None,
+                mend="close the bracket" if "never closed" in message else "one equation a line",
             ) from None
         except (RecursionError, MemoryError):
             raise _too_deep(Position()) from None
@@ -196,7 +206,7 @@ class _Parser:
                 where,
                 expected="name[t] = expression, name = expression or f(a, b) = expression",
                 got=_kind(node),
-                mend="an equation has one = and its name on the left",
+                mend=as_equation(node),
             )
         target = node.targets[0]
         note = self.notes.get(node.end_lineno or node.lineno) or self.notes.get(node.lineno)
@@ -319,6 +329,8 @@ class _Parser:
                 raise LanguageError(
                     "a range of features cannot be an index",
                     self.at(n),
+                    expected="a time, a symbol, or : for all",
+                    got=ast.unparse(n)[:40],
                     mend="cut a vector with split(e[t], n)",
                 )
         return tuple(items)
@@ -337,16 +349,25 @@ class _Parser:
             where,
             expected="names, numbers, indices, function calls and + - * / @ % ** == < …",
             got=_kind(node),
-            mend=mends.get(type(node)),
+            mend=function_of_module(node) or mends.get(type(node)),
         )
 
 
 def _finite(value: float, where: Position) -> float:
     if isinstance(value, int) and abs(value) >= 2**53:
-        raise LanguageError(f"{value} is too large a number", where)
+        raise _too_large(f"{value} is too large a number", where)
     if value in (float("inf"), float("-inf")):
-        raise LanguageError("a number is too large", where)
+        raise _too_large("a number is too large", where)
     return value
+
+
+def _too_large(problem: str, where: Position) -> LanguageError:
+    return LanguageError(
+        problem,
+        where,
+        expected="an integer below 2**53, or a number up to 1.8e308",
+        mend="give it a name, declare that with constants=(…), and pass its value with the parameters",
+    )
 
 
 def _kind(node: ast.AST) -> str:

@@ -1,11 +1,12 @@
-"""What is written on paper and not in the language: found in a text before it is parsed, and said how to write it.
+"""What is written on paper, or in Python, and not in the language, and how to write it.
 
-Products without a sign or with a dot, superscripts and subscripts, LaTeX. Python's own errors for these ("invalid
-syntax", "perhaps you forgot a comma") do not say what to write.
+Products without a sign or with a dot, superscripts and subscripts, LaTeX: what only paper has is found in a text before
+it is parsed. Python's own errors for these ("invalid syntax", "perhaps you forgot a comma") do not say what to write.
 """
 
 from __future__ import annotations
 
+import ast
 import keyword
 import re
 from collections.abc import Callable
@@ -174,3 +175,23 @@ FINDERS: tuple[Callable[[str], Found | None], ...] = (
     _stacked,
     _product,
 )
+
+
+# ---- what Python has and the language not ------------------------------------------------------------
+def as_equation(node: ast.stmt) -> str:
+    """How a statement that is no equation becomes one."""
+    if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Subscript):
+        name = ast.unparse(node.target.value)[:60]
+        return f"write {name}[t] = {name}[t-1] … for the value at the step before"
+    value = node.value if isinstance(node, ast.Expr) else None
+    if isinstance(value, ast.Compare) and isinstance(value.ops[0], ast.Eq):
+        return f"write one =: {ast.unparse(value.left)[:60]} = …"
+    return "an equation has one = and its name on the left"
+
+
+def function_of_module(node: ast.expr) -> str | None:
+    """``np.tanh(e)`` is written tanh(e)."""
+    function = node.func if isinstance(node, ast.Call) else None
+    if isinstance(function, ast.Attribute) and function.attr.lower() in FUNCTIONS:
+        return f"write {function.attr.lower()}(…): functions stand alone"
+    return None

@@ -7,7 +7,7 @@ import random
 import re
 
 import pytest
-from bptt.graph import CircuitError, Equations, LanguageError, t, tanh
+from bptt.graph import CircuitError, Equations, LanguageError, evaluate, t, tanh
 from bptt.graph.errors import Position
 from bptt.rnn import define
 from bptt.rnn.cells import CELLS
@@ -93,6 +93,20 @@ TEXTS = {
     "varies over t": ("h = x[t]", 1, 1, "h varies over t", "h[t] = …", "over=t"),
     "varies over s": ("h[t] = e[s]", 1, 1, "h varies over s", "over=s"),
     "t t": ("h[t, t] = x[t]", 1, 1, "index t twice"),
+    "another index": ("h[i] = tanh(x[i])", 1, 1, "h[i] cannot be defined", "write h[t]"),
+    "the next step": ("h[t+1] = x[t]", 1, 1, "got: h[t+1]", "on the right side t-1 for t"),
+    "equal to": ("h[t] == x[t]", 1, 1, "no equation", "write one =: h[t] = …"),
+    "added to": ("h[t] += x[t]", 1, 1, "an assignment with an operator", "write h[t] = h[t-1] …"),
+    "function of a module": ("h[t] = np.tanh(x[t])", 1, 8, "not in the language", "write tanh(…)"),
+    "import": ("import numpy\nh[t] = x[t]", 1, 1, "import is a keyword", "nothing is imported"),
+    "def": ("def f(a):\n    return a\nh[t] = f(x[t])", 1, 1, "def is a keyword", "f(a) = …"),
+    "axis": ("h[t] = softmax(x[t], axis=-1)", 1, 8, "no argument axis", "over=-1 for the last axis"),
+    "mse over t": ("L = mse(h[t], y[t], over=t)", 1, 5, "no argument over", "write mean(mse(…), over=t)"),
+    "over the last": ("L = sum(x[t], over=T)", 1, 20, "no set of indices", "over=t: T is the last step"),
+    "over quoted": ("L = sum(x[t], over='t')", 1, 20, "no set of indices", "without quotes"),
+    "dropout": ("h[t] = dropout(x[t])", 1, 8, "takes other arguments", "give p, the probability"),
+    "max of two": ("h[t] = max(x[t], 0)", 1, 8, "takes other arguments", "write maximum(x[t], 0)"),
+    "function's name": ("h[0] = zeros\nh[t] = h[t-1] + x[t]", 1, 8, "zeros is a function", "or zeros_ for a parameter"),
 }  # fmt: skip
 
 SIZES = {
@@ -113,6 +127,7 @@ def test_the_error_names_the_place_and_the_mend(case: str) -> None:
         assert error.column == column
     for part in parts:
         assert part in str(error)
+    assert error.mend, str(error)
 
 
 RESERVED = ["lengths", "initial", "start", "seed"]
@@ -198,8 +213,8 @@ PIECES = """
 """
 
 
-def test_texts_that_were_damaged_are_networks_or_language_errors() -> None:
-    """Nothing but a LanguageError comes out of a text, and each can be shown."""
+def test_texts_that_were_damaged_are_networks_or_errors_that_say_what() -> None:
+    """Nothing but a LanguageError comes out of a text, or a CircuitError for a loop, and each can be shown."""
     chance, found, pieces = random.Random(0), 0, PIECES.split()
     for _ in range(3000):
         recipe = chance.choice(list(CELLS.values()))
@@ -212,7 +227,7 @@ def test_texts_that_were_damaged_are_networks_or_language_errors() -> None:
             )
         try:
             define("".join(tokens), **recipe.options)(**recipe.sizes)
-        except LanguageError as error:
+        except (LanguageError, CircuitError) as error:
             shown = str(error)
             found += bool(shown)
     assert found > 1000
@@ -244,6 +259,16 @@ def test_errors_survive_pickling() -> None:
     assert str(pickle.loads(pickle.dumps(error))) == str(error)
     assert issubclass(CircuitError, ValueError)
     assert str(LanguageError("no place", Position())) == "no place"
+
+
+def test_a_size_in_other_letters_is_found() -> None:
+    assert fails(STATE, {"H": 4, "x": 3}).mend == "did you mean h?"
+
+
+def test_an_input_without_an_index_is_a_parameter_and_said_where_it_is_given() -> None:
+    net = define("h[t] = tanh(W @ h[t-1] + U @ x)")(x=3, h=4)
+    with pytest.raises(ValueError, match=r"no input x: read without an index it is a parameter \(an input is x\[t\]"):
+        evaluate(net, net.init(), x=1.0)
 
 
 # ---- the Python form -----------------------------------------------------------------------------

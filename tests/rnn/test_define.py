@@ -83,7 +83,7 @@ def test_small_sizes_of_what_is_open(text: str, sizes: dict[str, int], expected:
 def test_sizes_that_nothing_fits_are_an_error() -> None:
     with pytest.raises(graph.LanguageError, match="has no name zz"):
         CELL.small({"zz": 3})
-    with pytest.raises(graph.LanguageError, match="clash|do not"):
+    with pytest.raises(graph.LanguageError, match=r"clash|do not"):
         rnn.define("h[t] = h[t-1] + concat(h[t-1], x[t])").small()
 
 
