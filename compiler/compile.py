@@ -121,20 +121,27 @@ def _check_opaque(net: Circuit, names: Sequence[str]) -> None:
 
 
 def _check_two_indices(net: Circuit, names: Sequence[str]) -> None:
-    """What varies over t and s is computed for all s of a step of t at once: it cannot look along s.
+    """What varies over t and s is computed for all s of a step of t at once: it cannot look along s, nor at other rows.
 
-    Adjoints do not either where the circuit itself does not: see ``graph/steps.py``.
+    Adjoints do not look along s either where the circuit itself does not: see ``graph/steps.py``.
     """
     for name, e in reachable(net, names).eqs.items():
+        place = f"{net.name}, line {net.lines[name]}" if name in net.lines else net.name
         for n in topological([e]):
             if n.op == "delay" and n.attr[0] == "s" and "t" in n.axes:
-                line = f", line {net.lines[name]}" if name in net.lines else ""
                 read, at = n.args[0].attr, f"s{-n.attr[1]:+d}"
                 raise CircuitError(
-                    f"{net.name}{line}: {name} reads {read}[t, {at}]: a signal of two indices can be evaluated at "
-                    f"other steps of s, but not compiled\n"
-                    f"  expected: shifts along s of signals that have no t, along t of any\n"
+                    f"{place}: {name} reads {read}[t, {at}]: a signal of two indices can be evaluated at other steps "
+                    "of s, but not compiled\n"
+                    "  expected: shifts along s of signals that have no t, along t of any\n"
                     f"  mend: shift what {read} is made of, e[{at}], before t comes in"
+                )
+            rows = n.op in ("reduce", "contract", "amax") and "b" not in n.axes and any("b" in a.axes for a in n.args)
+            if rows and {"t", "s"} <= set(n.axes):
+                raise CircuitError(
+                    f"{place}: {name} sums over the batch what has two indices, which can be evaluated, but not "
+                    "compiled\n"
+                    "  mend: sum over s first, or over the batch in an equation with one index"
                 )
 
 

@@ -55,6 +55,13 @@ def test_a_shift_along_s_of_two_indices_is_refused_with_its_line() -> None:
     compiler.compile(net, returns=("e",), target="interpret")  # what is asked for does not need it
 
 
+def test_a_sum_over_the_batch_of_two_indices_is_refused_with_its_line() -> None:
+    source = ENCODER + "w[t, s] = mean(q[t] @ e[s], over=batch)\nL = sum(sum(w[t, s], over=s), over=t)"
+    net = rnn.define(source)(x=3, e=3, q=3)
+    with pytest.raises(graph.CircuitError, match=r"net, line 2: w sums over the batch what has two indices"):
+        compiler.compile(net, target="interpret")
+
+
 def test_first_steps_read_each_other() -> None:
     source = """
         h[1] = U @ x[1]
