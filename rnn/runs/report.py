@@ -134,7 +134,7 @@ class Report:
         self.event("step", {**record, **pace})
         if not self._terminal():
             self.say(
-                f"update {step.update:>5} of {self.updates}: {self._loss(loss)}, gradient norm {step.norm:.2f}"
+                f"update {step.update:>5} of {self.updates}: {self._loss(loss)}, gradient norm {digits(step.norm)}"
                 f"{self._validated('validation')}{shown}"
             )
         self._losses = []
@@ -217,7 +217,7 @@ class Report:
         if step is None:
             return ""
         loss = f"{step.loss:.3f} nats, {step.loss * BITS:.3f} bits" if self.nats else f"loss {step.loss:.4g}"
-        shown = f"{loss}{self._validated('val.')}, norm {step.norm:.2f}"
+        shown = f"{loss}{self._validated('val.')}, norm {digits(step.norm)}"
         done = step.update - self._first
         if done < 2:
             return shown
@@ -231,6 +231,11 @@ class Report:
         if self._bar is not None:
             self._bar.close()
             self._bar = None
+
+
+def digits(norm: float) -> str:
+    """A norm with two decimals, and a small one with two digits: 12.50, 0.50, 0.00012."""
+    return f"{norm:.2f}" if norm >= 1 else f"{norm:#.2g}"
 
 
 class Interrupt:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from bptt.rnn.data import DataError
 from bptt.rnn.runs import folder, plots
-from bptt.rnn.runs.report import Report, duration, written
+from bptt.rnn.runs.report import Report, digits, duration, written
 from bptt.rnn.trainer import Step
 
 Captured = pytest.CaptureFixture[str]
@@ -22,6 +22,11 @@ def report(place: Path, **changes: object) -> Report:
 
 def steps(first: int, last: int) -> list[Step]:
     return [Step(n, 1.0 / n, 0.5, 0.01, 10) for n in range(first, last + 1)]
+
+
+def test_small_norms_have_their_digits() -> None:
+    assert [digits(x) for x in (12.5, 1.0, 0.5, 0.042, 1.2e-4, 3e-7)] == [
+        "12.50", "1.00", "0.50", "0.042", "0.00012", "3.0e-07"]  # fmt: skip
 
 
 def test_a_line_of_metrics_is_the_mean_loss_since_the_one_before(tmp_path: Path, capsys: Captured) -> None:
