@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .data import DataError, Vocabulary, one_row
+from .data import DataError, Vocabulary, one_row, text_given
 from .tasks import LanguageModel
 from .tasks.measures import log_probabilities
 
@@ -69,7 +69,7 @@ def score(run: Run, text: str) -> Score:
     """
     task = language_model(run, "score")
     vocabulary = task.vocabulary
-    symbols = vocabulary.symbols(text)
+    symbols = vocabulary.symbols(text_given(text))
     if not len(symbols):
         raise DataError(f"expected a text to score, got {'an empty one' if not text else 'one without words'}")
     read = np.concatenate([[vocabulary.start], symbols]).astype(np.int64)
@@ -104,7 +104,7 @@ def generate(
     if _reads_target(bound):
         raise DataError(f"{run.net.name} reads y, the symbol that it is to predict: it cannot write by itself")
     random = np.random.default_rng(seed)
-    read = np.concatenate([[vocabulary.start], vocabulary.symbols(prompt)]).astype(np.int64)
+    read = np.concatenate([[vocabulary.start], vocabulary.symbols(text_given(prompt, "a prompt"))]).astype(np.int64)
     never = [] if vocabulary.unseen_symbol is None else [vocabulary.unseen_symbol]
     blank = [i for i, token in enumerate(vocabulary.tokens) if token.isspace()]
     drawn: list[int] = []

@@ -17,6 +17,7 @@ from .batches import Batch as Batch
 from .batches import Batches as Batches
 from .batches import DataError as DataError
 from .batches import Symbols as Symbols
+from .batches import text_given as text_given
 from .buckets import Buckets as Buckets
 from .buckets import Sequences as Sequences
 from .conllu import read_conllu as read_conllu

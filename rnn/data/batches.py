@@ -7,6 +7,7 @@ nothing else of the data.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -19,6 +20,14 @@ Symbols = NDArray[np.int64]
 
 class DataError(ValueError):
     """Data that cannot be read, or are too few or too short for what was asked."""
+
+
+def text_given(given: Any, what: str = "a text") -> str:
+    """A text that was given. Raises TypeError for anything else."""
+    if not isinstance(given, str):
+        mend = "; read it first: path.read_text()" if isinstance(given, os.PathLike) else ""
+        raise TypeError(f"expected {what}, got {type(given).__name__}{mend}")
+    return given
 
 
 @dataclass(frozen=True, eq=False)

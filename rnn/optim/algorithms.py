@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ...graph.errors import unknown
 from .base import Array, Arrays, Optimiser, OptimiserError, Undecayed, above_zero, is_vector, share
 
 
@@ -184,12 +185,12 @@ def make(name: str, **numbers: Any) -> Optimiser:
     kind, known = _known(name), numbers_of(name)
     for number in numbers:
         if number not in (*known, "undecayed", "fixed"):
-            raise OptimiserError(f"the optimiser {name} has no {number}; it has {', '.join(known)}")
+            raise OptimiserError(unknown(f"the optimiser {name} has no {number}", number, known))
     return kind(**numbers)
 
 
 def _known(name: str) -> Callable[..., Optimiser]:
     found = OPTIMISERS.get(name.lower()) if isinstance(name, str) else None
     if found is None:
-        raise OptimiserError(f"there is no optimiser {name!r}; there are {', '.join(OPTIMISERS)}")
+        raise OptimiserError(unknown(f"there is no optimiser {name!r}", str(name), OPTIMISERS, "there are"))
     return found

@@ -19,6 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...graph.errors import unknown
+
 Arrays = dict[str, NDArray[Any]]
 
 
@@ -235,7 +237,7 @@ def make(name: str, *, rate: float, updates: int, warmup: int = 0, **numbers: An
     kind, known = _known(name), numbers_of(name)
     for number in numbers:
         if number not in known:
-            raise ScheduleError(f"the schedule {name} has no {number}; it has {', '.join(known)}")
+            raise ScheduleError(unknown(f"the schedule {name} has no {number}", number, known))
     _expect("updates", updates, int, lambda v: v >= 1, "a whole number of at least 1")
     _expect("warmup", warmup, int, lambda v: v >= 0, "a whole number of at least 0")
     left = max(updates - warmup, 1)
@@ -252,7 +254,7 @@ def make(name: str, *, rate: float, updates: int, warmup: int = 0, **numbers: An
 def _known(name: str) -> Callable[..., Schedule]:
     found = SCHEDULES.get(name)
     if found is None:
-        raise ScheduleError(f"there is no schedule {name!r}; there are {', '.join(SCHEDULES)}")
+        raise ScheduleError(unknown(f"there is no schedule {name!r}", str(name), SCHEDULES, "there are"))
     return found
 
 

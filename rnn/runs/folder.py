@@ -37,7 +37,7 @@ from typing import Any
 
 from ... import __version__
 from .lock import LOCK, Lock, LockedError
-from .parsing import parsed_json, parsed_toml
+from .parsing import is_record, parsed_json, parsed_toml
 
 FORMAT = 2
 CONFIGURATION, EQUATIONS, TASK = "run.toml", "equations.txt", "task.json"
@@ -282,9 +282,16 @@ def read_text(folder: Path, name: str, configuration: Mapping[str, Any]) -> str:
         raise damaged(path, "UTF-8", error) from error
 
 
+def _path(run: Any) -> Path:
+    if not isinstance(run, str | os.PathLike):
+        mend = f"; give its folder, {run.folder}" if hasattr(run, "folder") else ""
+        raise TypeError(f"expected the path of a run folder, got {type(run).__name__}{mend}")
+    return Path(run)
+
+
 def read_configuration(folder: str | Path) -> dict[str, Any]:
     """run.toml of a run folder. Raises RunError: no run, damaged, or of another version."""
-    place = Path(folder)
+    place = _path(folder)
     if place.is_dir():
         return read_configuration_file(place / CONFIGURATION)
     if not place.exists():
@@ -398,12 +405,7 @@ def read_metrics(folder: Path) -> list[dict[str, Any]]:
             record = parsed_json(line)
         except ValueError as error:
             raise damaged(path, f"a JSON object in line {number}", error) from error
-        if not _is_record(record):
+        if not is_record(record):
             raise damaged(path, f"a JSON object of numbers in line {number}, an update among them", record)
         found.append(record)
     return found
-
-
-def _is_record(found: Any) -> bool:
-    numbers = isinstance(found, dict) and all(v is None or type(v) in (int, float) for v in found.values())
-    return numbers and type(found.get("update")) is int

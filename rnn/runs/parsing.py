@@ -39,3 +39,9 @@ def _parsed(parse: Callable[[Any], Any], text: str | bytes) -> Any:
 
 def _too_deep() -> ValueError:
     return ValueError(f"tables or lists nested deeper than {DEEPEST}")
+
+
+def is_record(found: Any) -> bool:
+    """Whether it is a line of metrics: numbers by name, an update among them."""
+    numbers = isinstance(found, dict) and all(v is None or type(v) in (int, float) for v in found.values())
+    return numbers and type(found.get("update")) is int

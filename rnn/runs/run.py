@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...graph.errors import unknown
 from ..data import DataError
 from ..optim import Arrays
 from ..tasks import Task
@@ -103,6 +105,11 @@ class Run:
 
         Raises DataError for what the task cannot read: an empty text, values that are none.
         """
+        known = [*signature(self.task.predict).parameters][4:]
+        for name in options:
+            if name not in known:
+                problem = f"predict of a {self.task.name.replace('_', ' ')} has no option {name}"
+                raise TypeError(unknown(problem, name, known))
         return self.bound.predict(self.program, self.weights, given, **options)
 
     @cached_property
@@ -144,8 +151,8 @@ def load(run: str | Path, best: bool | None = None) -> Run:
 
 def read_run(run: str | Path) -> tuple[Run, Saved]:
     """A run with its last weights, and its checkpoint. Raises RunError as ``load`` does."""
+    configuration = read_configuration(run)
     folder = Path(run)
-    configuration = read_configuration(folder)
     try:
         settings = Settings.of(configuration["settings"])
     except (DataError, TypeError) as error:

@@ -113,8 +113,8 @@ def resume(
 
     Raises RunError (folder), DataError where the data are not those that the run began with, TrainingError.
     """
+    folder.read_configuration(run)
     place, told = Path(run), _callbacks(callbacks)
-    folder.read_configuration(place)
     with folder.locked(place):
         folder.tidy(place)
         found, saved = read_run(place)

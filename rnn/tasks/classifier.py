@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..data import Array, Batch, DataError, Sequences, Vocabulary
+from ..data import Array, Batch, DataError, Sequences, Vocabulary, text_given
 from ..data.sentences import Labelled, read_folder, read_lines, read_table
 from ..data.vocabulary import tokens_of
 from .base import Main, Task, digest_of, names_of, parts
@@ -97,8 +97,8 @@ class Classifier(Task):
         return symbol_measures(totals, accuracy=True)
 
     def predict(self, bound: Bound, reader: Any, weights: Mapping[str, Array], given: str) -> Label:
-        """The label of a text. Raises DataError for an empty one."""
-        if not given.strip():
+        """The label of a text. Raises DataError for an empty one, TypeError for what is none."""
+        if not text_given(given).strip():
             raise DataError("expected a text to classify, got an empty one")
         out = reader(weights, x=bound.fit_x(self._symbols(given.strip())[:, None]))
         scores = out.value[bound.scores.name]

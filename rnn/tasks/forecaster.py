@@ -115,7 +115,13 @@ class Forecaster(Task):
             state, position, x = out.final, position + len(x), found[-1][None, None]
 
     def _given(self, given: Any) -> NDArray[np.float64]:
-        values = np.asarray(given, dtype=np.float64)
+        try:
+            values = np.asarray(given, dtype=np.float64)
+        except (ValueError, TypeError) as error:
+            raise DataError(
+                f"expected values [N, {self.reads}] of {', '.join(self.columns)}, the oldest first, got what is no"
+                f" array of numbers: {error}"
+            ) from error
         values = values[:, None] if values.ndim == 1 and self.reads == 1 else values
         if values.ndim != 2 or values.shape[1] != self.reads or not len(values) or not np.isfinite(values).all():
             raise DataError(
@@ -148,7 +154,7 @@ def _target(path: Path, series: Series, asked: str) -> tuple[str, ...]:
         if name not in series.columns or names.count(name) > 1:
             known = ", ".join(series.columns)
             raise DataError(
-                f"{path}: expected the columns to forecast, each once, among those read, {known}; got {asked!r}:"
+                f"{path}: expected the columns to forecast among those read, {known}; got {asked!r}:"
                 " --columns names those that are read"
             )
     return names or series.columns

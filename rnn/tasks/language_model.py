@@ -25,6 +25,7 @@ from ..data import (
     python_prose,
     read_symbols,
     spread,
+    text_given,
     text_of,
 )
 from ..data.mapped import encoded_text
@@ -163,8 +164,13 @@ class LanguageModel(Task):
     def predict(
         self, bound: Bound, reader: Any, weights: Mapping[str, Array], given: str, most: int = 5
     ) -> list[Next]:
-        """What comes next after a text: the ``most`` probable symbols, the first the most probable. UNSEEN is none."""
-        read = np.concatenate([[self.vocabulary.start], self.vocabulary.symbols(given)]).astype(np.int64)
+        """What comes next after a text: the ``most`` probable symbols, the first the most probable. UNSEEN is none.
+
+        Raises DataError for a number that makes no sense, TypeError for what is no text.
+        """
+        if isinstance(most, bool) or not isinstance(most, (int, np.integer)) or most < 1:
+            raise DataError(f"the number of symbols to show is a whole number of at least 1, got {most!r}")
+        read = np.concatenate([[self.vocabulary.start], self.vocabulary.symbols(text_given(given))]).astype(np.int64)
         out = reader(weights, x=bound.fit_x(read[:, None]))
         logs = log_probabilities(out.value[bound.scores.name][-1, 0], bound.scores.loss)
         order = [i for i in np.argsort(-logs, kind="stable") if i != self.vocabulary.unseen_symbol]

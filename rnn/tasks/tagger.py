@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..data import Array, Batch, DataError, Sequences, Vocabulary, read_conllu
+from ..data import Array, Batch, DataError, Sequences, Vocabulary, read_conllu, text_given
 from ..data.conllu import Tagged
 from ..data.vocabulary import words
 from .base import Main, Task, digest_of, names_of, parts
@@ -79,9 +79,11 @@ class Tagger(Task):
     ) -> list[tuple[str, str]]:
         """The words of a sentence, each with its tag. ``given`` is a text, cut by the rule of vocabularies, or words.
 
-        Raises DataError for a sentence without words.
+        Raises DataError for a sentence without words, TypeError for what is none.
         """
-        found = words(given) if isinstance(given, str) else list(given)
+        found = list(given) if isinstance(given, Iterable) and not isinstance(given, str) else words(_sentence(given))
+        for word in found:
+            _sentence(word)
         if not found:
             raise DataError("expected a sentence to tag, got one without words")
         out = reader(weights, x=bound.fit_x(self.vocabulary.of_tokens(found)[:, None]))
@@ -95,3 +97,7 @@ class Tagger(Task):
     def restored(cls, kept: Mapping[str, Any], settings: TaskSettings) -> Tagger:
         """The task that ``save`` described."""
         return cls(Vocabulary.restore(kept.get("vocabulary")), names_of(kept, "tags"), settings)
+
+
+def _sentence(given: Any) -> str:
+    return text_given(given, "a sentence, as a text or a list of words")

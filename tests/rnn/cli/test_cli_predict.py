@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from bptt import rnn
 from bptt.rnn.cli import main
+from bptt.rnn.data import DataError
 from small_tasks import FILES, conllu
 
 Captured = pytest.CaptureFixture[str]
@@ -165,3 +166,26 @@ def test_what_cannot_be_predicted_is_said(
     said = capsys.readouterr()
     assert said.out == ""
     assert re.search(message, said.err)
+
+
+def test_what_is_no_text_is_said_in_python(runs: dict[str, rnn.Run], tmp_path: Path) -> None:
+    given: Any
+    for task, given in (("language_model", b"a"), ("classifier", ["a"]), ("tagger", [1]), ("tagger", None)):
+        with pytest.raises(TypeError, match=r"expected (a text|a sentence, as a text or a list of words), got"):
+            runs[task].predict(given)
+    model = runs["language_model"]
+    with pytest.raises(TypeError, match=r"expected a text, got \w+Path; read it first: path.read_text\(\)"):
+        model.score(tmp_path)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="expected a prompt, got int"):
+        model.generate(3, prompt=3)  # type: ignore[arg-type]
+    with pytest.raises(DataError, match="number of symbols to show is a whole number of at least 1, got 0"):
+        model.predict("to", most=0)
+    with pytest.raises(TypeError, match="predict of a language model has no option mots; it has most; did you mean"):
+        model.predict("to", mots=2)
+    for given in ("up", [[1.0, 2.0], [3.0]]):
+        with pytest.raises(DataError, match="the oldest first, got what is no array of numbers"):
+            runs["forecaster"].predict(given)
+    with pytest.raises(TypeError, match="expected the path of a run folder, got Run; give its folder, "):
+        rnn.resume(model)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="expected the path of a run folder, got int"):
+        rnn.load(3)  # type: ignore[arg-type]
