@@ -57,6 +57,21 @@ class Cell:
         """
         return elaborate(self.system, sizes, self.init_rules)
 
+    def starting(self, init: Mapping[str, Any]) -> Cell:
+        """The same equations with other initial values: those of ``init``, then its own.
+
+        Raises LanguageError for a name that is no parameter.
+        """
+        for name in init:
+            if name not in self.system.parameters:
+                raise LanguageError(
+                    f"init names {name}, which is no parameter of {self.name}",
+                    expected=f"one of {', '.join(self.system.parameters)}",
+                    got=name,
+                    mend=did_you_mean(name, self.system.parameters),
+                )
+        return Cell(self.equations, self.system, {**self.init_rules, **init})
+
     def binding(self) -> str:
         """The call that binds its open sizes, one name for each: ``lstm(h=…, o=…, x=…)``."""
         name = self.name if self.name.isidentifier() and self.name != "net" else "cell"
@@ -147,13 +162,4 @@ def define(
     if not isinstance(parsed, Equations):
         raise TypeError(f"a network is defined by a text or by Equations, not by {type(parsed).__name__}")
     system = find_roles(parsed, name, inputs, constants, opaque)
-    rules = dict(init or {})
-    for key in rules:
-        if key not in system.parameters:
-            raise LanguageError(
-                f"init names {key}, which is no parameter of {name}",
-                expected=f"one of {', '.join(system.parameters)}",
-                got=key,
-                mend=did_you_mean(key, system.parameters),
-            )
-    return Cell(parsed, system, rules)
+    return Cell(parsed, system, {}).starting(init or {})

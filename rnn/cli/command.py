@@ -15,6 +15,17 @@ def command(commands: Any, name: str, run: Any, text: str, **more: Any) -> argpa
     return parser
 
 
+def initial(text: str) -> tuple[str, float | str]:
+    """How a parameter starts, from the command line, NAME=NUMBER or NAME=RULE. Raises DataError for anything else."""
+    name, equals, rule = text.partition("=")
+    if not (name.isidentifier() and equals and rule):
+        raise DataError(f"--init: expected NAME=RULE, such as b_f=1 or W=orthogonal; got {text!r}")
+    try:
+        return name, float(rule)
+    except ValueError:
+        return name, rule
+
+
 def size(text: str) -> tuple[str, int | tuple[int, ...]]:
     """A size of a cell from the command line, NAME=N or NAME=N,M. Raises DataError for anything else."""
     name, equals, numbers = text.partition("=")

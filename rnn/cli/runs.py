@@ -11,7 +11,7 @@ from typing import Any
 from ..data import DataError, read_text
 from ..runs.settings import Settings
 from . import predict
-from .command import command, size
+from .command import command, initial, size
 
 GROUPS = {
     "data": "the data",
@@ -64,6 +64,13 @@ def _add_train(commands: Any) -> None:
     groups["network"].add_argument(
         "--size", action="append", default=[], metavar="NAME=N", help="a size of the cell, e.g. h=64; may be repeated"
     )
+    groups["network"].add_argument(
+        "--init",
+        action="append",
+        default=[],
+        metavar="NAME=RULE",
+        help="how a parameter starts: a number or a rule, e.g. b_f=1 or W=orthogonal; may be repeated",
+    )
     for setting in fields(Settings):
         _add_setting(groups[setting.metadata["group"]], setting)
     _add_output(parser)
@@ -97,7 +104,7 @@ def train(given: argparse.Namespace) -> int:
     """bptt train"""
     from ..runs.train import configured, fit
 
-    kept: Mapping[str, Any] = {"data": None, "cell": None, "sizes": {}, "settings": {}}
+    kept: Mapping[str, Any] = {"data": None, "cell": None, "sizes": {}, "init": {}, "settings": {}}
     sizes = dict(map(size, given.size))
     if given.config:
         kept = configured(given.config)
@@ -111,6 +118,7 @@ def train(given: argparse.Namespace) -> int:
         given.data if given.data is not None else kept["data"],
         cell=given.cell if given.cell is not None else kept["cell"],
         sizes=sizes,
+        init={**(kept["init"] if given.cell is None else {}), **dict(map(initial, given.init))},
         run=given.run,
         settings=Settings.of({**kept["settings"], **given_settings(given)}),
         quiet=given.quiet,

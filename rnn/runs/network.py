@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,13 @@ class Network:
     cell: Cell
     origin: str
     sizes: Mapping[str, int | tuple[int, ...]]
+
+    def starting(self, init: Mapping[str, Any]) -> Network:
+        """The same network with other initial values. Raises DataError for a name that is no parameter of it."""
+        try:
+            return replace(self, cell=self.cell.starting(init))
+        except LanguageError as error:
+            raise DataError(str(error)) from error
 
     def bound(self, task: Task, given: Mapping[str, int | tuple[int, ...]]) -> tuple[Circuit, Sizes]:
         """The circuit at the sizes of the data and the settings, then those given, and the sizes.

@@ -42,6 +42,7 @@ def fit(
     *,
     cell: str | Path | Cell | None = None,
     sizes: Mapping[str, int | tuple[int, ...]] | None = None,
+    init: Mapping[str, Any] | None = None,
     run: str | Path | None = None,
     settings: Settings | None = None,
     callbacks: Iterable[Callback] | Callback = (),
@@ -61,6 +62,7 @@ def fit(
     cell       a name that ``bptt cells`` lists, a file of equations, or a cell, with inputs x and y and a loss L;
                without it, the task's own network
     sizes      of the cell, by name, where data and settings do not give them
+    init       initial values of parameters by name, as ``define`` takes them; they win over the network's own
     run        a new or empty folder; without it, runs/NAME-1 or the next free number
     settings   see ``Settings``; single ones may be given by name as ``changes``
     callbacks  functions that are called with an ``Event`` after each update
@@ -74,7 +76,7 @@ def fit(
     RunError (folder), TrainingError (loss or gradient not finite; the folder then keeps the last good weights).
     """
     chosen, told = _chosen(settings, changes), _callbacks(callbacks)
-    _check_types(data, sizes, run)
+    _check_types(data, sizes, init, run)
     if chosen.task:
         chosen = chosen.fitted(chosen.task)
     path = "" if data is None else os.path.abspath(data)
@@ -83,7 +85,7 @@ def fit(
     with _Beginning(run, "python" if data is None else Path(path).stem, quiet or as_json) as beginning:
         task = Task.of(path or None, chosen.for_task(), cache=beginning.symbols)
         chosen = chosen.fitted(task.name)
-        network = find_network(cell, task)
+        network = find_network(cell, task).starting(init or {})
         net, bound_sizes = network.bound(task, sizes or {})
         bound = _checked(task, net, chosen)
         weights = net.init(seed=chosen.seed, dtype=chosen.dtype)
@@ -142,7 +144,7 @@ def _chosen(settings: Settings | None, changes: Mapping[str, Any]) -> Settings:
     return Settings.of({**asdict(settings or Settings()), **changes})
 
 
-def _check_types(data: Any, sizes: Any, run: Any) -> None:
+def _check_types(data: Any, sizes: Any, init: Any, run: Any) -> None:
     if not isinstance(data, str | Path | None):
         raise TypeError(
             f"data: expected the path of a file or folder, got {type(data).__name__}; arrays are for rnn.Trainer"
@@ -151,6 +153,8 @@ def _check_types(data: Any, sizes: Any, run: Any) -> None:
         raise TypeError(f"run: expected the path of a new folder, got {run!r}")
     if not isinstance(sizes, Mapping | None) or not all(isinstance(name, str) for name in sizes or ()):
         raise TypeError(f"sizes: expected name -> size, such as {{'h': 32}}, got {sizes!r}")
+    if not isinstance(init, Mapping | None) or not all(isinstance(name, str) for name in init or ()):
+        raise TypeError(f"init: expected parameter -> initial value, such as {{'b_f': 1.0}}, got {init!r}")
 
 
 def _callbacks(callbacks: Any) -> list[Callback]:
@@ -232,7 +236,7 @@ def _begin(
 
 
 def configured(path: str | Path) -> dict[str, Any]:
-    """The arguments of ``fit`` that run.toml holds: data, cell, sizes, settings.
+    """The arguments of ``fit`` that run.toml holds: data, cell, sizes, init, settings.
 
     Raises RunError where it is damaged or of another version, or its network cannot be made again from a file.
     """
@@ -252,6 +256,7 @@ def configured(path: str | Path) -> dict[str, Any]:
         "data": found["data"].get("path") or None,
         "cell": cell or None,
         "sizes": {name: tuple(n) if isinstance(n, list) else n for name, n in found["sizes"].items()},
+        "init": found.get("init", {}),
         "settings": found["settings"],
     }
 

@@ -10,7 +10,9 @@ import sys
 from dataclasses import fields
 from pathlib import Path
 
+import numpy as np
 import pytest
+from bptt import rnn
 from bptt.rnn.cli import main
 from bptt.rnn.runs import train
 from bptt.rnn.runs.settings import Settings
@@ -254,6 +256,36 @@ def test_a_cell_from_a_file_its_sizes_and_a_config_that_runs_again(text: Path, t
     assert main(["train", "--config", str(first), "--run", str(other), "--quiet", "--seed=1", "--size=h=2"]) == 0
     assert train.configured(other)["sizes"] == {"x": 15, "h": 2, "o": 15}
     assert train.configured(other)["settings"]["clip_values"] == 0.5
+
+
+@pytest.mark.parametrize("network", [[], ["--cell", "lstm"]])
+def test_initial_values_are_given_and_kept_in_the_configuration(text: Path, tmp_path: Path, network: list[str]) -> None:
+    first, again, other = (tmp_path / name for name in ("first", "again", "other"))
+    given = [*TINY, *network, "--rate=1e-30"]  # what they start with stays
+    assert main(["train", str(text), "--run", str(first), "--quiet", *given, "--init=b_f=3", "--init", "d=ones"]) == 0
+    assert train.configured(first)["init"] == {**rnn.load(first).net.init_rules, "b_f": 3.0, "d": "ones"}
+    assert main(["train", "--config", str(first), "--run", str(again), "--quiet"]) == 0
+    assert main(["train", "--config", str(first), "--run", str(other), "--quiet", "--init=b_f=-1"]) == 0
+    for run, forget in ((first, 3.0), (again, 3.0), (other, -1.0)):
+        weights = rnn.load(run).weights
+        assert np.all(weights["b_f"] == forget)
+        assert np.all(weights["d"] == 1.0)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("bf=1", "init names bf, which is no parameter of lstm"),
+        ("b_f", "--init: expected NAME=RULE"),
+        ("W_f=orthogonl", "there is no rule 'orthogonl' for W_f"),
+    ],
+)
+def test_initial_values_that_mean_nothing_are_said(
+    text: Path, tmp_path: Path, capsys: Captured, given: str, said: str
+) -> None:
+    assert main(["train", str(text), "--run", str(tmp_path / "a"), "--cell=lstm", *TINY, "--init", given]) == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "a").exists()
 
 
 def test_resume_goes_on(run: Path, capsys: Captured) -> None:
