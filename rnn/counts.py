@@ -131,8 +131,8 @@ class NGrams:
 
     def perplexity(self, x: Any, lengths: Any = None) -> float:
         """exp of the mean of -log P over the symbols of x."""
-        there = np.count_nonzero(_in_a_row(x, self.symbols, lengths) >= 0)
-        return math.exp(-math.fsum(self.log_probabilities(x, lengths).ravel()) / max(there, 1))
+        there = int(np.count_nonzero(_in_a_row(x, self.symbols, lengths) >= 0))
+        return math.exp(-math.fsum(self.log_probabilities(x, lengths).ravel()) / (there or 1))
 
     def _ids(self, flat: Ids) -> list[Ids]:
         """The number of the run of 1, 2, … symbols that ends at each place; -1 where it never occurred."""
