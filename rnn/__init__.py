@@ -1,7 +1,7 @@
 """What people use: networks defined as equations, the cells of the literature, the training run.
 
 The public names are imported when they are first used; the table says which module holds each. Every cell of
-``rnn/cells.py`` is a public name too: ``rnn.lstm(x=64, h=256, o=96)``.
+``rnn/cells`` is a public name too: ``rnn.lstm(x=64, h=256, o=96)``.
 """
 
 from typing import TYPE_CHECKING

@@ -33,10 +33,10 @@ MORE: Mapping[str, tuple[str, str, Callable[[], Drawing]]] = {
         "graph.draw_unrolled(net, steps=4, grad=True)",
         lambda: graph.draw_unrolled(net("elman"), steps=4, grad=True),
     ),
-    "gradient.sequence_to_sequence": (
+    "gradient.seq2seq": (
         "The gradient through a computed start",
         'graph.draw_unrolled(net, steps={"s": 3, "t": 3}, grad=True)',
-        lambda: graph.draw_unrolled(net("sequence_to_sequence"), steps=3, grad=True),
+        lambda: graph.draw_unrolled(net("seq2seq"), steps=3, grad=True),
     ),
     "norms.elman": (
         "A gradient that vanishes",

@@ -20,8 +20,8 @@ def cell(name: str) -> Circuit:
 
 def test_what_is_carried() -> None:
     assert states(cell("lstm")) == {"h": 1, "c": 1}
-    assert states(cell("window")) == {"x": 3}
-    assert states(cell("teacher")) == {"h": 1, "y": 1}
+    assert states(cell("window_lm")) == {"x": 3}
+    assert states(cell("teacher_forcing")) == {"h": 1, "y": 1}
     net = rnn.define("h[t] = tanh(h[t-1] + h[t-3] + x[t-2])\nk[t] = h[t-2]")(x=3)
     assert states(net) == {"h": 3, "x": 2}
 

@@ -96,7 +96,7 @@ def test_comments_are_text() -> None:
     assert graph.latex(net, comments=True).split("\n")[1].endswith(r"&& \text{100 \% of W\_h \& more}")
 
 
-@pytest.mark.parametrize("name", ["elman", "lstm_packed", "attention", "best_path", "clocked"])
+@pytest.mark.parametrize("name", ["elman", "lstm_packed", "attention", "best_path", "clockwork"])
 def test_matplotlib_reads_a_cell_and_its_adjoint(name: str) -> None:
     net = cell(name)(**CELLS[name].sizes)
     parser = MathTextParser("path")

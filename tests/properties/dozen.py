@@ -133,7 +133,7 @@ DOZEN: dict[str, Entry] = {
     "bidirectional": Entry("bidirectional", dtype="float32", options={"returns": ("o",), "wrt": ("V", "g", "h")}),
     "acceptor": Entry("acceptor", dtype="float32", options={"returns": ("o",)}),
     "interleaved": Entry("interleaved", dtype="float32"),
-    "clocked, no training": Entry("clocked", dtype="float32", options={"training": False}),
+    "clockwork, no training": Entry("clockwork", dtype="float32", options={"training": False}),
     "functions": Entry(FUNCTIONS, {"x": 3, "g": 3, "r": 3}),
     "row operations": Entry(ROWS, {"x": 4, "u": 3, "y": 4, "h": 4}, dtype="float32"),
     "dropout, sparing": Entry(SPARING, {"x": 3, "h": 4, "c": 3}, options={"checkpoint": 2, "returns": ("k",)}),

@@ -180,7 +180,7 @@ def test_without_training(data: st.DataObject) -> None:
         ("bidirectional", ["h[0]", "g[T+1]", "g"]),
         ("hmm", ["A", "u", "z", "p"]),
         ("attention", ["w", "e", "d[0]", "e[0]"]),
-        ("window", ["e", "E"]),  # a product with concat becomes products with its parts
+        ("window_lm", ["e", "E"]),  # a product with concat becomes products with its parts
     ],
 )
 def test_gradients_by_signals(name: str, wrt: list[str]) -> None:

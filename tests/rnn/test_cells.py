@@ -143,8 +143,8 @@ def test_hidden_markov_model_sums_over_all_paths() -> None:
         np.testing.assert_allclose(evaluate(net, p, returns="L", x=x)["L"], expected)
 
 
-def test_clocked_units_move_every_fourth_step() -> None:
-    net, p, given = data("clocked")
+def test_clockwork_units_move_every_fourth_step() -> None:
+    net, p, given = data("clockwork")
     found = evaluate(net, p, returns="h2", **given)["h2"]
     moved = np.abs(np.diff(np.concatenate([np.zeros_like(found[:1]), found]), axis=0)).max((1, 2)) > 0
     np.testing.assert_array_equal(moved, [(t % 4) == 0 for t in range(1, STEPS + 1)])

@@ -218,7 +218,7 @@ def check_windows(text: str, make: Any, k1: int, k2: int, weights: Any, inputs: 
 
 @pytest.mark.parametrize(("k1", "k2"), [(1, 1), (1, 3), (2, 2), (2, 5)])
 @pytest.mark.parametrize(
-    "name", ["lstm", "gru", "two_lags", "markov_driven", "window", "jordan", "clocked", "attention", "dynamics"]
+    "name", ["lstm", "gru", "two_lags", "markov_driven", "window_lm", "jordan", "clockwork", "attention", "dynamics"]
 )
 def test_a_window_is_the_reference_with_a_state_that_is_constant(name: str, k1: int, k2: int) -> None:
     """Cells with lags, own starts, tables of symbols before, a loss that reads what was delayed, and t itself."""
@@ -267,7 +267,7 @@ def test_the_last_step_and_penalties_are_counted_once_an_update() -> None:
 
 
 # ---- rows, lengths, states -------------------------------------------------------------------------
-@pytest.mark.parametrize("name", ["lstm", "two_lags", "markov_k2"])
+@pytest.mark.parametrize("name", ["lstm", "two_lags", "markov_k"])
 def test_ragged_rows_are_each_alone(name: str) -> None:
     """Rows that have ended drop out; the others go on from their own state."""
     net = net_of(name, as_sum(CELLS[name].text))

@@ -89,7 +89,7 @@ def test_a_residual_is_dashed_and_passes_on_the_west() -> None:
 
 
 def test_a_delayed_input_is_drawn_upwards() -> None:
-    places = {n: v.at[1] for n, v in graph.draw_circuit(net("window")).picture.vertices.items()}
+    places = {n: v.at[1] for n, v in graph.draw_circuit(net("window_lm")).picture.vertices.items()}
     assert places["x"] < places["x[t-3]"] < places["e"]
 
 

@@ -51,8 +51,8 @@ def row_of_the_reference(net: Circuit, state: State, t: int, row: int, unit: int
 
 
 @pytest.mark.parametrize(
-    "name", ["lstm_packed", "zoneout_lstm", "bakker", "gru", "jordan", "teacher", "attention", "bidirectional_lstm",
-             "two_lags", "clocked", "interleaved", "normalised", "hmm"]
+    "name", ["lstm_packed", "zoneout_lstm", "lstm_bakker", "gru", "jordan", "teacher_forcing", "attention",
+             "bidirectional_lstm", "two_lags", "clockwork", "interleaved", "normalised", "hmm"]
 )  # fmt: skip
 def test_the_derivative_by_the_past_is_that_of_the_reference(name: str) -> None:
     net = expected_masks(cell(name)(**CELLS[name].sizes))
@@ -86,7 +86,7 @@ def test_states_are_what_depends_on_itself_at_another_step() -> None:
     # read at other steps, but by nothing that they depend on themselves
     delayed = rnn.define("e[t] = U @ x[t]\nh[t] = tanh(e[t-1] + W @ h[t-1])\no[t] = h[t-1]")(x=2, h=3)
     assert list(recurrent_states(delayed)) == ["h"]
-    assert recurrent_states(cell("window")(**CELLS["window"].sizes)) == {}
+    assert recurrent_states(cell("window_lm")(**CELLS["window_lm"].sizes)) == {}
 
 
 def test_a_state_of_two_indices_is_refused() -> None:

@@ -309,9 +309,9 @@ def test_reach_and_documents(text: Path, tmp_path: Path, plain: None) -> None:
 def test_a_network_that_reads_its_targets_is_trained_and_does_not_write(
     text: Path, tmp_path: Path, plain: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run = fit(text, cell="teacher", run=tmp_path / "run", **TINY)
+    run = fit(text, cell="teacher_forcing", run=tmp_path / "run", **TINY)
     assert run.update == 6
-    assert "no sample: teacher reads y, the symbol that it is to predict" in capsys.readouterr().err
+    assert "no sample: teacher_forcing reads y, the symbol that it is to predict" in capsys.readouterr().err
     assert not (run.folder / folder.SAMPLE).exists()
 
 

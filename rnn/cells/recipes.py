@@ -1,4 +1,4 @@
-"""The table of systems: an entry is equations, a line about them, their source and small sizes for tests."""
+"""Tables of systems: an entry is equations, a line about them, their source and small sizes for tests."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .define import Cell, define
+from ..define import Cell, define
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,6 @@ class Recipe:
         return define(self.text, name=name, **self.options)
 
 
-CELLS: dict[str, Recipe] = {}
 OUTPUT = """
     o[t] = V @ h[t] + d                             # scores
     L = mean(cross_entropy(o[t], y[t]), over=t)
@@ -32,12 +31,17 @@ OUTPUT = """
 SMALL: dict[str, int | tuple[int, ...]] = {"x": 3, "h": 4, "o": 5}
 
 
-def system(
-    name: str,
-    text: str,
-    about: str,
-    source: str,
-    sizes: Mapping[str, int | tuple[int, ...]] = SMALL,
-    **options: Any,
-) -> None:
-    CELLS[name] = Recipe(text.strip("\n"), about, source, sizes, options)
+class Table(dict[str, Recipe]):
+    """Systems by name."""
+
+    def add(
+        self,
+        name: str,
+        text: str,
+        about: str,
+        source: str,
+        sizes: Mapping[str, int | tuple[int, ...]] = SMALL,
+        **options: Any,
+    ) -> None:
+        """One more system; ``options`` are those of ``define``."""
+        self[name] = Recipe(text.strip("\n"), about, source, sizes, options)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from .recipes import OUTPUT, system
+from .recipes import OUTPUT, Table
 
-# ---- LSTM ----------------------------------------------------------------------------------------
+TABLE = Table()
+system = TABLE.add
+
 system(
     "lstm",
     """
@@ -50,28 +52,7 @@ system(
     "Gers et al. 2000",
 )
 system(
-    "bidirectional_lstm",
-    """
-    f[t] = sigmoid(W_f @ h[t-1] + U_f @ x[t] + b_f)
-    i[t] = sigmoid(W_i @ h[t-1] + U_i @ x[t] + b_i)
-    q[t] = sigmoid(W_q @ h[t-1] + U_q @ x[t] + b_q)
-    c[t] = f[t] * c[t-1] + i[t] * tanh(W_c @ h[t-1] + U_c @ x[t] + b_c)
-    h[t] = q[t] * tanh(c[t])                        # from the left
-    F[t] = sigmoid(W_F @ k[t+1] + U_F @ x[t] + b_F)
-    I[t] = sigmoid(W_I @ k[t+1] + U_I @ x[t] + b_I)
-    Q[t] = sigmoid(W_Q @ k[t+1] + U_Q @ x[t] + b_Q)
-    C[t] = F[t] * C[t+1] + I[t] * tanh(W_C @ k[t+1] + U_C @ x[t] + b_C)
-    k[t] = Q[t] * tanh(C[t])                        # from the right
-    o[t] = V @ concat(h[t], k[t]) + d
-    L = mean(cross_entropy(o[t], y[t]), over=t)
-    """,
-    "An LSTM from each side",
-    "Graves and Schmidhuber 2005",
-    {"x": 3, "h": 4, "k": 2, "o": 5},
-    init={"b_f": 1.0, "b_F": 1.0},
-)
-system(
-    "bakker",
+    "lstm_bakker",
     """
     f[t] = sigmoid(W_f @ h[t-1] + U_f @ x[t-1])     # everything is one step old
     i[t] = sigmoid(W_i @ h[t-1] + U_i @ x[t-1])
@@ -83,22 +64,6 @@ system(
     "LSTM whose units see only earlier activations",
     "Bakker 2001",
 )
-system(
-    "zoneout_lstm",
-    """
-    f[t] = sigmoid(W_f @ h[t-1] + U_f @ x[t] + b_f)
-    i[t] = sigmoid(W_i @ h[t-1] + U_i @ x[t] + b_i)
-    q[t] = sigmoid(W_q @ h[t-1] + U_q @ x[t] + b_q)
-    g[t] = tanh(W_g @ h[t-1] + U_g @ x[t] + b_g)
-    c[t] = zoneout(f[t] * c[t-1] + i[t] * g[t], c[t-1], 0.5)
-    h[t] = zoneout(q[t] * tanh(c[t]), h[t-1], 0.05)
-    """.rstrip()
-    + OUTPUT,
-    "LSTM whose units keep their old value at random",
-    "Krueger et al. 2017",
-)
-
-# ---- GRU -----------------------------------------------------------------------------------------
 system(
     "gru",
     """

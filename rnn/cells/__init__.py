@@ -1,16 +1,24 @@
 """The systems of the literature, as equations and nothing else.
 
 ``CELLS`` maps a name to its text, sizes for a small test and a source; ``cells.lstm`` (or ``rnn.lstm``) is
-the cell, made when it is first asked for. Adding a system is one entry in ``recurrent.py`` or ``gated.py``.
+the cell, made when it is first asked for. Adding a system is one entry in one of the modules here.
 """
 
 from __future__ import annotations
 
-from . import gated, recurrent  # noqa: F401  they fill the table
-from .define import Cell
-from .recipes import CELLS, Recipe
+from ..define import Cell
+from . import before, gated, patterns, recurrent, remedies
+from .recipes import Recipe
 
 __all__ = ["CELLS", "Recipe", "cell"]
+
+CELLS: dict[str, Recipe] = {
+    **before.TABLE,
+    **recurrent.TABLE,
+    **gated.TABLE,
+    **patterns.TABLE,
+    **remedies.TABLE,
+}
 
 
 def cell(name: str) -> Cell:
