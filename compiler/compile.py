@@ -49,7 +49,8 @@ def compile(
     returns   signals whose values are returned, [T, B, n]
     target    "cpu" (Numba) or "interpret" (NumPy, slow: the oracle)
     dtype     "float32" or "float64": of all numbers, in and out
-    training  False: dropout is off, and zoneout takes its mean
+    training  True: batch_norm takes the statistics of the batch, and ``out.stats`` has what they add to the running
+              averages, constants of the network. False: it reads these, dropout is off, zoneout takes its mean
     threads   how many threads may run it; the kernels of this version run on one, whatever is allowed
     checkpoint  k: of the states only every k-th step is kept, and the steps between are computed again in the
               backward pass; where loops run both ways all steps of the states are kept, and only what follows

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 
+KINDS = ("value", "grad", "final", "stats")
+
+
 @dataclass
 class Output:
     """What one call gives. Arrays are the caller's own; beyond lengths they are zero.
@@ -24,6 +27,7 @@ class Output:
     value  signal -> [T, B, *shape] (values without t: [B, *shape], or their shape alone)
     grad   what was differentiated by -> array of its shape
     final  what the next window needs: [B, *shape], for longer lags [k, B, *shape], the newest last
+    stats  of batch_norm, in training: the constant that is read afterwards -> what this batch adds to its average
 
     A name that is not there is a KeyError that says which there are, and how to ask for it.
     """
@@ -32,10 +36,11 @@ class Output:
     value: dict[str, Array] = field(default_factory=dict)
     grad: dict[str, Array] = field(default_factory=dict)
     final: dict[str, Array] = field(default_factory=dict)
+    stats: dict[str, Array] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         loss = "" if self.loss is None else f" loss {self.loss:.6g}"
-        parts = [f"\n  {kind:6}{_shapes(a)}" for kind in ("value", "grad", "final") if (a := getattr(self, kind))]
+        parts = [f"\n  {kind:6}{_shapes(a)}" for kind in KINDS if (a := getattr(self, kind))]
         return f"<output{':' if loss or parts else ''}{loss}{''.join(parts)}>"
 
 
@@ -115,6 +120,13 @@ class Asked:
         return f"the next window does not need {name}" + (every if name in self.equations else "")
 
 
+    def no_statistic(self, name: str) -> str:
+        """Why there is no statistic of a name, and where there are some."""
+        if name in self.constants:
+            return f"{name} is no running statistic that this program takes in training"
+        return 'batch_norm has statistics in training, of the equation a "mean.a" and "variance.a"'
+
+
 class Results(dict[str, "Array"]):
     """Arrays by name. A name that is not there is a KeyError that says what there is, and how to get it."""
 
@@ -123,7 +135,9 @@ class Results(dict[str, "Array"]):
         self.kind, self.asked = kind, asked
 
     def __missing__(self, name: object) -> Array:
-        why = {"value": self.asked.no_value, "grad": self.asked.no_grad, "final": self.asked.no_final}[self.kind]
+        asked = self.asked
+        reasons = (asked.no_value, asked.no_grad, asked.no_final, asked.no_statistic)
+        why = dict(zip(KINDS, reasons, strict=True))[self.kind]
         has = f"out.{self.kind} of {self.asked.net} has {listed(self)}"
         raise UnknownNameError(f"{has}, and no {name!r}: {why(str(name))}")
 

@@ -21,7 +21,7 @@ from .listing import listing
 from .loop import Program as LoopProgram
 from .loop import Value
 from .memory import Array, Batch
-from .output import Asked, Output, Results
+from .output import KINDS, Asked, Output, Results
 
 if TYPE_CHECKING:
     from .plan import Plan
@@ -74,7 +74,7 @@ class _Variant:
         self.target = TARGETS[target](self.loops)
         # what a call is checked against: the part of the user's circuit that is computed, and all of it, with
         # the boundary values that are inputs here
-        nets = road.net, road.whole
+        nets = road.computed, road.whole
         net, whole = (boundary_inputs(n, compiled.initial) if compiled.initial else n for n in nets)
         self.signature = Signature(net, whole)
 
@@ -87,6 +87,7 @@ class Program:
         prog = compiler.compile(net)
         out = prog(net.init(seed=0), x=x, y=y)         # x [T, B, n] of the program's dtype, symbols y [T, B]
         out.loss, out.grad["W"], out.final["h"]        # a number, the shape of W, [B, n]
+        out.stats["mean.a"]                            # of batch_norm in the equation a: see ``compile``
 
     source        what runs: Numba source, or for the interpreter the loop program
     loops         the loop program;  plan  the choices made
@@ -273,14 +274,14 @@ def _clear_padding(out: Array, axis: int, axes: Sequence[str], lengths: Array) -
 
 def _output(found: Mapping[str, Array], compiled: Compiled, net: Circuit, asked: Asked) -> Output:
     """Results sorted by kind: parts of a gradient in their whole, the lags of a state stacked."""
-    out = Output(None, Results("value", asked), Results("grad", asked), Results("final", asked))
+    out = Output(None, *(Results(kind, asked) for kind in KINDS))
     lags: dict[str, dict[int, Array]] = {}
     for key, array in found.items():
         kind, _, name = key.partition(":")
         if kind == "loss":
             out.loss = float(array)
-        elif kind == "value":
-            out.value[name] = array
+        elif kind in ("value", "stats"):
+            getattr(out, kind)[name] = array
         elif kind == "final":
             state, _, lag = name.rpartition(":")
             lags.setdefault(state, {})[int(lag)] = array

@@ -16,7 +16,8 @@ from ..graph.circuit import Circuit, is_boundary_name, reachable
 from ..graph.errors import CircuitError, unknown
 from ..graph.expr import Node, count, make, ref, topological
 from ..graph.grad import grad
-from ..graph.simplify import canonical, expected_masks, simplify
+from ..graph.simplify import canonical, simplify
+from ..graph.statistics import after_training, in_training, with_statistics
 from .boundaries import one_value_a_slot
 from .checkpoint import checkpointed
 from .chunks import fuse, ring
@@ -52,7 +53,7 @@ class Request:
 class Compiled:
     """One loop program with what is needed to call it and to explain it.
 
-    loops     its results are named "loss", "value:NAME", "grad:NAME" and "final:NAME:LAG"
+    loops     its results are named "loss", "value:NAME", "grad:NAME", "final:NAME:LAG" and "stats:NAME"
     parts     parameter of the loop program -> (the caller's parameter, ranges), for those read in parts
     circuit   circuit and adjoint as they were scheduled
     initial   the boundary values that it takes as inputs, "h[0]" and the like
@@ -76,6 +77,11 @@ class Road:
         # what is given, computed and carried is what is asked for needs
         self.net = reachable(self.whole, _needed(self.whole, request))
         self.request, self.plan = request, plan
+
+    @cached_property
+    def computed(self) -> Circuit:
+        """``net`` in training, or as it is used afterwards: what a call's arrays are for."""
+        return in_training(self.net) if self.request.training else after_training(self.net)
 
     @cached_property
     def states(self) -> dict[str, int]:
@@ -119,7 +125,7 @@ class Road:
 
     def _windowed(self, given: bool) -> Circuit:
         """The circuit with its final values as equations, and its initial values as inputs where they are given."""
-        net = self.net if self.request.training else expected_masks(self.net)
+        net = self.net
         if given:
             return carried(net)
         for name in self.request.wrt or ():
@@ -132,12 +138,14 @@ class Road:
         request = self.request
         lags = self._final_lags(net)
         finals = {f"final:{n}:{j}": final_name(n, j) for n, k in lags for j in range(k)}
-        wanted = [*request.asked, *finals.values()]
+        net, statistics = with_statistics(net) if request.training else (after_training(net), {})
+        wanted = [*request.asked, *finals.values(), *statistics.values()]
         sought = [n for n in request.wrt or () if n in net.eqs]
         net = simplify(net, wanted, opaque=sought)
         eqs, parts = split_parameters(net.eqs)
         net = canonical(net.with_eqs(eqs, param_nodes=_declared(net, parts)), [*wanted, *sought])
-        results = {f"value:{n}": n for n in wanted if n not in finals.values()} | finals
+        results = {f"value:{n}": n for n in dict.fromkeys(request.asked)} | finals
+        results |= {f"stats:{n}": name for n, name in statistics.items()}
         if request.loss:
             net, gradients = self._differentiated(net, request.loss, parts)
             results = {"loss": _MEAN} | results | gradients

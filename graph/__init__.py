@@ -26,8 +26,8 @@ __all__ = public(
         "names": """
             t s T S batch tanh sigmoid relu exp log sin cos sqrt abs sign softplus step floor maximum
             minimum where logaddexp stop_gradient sum mean max argmax dot outer diag einsum transpose
-            logmatmul maxmatmul concat split softmax log_softmax logsumexp layer_norm cumsum dropout zoneout
-            onehot ones zeros identity cross_entropy nll mse
+            logmatmul maxmatmul concat split softmax log_softmax logsumexp layer_norm batch_norm cumsum
+            dropout zoneout onehot ones zeros identity cross_entropy nll mse
         """,
     },
 )

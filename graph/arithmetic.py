@@ -113,6 +113,14 @@ def amax(x: Node, over: Iterable[str]) -> Node:
     return make("amax", (expand(x, axes),), axes)
 
 
+def statistic(value: Node, running: Node | float, axes: Iterable[str]) -> Node:
+    """``value`` in training, ``running`` afterwards; ``value`` was taken over all or some of ``axes``."""
+    after = like(running, value.axes, value.shape)
+    if is_constant(value, 0.0) and is_constant(after, 0.0):
+        return after
+    return make("statistic", (value, after), sort_axes(axes))
+
+
 # ---- feature axes --------------------------------------------------------------------------------
 def repeat(x: Node, position: int, n: int) -> Node:
     """``x`` with a new feature axis of size ``n`` at ``position``, along which it does not vary."""

@@ -37,6 +37,7 @@ from .arithmetic import reduce as reduce
 from .arithmetic import repeat as repeat
 from .arithmetic import slice_ as slice_
 from .arithmetic import softmax as softmax
+from .arithmetic import statistic as statistic
 from .arithmetic import stop_gradient as stop_gradient
 from .arithmetic import sub as sub
 from .arithmetic import sum_all as sum_all
@@ -86,6 +87,7 @@ _PLAIN: dict[str, Callable[..., Node]] = {
 _WITH_ATTRIBUTE: dict[str, Callable[[Sequence[Node], Any], Node]] = {
     "expand": lambda xs, axes: expand(xs[0], axes),
     "reduce": lambda xs, over: reduce(xs[0], over),
+    "statistic": lambda xs, axes: statistic(xs[0], xs[1], axes),
     "power": lambda xs, p: power(xs[0], p),
     "repeat": lambda xs, attr: repeat(xs[0], *attr),
     "sum_feature": lambda xs, position: sum_feature(xs[0], position),

@@ -53,7 +53,8 @@ def _signals_of_whole_values(circuit: Circuit) -> list[tuple[str, str]]:
     while True:
         for order in orders.values():
             for n in order:
-                if "t" not in n.axes and n not in whole:
+                # what batch_norm takes is that of the window: the batch is what is given
+                if "t" not in n.axes and n not in whole and n.op != "statistic":
                     found = named.get(n.attr) if n.op == "ref" else _whole_value(n)
                     found = found or next((whole[a] for a in n.args if a in whole), None)
                     if found is not None:

@@ -127,11 +127,14 @@ def _check_loop(circuit: Circuit, component: Sequence[str], nodes: Mapping[str, 
             lost = _lost_axes(n) & set(shifts)
             if lost and any(inside.intersection(_reads(a, delayed=True)) for a in n.args):
                 axis = sorted(lost)[0]
+                mend = "read the step before, or keep a running sum as a signal of its own"
+                if any(m.op == "statistic" for m in nodes[name]):
+                    mend = "batch_norm(e, over=batch) takes the statistics of each step by itself"
                 raise CircuitError(
                     f"{_place(circuit, name)}: {name} needs a value of all steps of {axis} to compute "
                     f"one of them (loop: {', '.join(component)})\n    {_equation(circuit, name)}\n"
                     f"  expected: sums over {axis}, the last step and fixed steps are read outside the loop\n"
-                    f"  mend: read the step before, or keep a running sum as a signal of its own"
+                    f"  mend: {mend}"
                 )
 
 

@@ -114,6 +114,16 @@ def layer_norm(x: Node) -> Node:
     return b.div(centred, b.repeat(b.unary("sqrt", b.add(variance, EPSILON)), -1, n))
 
 
+def batch_norm(x: Node, over: Sequence[str], running: tuple[Node, Node]) -> Node:
+    """``x`` with mean 0 and variance 1 over index axes (eps 1e-5, no gain), after training by running averages.
+
+    Over (t, batch) Ioffe and Szegedy 2015, with time as Laurent et al. 2016; over batch alone Cooijmans et al. 2017.
+    """
+    centred = b.sub(x, b.expand(b.statistic(mean(x, over), running[0], x.axes), x.axes))
+    variance = b.statistic(mean(b.power(centred, 2), over), running[1], x.axes)
+    return b.div(centred, b.unary("sqrt", b.add(variance, EPSILON)))
+
+
 def squared_error(x: Node, y: Node) -> Node:
     """The mean over features of the squared difference."""
     return mean(b.power(b.sub(x, y), 2), ())

@@ -22,6 +22,7 @@ from .functions import FUNCTIONS
 from .indices import Moment
 from .language import LASTS, TIMES, Statement, Term, walk
 from .shapes import infer_shapes
+from .statistics import MEAN, VARIANCE, initial_statistics, running_name
 from .symbols import is_symbol, outside
 from .system import Definition, System
 
@@ -45,6 +46,7 @@ def elaborate(system: System, sizes: Mapping[str, Any], init: InitRules | None =
     shapes = infer_shapes(system, sizes)
     nodes = Nodes(system, shapes)
     eqs = nodes.equations()
+    running = initial_statistics(eqs)
     return Circuit(
         eqs,
         name=system.name,
@@ -52,8 +54,8 @@ def elaborate(system: System, sizes: Mapping[str, Any], init: InitRules | None =
         input_nodes={n: nodes.leaf(n) for n in system.inputs},
         symbols={n: k for n in system.inputs if n in system.symbols and (k := shapes.counts[n].known)},
         positions={n: a for n, a in system.positions.items() if n in system.inputs},
-        constants=frozenset(system.constants),
-        init_rules=dict(init or {}),
+        constants=frozenset((*system.constants, *running)),
+        init_rules=running | dict(init or {}),
         notes={n: s.note for n, s in nodes.statements.items() if s.note},
         lines={n: s.where.line for n, s in nodes.statements.items() if s.where.line},
     ).check()
@@ -70,7 +72,7 @@ class Nodes:
         self.outer: dict[str, Node] = {}
         self.statements: dict[str, Statement] = {}
         self.equation = ""
-        self.masks = 0
+        self.masks = self.norms = 0
 
     # ---- equations ----
     def equations(self) -> dict[str, Node]:
@@ -126,7 +128,7 @@ class Nodes:
         return self._fitted(statement, lambda: b.like(value, target, self.shapes.shape(base)))
 
     def _start(self, equation: str) -> None:
-        self.equation, self.masks = equation, 0
+        self.equation, self.masks, self.norms = equation, 0, 0
 
     def root(self, statement: Statement, symbol: bool) -> Node:
         """The value of a statement, as symbols or as numbers."""
@@ -370,6 +372,15 @@ class Nodes:
         """A random mask of this equation."""
         self.masks += 1
         return expr.mask((self.equation, self.masks), p, axes, shape)
+
+
+    def running_statistics(self, shape: tuple[int, ...]) -> tuple[Node, Node]:
+        """The constants for the mean and the variance that a batch_norm of this equation reads after training."""
+        self.norms += 1
+        mean, variance = (
+            expr.param(running_name(kind, self.equation, self.norms), shape) for kind in (MEAN, VARIANCE)
+        )
+        return mean, variance
 
 
 def _is_diag(term: Term) -> bool:

@@ -13,7 +13,7 @@ from .expr import Node, time_axes
 from .inputs import Given, Signature
 from .ops.table import TABLE
 from .random import mask_bits, mask_value
-from .simplify import expected_masks
+from .statistics import after_training, in_training
 from .unfold import unfold
 
 if TYPE_CHECKING:
@@ -42,7 +42,8 @@ def evaluate(
     params    the parameters by name
     lengths   of the sequences, at least 1 each: whole numbers [B], or {"t": …, "s": …}; None: all are full
     start     the number of the first step, in a window of a longer sequence
-    seed      of the random masks; training=False takes their mean instead
+    seed      of the random masks; training=False takes their mean instead, and running statistics in
+              batch_norm
     returns   the names of the equations; None: all
     inputs    arrays [T, B, n] ([S, B, n] with a second index, [B, n] without), symbols [T, B] whole numbers
 
@@ -57,8 +58,7 @@ def evaluate(
         raise Signature(circuit).unnamed("evaluate(net, ", len(unnamed))
     names = list(circuit.eqs) if returns is None else [returns] if isinstance(returns, str) else list(returns)
     wanted = reachable(circuit, names)
-    if not training:
-        wanted = expected_masks(wanted)
+    wanted = in_training(wanted) if training else after_training(wanted)
     call = Signature(wanted, circuit).given(params, inputs, lengths, start)
     if wanted.unfolding is not None:
         return _values(wanted, names, call, seed)

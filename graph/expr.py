@@ -10,7 +10,7 @@ The grammar, by kind (each operation is one entry of the table in ``graph/ops``)
 
     leaf       const param input ref time length count mask
     pointwise  add mul neg div power tanh … where compare      all operands of one type
-    axes       expand reduce amax                              expand and reduce: each the other's adjoint
+    axes       expand reduce amax statistic                    expand and reduce: each the other's adjoint
     time       delay at place first                            at and place likewise
     feature    repeat sum_feature transpose concat slice unslice cumsum
                contract softmax logsumexp max_last argmax opaque

@@ -11,6 +11,7 @@ from .expr import Node
 from .language import Term
 from .ops.table import TABLE
 from .recognise import bare
+from .statistics import running_constant
 from .terms import axes_term, call, indexed, name, number, step, target
 
 if TYPE_CHECKING:
@@ -52,6 +53,12 @@ def _mask(w: Writer, n: Node, args: tuple[Term, ...]) -> Term:
     own = w.circuit.eqs.get(equation.partition("[")[0])
     lacking = [a for a in own.axes if a not in n.axes] if own is not None else []
     return call("mask", *drawn, over=axes_term(lacking)) if lacking else call("mask", *drawn)
+
+
+def _statistic(w: Writer, n: Node, args: tuple[Term, ...]) -> Term:
+    running = running_constant(n)
+    after = number(0) if running is None else Term("text", (), running.attr)
+    return call("statistic", args[0], after, over=axes_term(n.attr))
 
 
 def _shifted(source: Node, axis: str, anchor: str, k: int) -> Term:
@@ -105,7 +112,12 @@ def _first(w: Writer, n: Node, args: tuple[Term, ...]) -> Term:
 
 
 def _reduce(w: Writer, n: Node, args: tuple[Term, ...]) -> Term:
-    return call("sum", _truth(n.args[0], args[0]), over=axes_term(n.attr))
+    x, term = n.args[0], _truth(n.args[0], args[0])
+    unread = [a for a in n.axes if a != "b" and a not in bare(x).axes]
+    if "b" in n.attr and unread:  # among the sequences that still run: of what does not vary that has to be said
+        here = Term("compare", (name(unread[0]), number(1)), ">=")
+        term = here if build.is_constant(x, 1.0) else call("where", here, term, number(0))
+    return call("sum", term, over=axes_term(n.attr))
 
 
 def _amax(w: Writer, n: Node, args: tuple[Term, ...]) -> Term:
@@ -366,6 +378,7 @@ FORMS: dict[str, Form] = {
     "length": lambda w, n, args: name(n.attr.upper()),
     "count": _count,
     "mask": _mask,
+    "statistic": _statistic,
     "delay": _delay,
     "at": _at,
     "place": _place,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from . import build as b
 from .calls import Call, Function
 from .compose import (
+    batch_norm,
     diagonal,
     dropout,
     greatest,
@@ -60,10 +61,10 @@ OTHER_NAMES = {
     "norm": "sqrt(sum(e**2))",
     "logsoftmax": "log_softmax(…)",
     "layernorm": "layer_norm(…)",
+    "batchnorm": "batch_norm(…)",
     "crossentropy": "cross_entropy(scores, target)",
 }
 """What functions of the language are called elsewhere -> how they are written here."""
-LATER = {"batch_norm": "use layer_norm(e), which needs no statistics of the batch"}
 
 
 def symbolic_arguments(call: Term) -> list[str]:
@@ -232,6 +233,21 @@ def _split_alone(s: Sizes, c: Call) -> Shape:
     )
 
 
+def _batch_norm(n: Nodes, c: Call) -> Node:
+    x = b.number(n.of(c.args[0]))
+    over = [a for a in c.over if isinstance(a, str)] or list(x.axes)
+    if "b" not in x.axes or "b" not in over or not set(over) <= set(x.axes) or -1 in c.over:
+        varies = ", ".join("batch" if a == "b" else a for a in x.axes) or "no index"
+        raise LanguageError(
+            f"{c.term}: statistics are those of a batch",
+            c.term.where,
+            expected="what varies over the batch, and over=batch or over=(t, batch)",
+            got=f"{c.args[0]}, which varies over {varies}",
+            mend="layer_norm(e) is over the features of one step",
+        )
+    return batch_norm(x, over, n.running_statistics(x.shape))
+
+
 def _unary(name: str) -> Callable[[Nodes, Call], Node]:
     return lambda n, c: b.unary(name, n.of(c.args[0]))
 
@@ -270,6 +286,7 @@ _enter("softmax(e, over=)", _kept, lambda n, c: softmax(n.of(c.args[0]), c.over)
 _enter("log_softmax(e, over=)", _kept, lambda n, c: log_softmax(n.of(c.args[0]), c.over))
 _enter("logsumexp(e, over=)", _dropped, lambda n, c: logsumexp(n.of(c.args[0]), c.over))
 _enter("layer_norm(e)", _kept, lambda n, c: layer_norm(n.of(c.args[0])))
+_enter("batch_norm(e, over=)", _same, lambda n, c: _batch_norm(n, c))
 _enter("cumsum(e)", _kept, lambda n, c: b.cumsum(n.of(c.args[0])))
 _enter("dot(a, b)", _two_vectors, lambda n, c: b.dot(*n.each(c)))
 _enter("outer(a, b)", _outer, lambda n, c: b.outer(*n.each(c)))

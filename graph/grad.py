@@ -2,7 +2,8 @@
 
 The adjoint of the equation ``h`` is the equation ``δh``; in a derivative of a derivative ``δ2h``, and so
 on. Parts of an adjoint that need a name are ``δhʹ``, ``δhʹʹ``: what is read at another step, and the
-adjoint of a sum that is the argument of the equation's nonlinearity, where it is used more than once.
+adjoint of a sum that is the argument of the equation's nonlinearity, where it is used more than once, and of
+what batch_norm takes of all steps.
 """
 
 from __future__ import annotations
@@ -176,7 +177,7 @@ class _Reverse:
                 self.terms.setdefault(n.attr, {}).setdefault(name, []).append(g)
                 continue
             self.behalf = root
-            if n is not root and _is_preactivation(n, root, live) and g.op != "ref" and g.axes:
+            if n is not root and g.op != "ref" and (_is_whole(n) or (_is_preactivation(n, root, live) and g.axes)):
                 g = self.name(g)
             self.behalf = n
             for a, da in zip(n.args, self._vjp(n, g, guards.get(n, ()), live), strict=True):
@@ -275,6 +276,11 @@ class _Reverse:
         for (label, e), group in zip(list(found.items()), roots, strict=True):
             fresh = [next(replaced) for _ in group]
             found[label] = expr.rebuild(e, fresh) if group is e.args else fresh[0]
+
+
+def _is_whole(n: Node) -> bool:
+    """Whether ``n`` is a statistic of all steps: many nodes read it, and what they add up deserves a name."""
+    return n.op == "statistic" and not n.axes
 
 
 def _is_preactivation(n: Node, root: Node, live: set[Node]) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from .calls import over_of
 from .errors import LanguageError, did_you_mean
-from .functions import FUNCTIONS, LATER, OTHER_NAMES, OUT_OF_SCOPE
+from .functions import FUNCTIONS, OTHER_NAMES, OUT_OF_SCOPE
 from .indices import moment
 from .language import DEEPEST, FunctionDefinition, Term, depth, in_brackets
 
@@ -118,8 +118,6 @@ class Inliner:
                 call.where,
                 mend=f'declare it, opaque=("{name}",), to draw, unfold and print the network',
             )
-        if name in LATER:
-            return LanguageError(f"{name} is not there yet", call.where, mend=LATER[name])
         if name in OTHER_NAMES or name.lower() in FUNCTIONS:
             return LanguageError(
                 f"there is no function {name}",

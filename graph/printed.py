@@ -5,6 +5,7 @@ slice(e, lo, hi)                     the features lo to hi (exclusive) of a vect
 put(e, argmax(M), n)                 each feature of e at its symbol's place among n zeros: adjoint of max
 pick(M, argmax(N))                   the feature of each row of M that the symbol names: adjoint of put
 mask('h.1', p, n, over=t)            the first mask of the equation h, each feature 1 with probability p
+statistic(e, 'mean.a', over=(t, batch))    e in training, afterwards the running average; of a derivative 0 for the name
 """
 
 from __future__ import annotations
@@ -91,6 +92,16 @@ def _mask(n: Nodes, c: Call) -> Node:
     return expr.mask((equation, int(ordinal)), c.number(1, "a probability"), axes, n.shape(c.term))
 
 
+def _statistic_sizes(s: Sizes, c: Call) -> Shape:
+    return s.of(c.args[0])
+
+
+def _statistic(n: Nodes, c: Call) -> Node:
+    value, after = n.of(c.args[0]), c.args[1]
+    running = expr.param(after.attr, value.shape) if after.head == "text" else c.number(1)
+    return b.statistic(value, running, [str(a) for a in c.over])
+
+
 SYMBOLS = dict.fromkeys(range(1, MOST_SYMBOLS), "symbol")
 OPTIONS = dict.fromkeys(range(MOST_SYMBOLS), "option")
 LIMITS = {1: "option", 2: "option"}
@@ -98,4 +109,7 @@ FUNCTIONS["scatter"] = Function("scatter", ("*e",), ("over",), _scatter_sizes, _
 FUNCTIONS["slice"] = Function("slice", ("e", "lo", "hi"), (), _slice_sizes, _slice, LIMITS)
 FUNCTIONS["pick"] = Function("pick", ("e", "symbols"), (), _pick_sizes, _pick, {1: "symbol"})
 FUNCTIONS["put"] = Function("put", ("e", "symbols", "n"), (), _put_sizes, _put, {1: "symbol", 2: "option"})
+FUNCTIONS["statistic"] = Function(
+    "statistic", ("e", "running"), ("over",), _statistic_sizes, _statistic, {1: "option"}
+)
 FUNCTIONS["mask"] = Function("mask", ("*e",), ("over",), _mask_sizes, _mask, OPTIONS)

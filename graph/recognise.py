@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from . import build, compose
 from .expr import Node, topological
 from .language import Term
+from .statistics import MEAN, running_constant, running_name
 from .terms import axes_term, call, number
 
 if TYPE_CHECKING:
@@ -52,6 +53,30 @@ def _layer_norm(w: Writer, n: Node) -> Term | None:
         if total is not None and total.op == "sum_feature" and compose.layer_norm(total.args[0]) is n:
             return call("layer_norm", w.solid_term(total.args[0]))
     return None
+
+
+def _batch_norm(w: Writer, n: Node) -> Term | None:
+    """In the equation whose running statistics it reads."""
+    centred, scale = n.args[0], bare(n.args[1])
+    of_batch = [bare(s) for s in (scale.args[0].args if scale.op == "sqrt" and scale.args[0].op == "add" else ())]
+    variance = next((running_constant(s) for s in of_batch if s.op == "statistic"), None)
+    for term in map(bare, centred.args if variance is not None and centred.op == "add" else ()):
+        taken = bare(term.args[0]) if term.op == "neg" else term
+        total = below(taken.args[0], "div") if taken.op == "statistic" else None
+        mean = running_constant(taken) if total is not None and total.op == "reduce" else None
+        if total is None or mean is None or variance is None or not _own(w, str(mean.attr)):
+            continue
+        x = total.args[0]
+        if compose.batch_norm(x, total.attr, (mean, variance)) is n:
+            options = {} if total.attr == x.axes else {"over": axes_term(total.attr)}
+            return call("batch_norm", w.solid_term(x), **options)
+    return None
+
+
+def _own(w: Writer, name: str) -> bool:
+    """Whether running statistics are those of the equation that is written: by its name they are found again."""
+    stem = running_name(MEAN, w.label, 1)
+    return stem in (name, name.rpartition(".")[0])
 
 
 def _shifted(e: Node) -> tuple[Node, tuple[str, ...]] | None:
@@ -208,7 +233,7 @@ def _identity(w: Writer, n: Node) -> Term | None:
 
 
 FINDERS: dict[str, tuple[Callable[[Writer, Node], Term | None], ...]] = {
-    "div": (_softmax, _mean, _mean_feature, _greatest, _layer_norm),
+    "div": (_softmax, _mean, _mean_feature, _greatest, _layer_norm, _batch_norm),
     "add": (_logsumexp, _log_softmax, _zoned),
     "mul": (_dropped,),
     "reduce": (_positioned,),

@@ -83,6 +83,8 @@ class _Selection:
             return self.steps(n.attr)
         if n.op == "reduce" and "t" in n.attr:
             return b.reduce(self.within(args[0]), n.attr)
+        if n.op == "statistic":  # of all that is normalised, whatever counts
+            return n
         if n.op in ("contract", "scatter") and "t" in n.attr[1]:
             # linear in the first argument that varies: where it is zero, nothing is added
             i = next(i for i, a in enumerate(args) if "t" in a.axes)

@@ -20,6 +20,7 @@ from ..graph.circuit import Circuit, reachable
 from ..graph.expr import AXES, Node, topological
 from ..graph.grad import PRIME, grad
 from ..graph.show import equations
+from ..graph.statistics import in_training
 from .data.batches import Batch
 
 if TYPE_CHECKING:
@@ -108,6 +109,7 @@ def first_in_call(
 
         given |= States(net, states(net)).boundary_arrays(initial, np.dtype(dtype))
         net = boundary_inputs(net)
+    net = in_training(net)
     call = {"lengths": lengths, "start": start, "seed": seed}
     found = _values(net, dtype, weights, given, call)
     if not np.isfinite(found[loss]).all():

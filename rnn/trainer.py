@@ -15,6 +15,7 @@ from ..graph.errors import unknown
 from ..graph.inputs import form
 from .data import Array, Batch, Batches, DataError
 from .optim import Adam, Arrays, Optimiser, clip, clip_values, global_norm
+from .optim.base import share
 from .optim.schedules import Constant, Schedule
 from .truncation import Truncated
 
@@ -67,13 +68,15 @@ class Trainer:
     clip         the largest global norm of a gradient, clip_values its largest entry; 0: any
     window       steps from one update to the next (k1), reach: steps that the gradient goes back (k2), where batches
                  are windows of longer sequences; None: the steps of each batch, whatever they are
+    average      what one update adds to the running statistics of batch_norm, which are among the weights: they
+                 become (1 − average) · running + average · batch
     target       "cpu", or "interpret": NumPy, without compiling
     seed         of the initial weights and of dropout
 
     ``update`` counts the updates made. ``gradient`` computes loss and gradient (a ``Truncated``).
 
-    Raises DataError for batches that the network does not take, TypeError for what is no optimiser, schedule, weights
-    or batches.
+    Raises DataError for batches that the network does not take, OptimiserError for an ``average`` outside of [0, 1),
+    TypeError for what is no optimiser, schedule, weights or batches.
     """
 
     def __init__(
@@ -88,6 +91,7 @@ class Trainer:
         clip_values: float = 0.0,
         window: int | None = None,
         reach: int | None = None,
+        average: float = 0.1,
         loss: str = "L",
         target: str = "cpu",
         dtype: str = "float32",
@@ -95,6 +99,7 @@ class Trainer:
     ) -> None:
         _check_types(net, weights, optimiser, schedule)
         self.net, self.loss, self.seed = net, loss, seed
+        self.average = share("average", average)
         self.gradient = Truncated(net, window, reach, loss=loss, target=target, dtype=dtype)
         self.batches = _batches(reachable(net, [loss]), batches, dtype)
         self.weights = net.init(seed=seed, dtype=dtype) if weights is None else weights
@@ -121,10 +126,22 @@ class Trainer:
         if not (math.isfinite(found.loss) and math.isfinite(norm)):
             raise TrainingError(self._not_finite(batch, found.loss, norm, found.grad))
         rate = self.schedule(self.update)
-        self.optimiser.step(self.weights, found.grad, rate)
+        self.optimiser.step(self._trained(), found.grad, rate)
+        self._add(found.stats)
         self.state = found.state
         self.update += 1
         return Step(self.update, found.loss, norm, rate, batch.items)
+
+    def _trained(self) -> Arrays:
+        """The weights that the optimiser sees: constants only where it was told to leave them as they are."""
+        spared = self.net.constants - self.optimiser.fixed
+        return {name: weight for name, weight in self.weights.items() if name not in spared}
+
+    def _add(self, statistics: Arrays) -> None:
+        """Take a batch's statistics into the running ones, in place."""
+        for name, found in statistics.items():
+            running = self.weights.setdefault(name, found.copy())
+            running += self.average * (found - running)
 
     def _clip(self, gradients: Arrays) -> float:
         """Clip the gradients, in place; their norm before. What is not finite stays so."""

@@ -17,7 +17,7 @@ window counts.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,11 +40,13 @@ class Window:
     loss   of the newest steps, averaged over the rows
     grad   name -> array of the parameter's shape
     state  for the batch that follows; None where its rows begin at the first step, or nothing is carried
+    stats  of batch_norm: name of the running statistic -> what this window adds to its average
     """
 
     loss: float
     grad: Arrays
     state: Arrays | None
+    stats: Arrays = field(default_factory=dict)
 
 
 class Truncated:
@@ -114,7 +116,7 @@ class Truncated:
         inputs, initial = self.call(batch, state)
         out = self.program(weights, lengths=batch.lengths, initial=initial, start=batch.start, seed=seed, **inputs)
         after = out.final or None if self.counted is None else self._after(weights, batch, initial, seed)
-        return Window(float("nan") if out.loss is None else out.loss, out.grad, after)
+        return Window(float("nan") if out.loss is None else out.loss, out.grad, after, out.stats)
 
     def call(self, batch: Batch, state: Mapping[str, Array] | None) -> tuple[Arrays, Arrays | None]:
         """The inputs and initial state with which ``program`` is called for a batch. Raises as ``step`` does."""

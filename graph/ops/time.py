@@ -31,6 +31,13 @@ def _without(args: Sequence[Node], attr: Any) -> TypeOf:
     return tuple(a for a in args[0].axes if a not in attr), args[0].shape, args[0].dtype
 
 
+def _statistic(args: Sequence[Node], attr: Any) -> TypeOf:
+    value, running = args
+    if value.type != running.type or not set(value.axes) <= set(attr):
+        raise TypeError(f"a statistic over {attr} of one type is needed, not {value!r} and {running!r}")
+    return value.type
+
+
 def _delay(args: Sequence[Node], attr: Any) -> TypeOf:
     source, *bounds = args
     axis, k = attr
@@ -88,6 +95,9 @@ op("expand", "axes", type=_expand, vjp=lambda n, out, g: [b.reduce(g, set(n.axes
 op("reduce", "axes", type=_without, meaning=_total, vjp=lambda n, out, g: [b.expand(g, n.attr)],
    jvp="linear")  # fmt: skip
 op("amax", "axes", type=_without, meaning=lambda attr, batched, x: x.max(0), vjp=lambda n, out, g: [None])
+# value of the batch, running average: the derivative, too, is one thing in training and another (zero) afterwards
+op("statistic", "axes", type=_statistic, meaning=lambda attr, batched, x, running: x,
+   vjp=lambda n, out, g: [b.statistic(g, 0.0, n.attr), None], jvp="linear")  # fmt: skip
 op("delay", "time", type=_delay, vjp=_delay_vjp, jvp="linear", cheap=True)
 op("at", "time", type=_at, vjp=lambda n, out, g, steps: [_fit(b.place(g, *n.attr), n.args[0])], jvp="linear")
 op("place", "time", type=_place, vjp=lambda n, out, g, steps: [_fit(steps.at(g, *n.attr), n.args[0])],

@@ -24,7 +24,7 @@ from ...graph.circuit import Circuit, reachable
 from ...graph.errors import CircuitError, unknown
 from ...graph.expr import Node, topological
 from ...graph.inputs import Given, Signature
-from ...graph.simplify import expected_masks
+from ...graph.statistics import after_training
 from .jacobians import NORMS, Norms, State, loss_gradients, norms, one_step, recurrent_states
 from .recurrence import Condition, Matrix, recurrence
 from .samples import random_inputs, run_batch
@@ -217,7 +217,7 @@ def diagnose(
         inputs, lengths, about = _found(net, circuit, params, about)
     if norm not in NORMS:
         raise ValueError(f"norm={norm!r}: expected one of {', '.join(NORMS)}")
-    circuit = expected_masks(circuit)
+    circuit = after_training(circuit)
     states = recurrent_states(circuit)
     if not states:
         raise CircuitError(

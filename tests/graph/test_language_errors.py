@@ -29,7 +29,8 @@ TEXTS = {
     "unknown function": ("a = 1\nh[t] = tanhh(x[t])", 2, 8, "no function tanhh", "did you mean tanh?"),
     "out of scope": ("h[t] = conv(x[t], w)", 1, 8, "conv is out of scope", "convolutions"),
     "inverse": ("h[t] = inv(M) @ x[t]", 1, 8, "inv is out of scope", "inverses"),
-    "batch norm": ("h[t] = batch_norm(x[t])", 1, 8, "not there yet", "layer_norm"),
+    "batch norm of no batch": ("h[t] = x[t] + batch_norm(b)", 1, 15, "statistics are those of a batch", "layer_norm"),
+    "batch norm over time": ("h[t] = batch_norm(x[t], over=t)", 1, 8, "statistics are those of a batch", "layer_norm"),
     "two steps at once": ("h[t] = W @ x[2*t]", 1, 14, "x[2*t] has a bad index", "t-1"),
     "backwards": ("h[t] = W @ x[T-t]", 1, 14, "bad index"),
     "unknown lag": ("h[t] = W @ h[t-k]", 1, 14, "k is no integer"),
@@ -115,6 +116,8 @@ SIZES = {
     "exponent": {"x": 3},
     "varies over t": {"x": 3},
     "varies over s": {"e": 3},
+    "batch norm of no batch": {"x": 3},
+    "batch norm over time": {"x": 3},
 }
 
 
