@@ -55,7 +55,7 @@ def test_a_constant_input_is_a_bar_under_the_columns() -> None:
 
 
 def test_an_encoder_stands_before_its_decoder() -> None:
-    drawing = graph.draw_unrolled(net("sequence_to_sequence"), steps={"s": 3, "t": 2})
+    drawing = graph.draw_unrolled(net("seq2seq"), steps={"s": 3, "t": 2})
     places = {n: v.at for n, v in drawing.picture.vertices.items()}
     assert places["e|3"][0] < places["d|0"][0] < places["d|1"][0]
     assert {("e|3", "d|0"), ("e|3", "e|last"), ("e|last", "d|2")} <= edges(drawing)
@@ -99,7 +99,7 @@ def test_steps_are_checked(steps: int | dict[str, int]) -> None:
 
 
 def test_a_gradient_goes_on_through_a_start_that_is_computed() -> None:
-    back = edges(graph.draw_unrolled(net("sequence_to_sequence"), steps=2, grad=True), "grad")
+    back = edges(graph.draw_unrolled(net("seq2seq"), steps=2, grad=True), "grad")
     assert {("d|1", "d|0"), ("d|0", "e|2")} <= back
     assert not any("e|0" in pair or "y|0" in pair for pair in back)
 
