@@ -41,6 +41,16 @@ system(
     {"x": 3, "p": 4},
 )
 system(
+    "ngram_counts",
+    """
+    x[0] = -1                                       # no symbol: no pair ends with the first
+    L = sum(A[x[t-1], x[t]], over=(t, batch))       # its gradient by A is the table of counts
+    """,
+    "How often each symbol follows each, by differentiation",
+    "Shannon 1948",
+    {"A": (4, 4)},
+)
+system(
     "window_lm",
     """
     x[0] = 0
@@ -93,7 +103,7 @@ system(
     p = log_softmax(p_logits)
     a[1] = p + B[:, x[1]]
     a[t] = maxmatmul(A.T, a[t-1]) + B[:, x[t]]
-    L = -max(a[T])                                  # its gradient with respect to B is the best path
+    L = -max(a[T])                                  # its gradient by a is the best path
     """,
     "Score of the best path of a hidden Markov model",
     "Viterbi 1967",
