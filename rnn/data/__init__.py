@@ -8,6 +8,7 @@ text        batches      what an update reads, and the rule that all who give it
 sequences   buckets      ragged sequences in batches of like length
             conllu       tagged sentences;  sentences: labelled ones
 numbers     series       columns of numbers, and their normalisation
+made        problems     sequences whose answer lies far back: Reber grammar, adding, temporal order, copying
 """
 
 from __future__ import annotations
