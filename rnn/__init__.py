@@ -16,6 +16,7 @@ __all__ = public(
         "runs.run": "load Run",
         "runs.settings": "Settings",
         "trainer": "Trainer",
+        "regulariser": "norm_preserving",
         "generate": "generate",
         "analysis.diagnose": "Diagnosis Verdict diagnose",
         "analysis.activations": "Activations activations",
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from .define import Cell as Cell
     from .define import define as define
     from .generate import generate as generate
+    from .regulariser import norm_preserving as norm_preserving
     from .runs.run import Run as Run
     from .runs.run import load as load
     from .runs.settings import Settings as Settings
