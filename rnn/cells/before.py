@@ -112,6 +112,40 @@ system(
 system(
     "dynamics",
     """
+    s[0] = s_0
+    s[t] = f(s[t-1])                                # f is any function: it has no definition here
+    """,
+    "Dynamical system: the state is a function of the state before",
+    "Goodfellow et al. 2016, equation 10.1",
+    {"s": 4},
+    opaque=("f",),
+)
+system(
+    "driven",
+    """
+    s[0] = s_0
+    s[t] = f(s[t-1], x[t])                          # f is any function: it has no definition here
+    """,
+    "Dynamical system driven by an input",
+    "Goodfellow et al. 2016, equation 10.4",
+    {"x": 3, "s": 4},
+    opaque=("f",),
+)
+system(
+    "abstract",
+    """
+    s[0] = s_0
+    s[t] = R(s[t-1], x[t])                          # the next state
+    y[t] = O(s[t])                                  # what is seen of it
+    """,
+    "The recurrent network as such: any R and any O",
+    "Goldberg 2016, section 10",
+    {"x": 3, "s": 4, "y": 4},
+    opaque=("R", "O"),
+)
+system(
+    "autonomous",
+    """
     s_0 = v
     k[t] = tanh(F @ k[t-1] + c)
     k[0] = s_0

@@ -65,6 +65,21 @@ system(
     "Bakker 2001",
 )
 system(
+    "gate_program",
+    """
+    x[0] = 0
+    i[t] = where(A_i[x[t-1]] > 0, 1, 0)             # write? the symbol before says it
+    f[t] = where(A_f[x[t-1]] > 0, 1, 0)             # empty the cell?
+    q[t] = where(A_q[x[t]] > 0, 1, 0)               # read?
+    c[t] = where(i[t] > 0, E[x[t]], where(f[t] > 0, 0, c[t-1]))
+    h[t] = q[t] * c[t]
+    """.rstrip()
+    + OUTPUT,
+    "LSTM as a program: gates that are open or shut",
+    "Bakker 2001; Hochreiter and Schmidhuber 1997",
+    {"x": 5, "h": 4, "o": 5},
+)
+system(
     "gru",
     """
     u[t] = sigmoid(W_u @ h[t-1] + U_u @ x[t] + b_u)     # the share of the new content
@@ -89,6 +104,33 @@ system(
     "Chung et al. 2014; Appleyard et al. 2016",
 )
 system(
+    "mut3",
+    """
+    z[t] = sigmoid(U_z @ x[t] + W_z @ tanh(h[t-1]) + b_z)
+    r[t] = sigmoid(U_r @ x[t] + W_r @ h[t-1] + b_r)
+    n[t] = tanh(W_h @ (r[t] * h[t-1]) + U_h @ x[t] + b_h)
+    h[t] = z[t] * n[t] + (1 - z[t]) * h[t-1]
+    """.rstrip()
+    + OUTPUT,
+    "The third cell that an evolutionary search found",
+    "Jozefowicz et al. 2015, MUT3",
+)
+
+# ---- no matrix product in the loop ---------------------------------------------------------------
+system(
+    "sru",
+    """
+    f[t] = sigmoid(U_f @ x[t] + v_f * c[t-1] + b_f)
+    r[t] = sigmoid(U_r @ x[t] + v_r * c[t-1] + b_r)
+    c[t] = f[t] * c[t-1] + (1 - f[t]) * (U @ x[t])
+    h[t] = r[t] * c[t] + (1 - r[t]) * x[t]          # the input passes by: it has as many units
+    """.rstrip()
+    + OUTPUT,
+    "Simple recurrent unit: the state meets no matrix",
+    "Lei et al. 2018, equations 1 to 4",
+    {"x": 4, "h": 4, "o": 5},
+)
+system(
     "mingru",
     """
     z[t] = sigmoid(U_z @ x[t] + b_z)
@@ -96,6 +138,6 @@ system(
     h[t] = (1 - z[t]) * h[t-1] + z[t] * g[t]            # linear in the state
     """.rstrip()
     + OUTPUT,
-    "Gates that see only the input",
-    "Feng et al. 2024",
+    "Minimal gated unit whose gates see only the input",
+    "Feng et al. 2024, section 3.1 (minGRU)",
 )

@@ -20,6 +20,13 @@ system(
     "Elman 1990",
 )
 system(
+    "no_output",
+    "    h[t] = tanh(b + W @ h[t-1] + U @ x[t])          # the state is all there is",
+    "A state and no output",
+    "Goodfellow et al. 2016, figure 10.2",
+    {"x": 3, "h": 4},
+)
+system(
     "jordan",
     """
     h[t] = tanh(b + W @ p[t-1] + U @ x[t])

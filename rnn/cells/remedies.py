@@ -34,6 +34,13 @@ system(
     init={"g": 1.0},
 )
 system(
+    "batch_normalised",
+    "    h[t] = tanh(W @ h[t-1] + g * batch_norm(U @ x[t]) + b)" + OUTPUT,
+    "Batch normalisation of what the input gives, over all steps",
+    "Laurent et al. 2016",
+    init={"g": 1.0},
+)
+system(
     "zoneout_lstm",
     """
     f[t] = sigmoid(W_f @ h[t-1] + U_f @ x[t] + b_f)

@@ -1,0 +1,9 @@
+"""Which systems of the table can be computed, and which have a loss."""
+
+from __future__ import annotations
+
+from bptt.rnn.cells import CELLS, cell
+
+COMPUTED = tuple(n for n, r in CELLS.items() if "opaque" not in r.options)
+"""Those whose functions all have a definition."""
+WITH_LOSS = tuple(n for n in COMPUTED if "L" in cell(n).signals)
