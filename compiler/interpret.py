@@ -48,6 +48,7 @@ class Interpreter:
         self.program, self.batch = program, batch
         self.dtype = number_type(program, "f")
         self.store: dict[str, Array] = {}
+        self.last: dict[str, Array] = {}  # of rings and chunks: the slot written last at each place
         for v in program.values.values():
             if v.role in ("param", "input"):
                 array = np.asarray(given[v.name])
@@ -377,12 +378,16 @@ class Interpreter:
         self.store[v.name][place or ...] = array if place else array[0]
 
     def forget(self, v: Value, place: tuple[Array, ...]) -> None:
-        """Poison the slots whose place in a ring or a chunk is written."""
+        """Poison what is written over in a ring or a chunk: the slot written last at that place, and its neighbours."""
         slots, *rest = place
-        for distance in range(v.keep.n, self.store[v.name].shape[0], v.keep.n):
-            for other in (slots - distance, slots + distance):
-                inside = (other >= 0) & (other < self.store[v.name].shape[0])
-                self.store[v.name][(other[inside], *(i[inside] for i in rest))] = POISON[v.dtype]
+        n, store = v.keep.n, self.store[v.name]
+        if v.name not in self.last:
+            self.last[v.name] = np.full((n, *store.shape[1 : len(place)]), -1)
+        at = (slots % n, *rest)
+        for other in (slots - n, slots + n, self.last[v.name][at]):
+            inside = (other >= 0) & (other < len(store))
+            store[(other[inside], *(i[inside] for i in rest))] = POISON[v.dtype]
+        self.last[v.name][at] = slots
 
     def target(self, v: Value, frame: Frame) -> Array | tuple[Array, tuple[Array, ...]]:
         """Where a sum goes: one array, or an array and for each row its place in it."""
