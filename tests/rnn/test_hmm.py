@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import permutations, product
 from typing import Any
 
 import numpy as np
 import pytest
 from bptt import compiler, graph, rnn
+from bptt.rnn import optim
 
 FIRST = np.array([0.6, 0.3, 0.1])
 TRANSITIONS = np.array([[0.7, 0.2, 0.1], [0.3, 0.4, 0.3], [0.2, 0.3, 0.5]])
@@ -87,3 +88,37 @@ def test_best_path() -> None:
     out = compiled("best_path", wrt=["a"])(PARAMS, x=OBSERVED[:, None])
     assert out.loss == pytest.approx(-np.log(p.max()), abs=1e-9)
     np.testing.assert_array_equal(-out.grad["a"][:, 0], np.eye(3)[best])
+
+
+def test_both_forms_have_the_same_gradients() -> None:
+    """Of ragged sequences, the longest of which has a likelihood that no number holds without scaling."""
+    lengths = [1500, 3]
+    x = np.random.default_rng(0).integers(0, 4, (1500, 2))
+    scaled, logs = (compiled(name, returns=("L",))(PARAMS, x=x, lengths=lengths) for name in ("hmm", "hmm_log"))
+    assert logs.value["L"][0] > 745  # -log of the smallest number above zero
+    np.testing.assert_allclose(scaled.value["L"], logs.value["L"], rtol=1e-12)
+    for name, gradient in logs.grad.items():
+        np.testing.assert_allclose(scaled.grad[name], gradient, rtol=0, atol=1e-8, err_msg=name)
+
+
+def test_parameters_come_back_from_what_they_generate() -> None:
+    """Up to the order of the states, which have no names."""
+    rng = np.random.default_rng(0)
+    steps, rows = 20, 400
+    transitions = np.array([[0.8, 0.2, 0.0], [0.0, 0.8, 0.2], [0.3, 0.0, 0.7]])
+    emissions = np.array([[0.85, 0.05, 0.05, 0.05], [0.05, 0.8, 0.1, 0.05], [0.05, 0.05, 0.1, 0.8]])
+    state = rng.choice(3, rows, p=FIRST)
+    x = np.empty((steps, rows), int)
+    for t in range(steps):
+        x[t] = (rng.random(rows)[:, None] > emissions[state].cumsum(-1)[:, :-1]).sum(-1)
+        state = (rng.random(rows)[:, None] > transitions[state].cumsum(-1)[:, :-1]).sum(-1)
+    net = rnn.hmm(**SIZES)
+    trainer = rnn.Trainer(net, {"x": x}, optimiser=optim.Adam(0.2), target="interpret", dtype="float64", seed=0)
+    for _ in range(120):
+        trainer.step()
+    found = {n: np.exp(w) / np.exp(w).sum(-1, keepdims=True) for n, w in trainer.weights.items()}
+    order = max(permutations(range(3)), key=lambda p: np.trace(found["B_logits"][list(p)][:, [0, 1, 3]]))
+    index = list(order)
+    np.testing.assert_allclose(found["B_logits"][index], emissions, atol=0.04)
+    np.testing.assert_allclose(found["A_logits"][index][:, index], transitions, atol=0.04)
+    np.testing.assert_allclose(found["p_logits"][index], FIRST, atol=0.08)
