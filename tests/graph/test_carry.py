@@ -12,6 +12,7 @@ from bptt.graph.circuit import Circuit
 from bptt.graph.errors import CircuitError
 from bptt.rnn.cells import CELLS
 from derivatives import numbers
+from systems import BY_STEPS
 
 
 def cell(name: str) -> Circuit:
@@ -80,7 +81,7 @@ def can_be_cut(name: str) -> bool:
 
 
 @pytest.mark.parametrize("cut", [1, 3, 4])
-@pytest.mark.parametrize("name", [n for n in CELLS if can_be_cut(n)])
+@pytest.mark.parametrize("name", [n for n in BY_STEPS if can_be_cut(n)])
 def test_two_windows_are_one_long_run(name: str, cut: int) -> None:
     """Also of ragged sequences: each hands on the state of its own last step."""
     net, T, B = cell(name), 5, 2

@@ -66,12 +66,13 @@ def test_the_cells_that_come_with_it() -> None:
     found = {}
     for name, recipe in CELLS.items():
         net = cell(name)(**recipe.sizes)
-        vectors = {n: r for n, r in initial_rules(net).items() if len(net.params[n]) < 2}
+        vectors = {n: r for n, r in initial_rules(net).items() if len(net.params[n]) < 2 and n not in net.constants}
         found |= {(name, n): r for n, r in vectors.items() if r != 0.0}
-    gates = ("lstm", "lstm_peephole", "bidirectional_lstm")
+    gates = ("lstm", "lstm_peephole", "bidirectional_lstm", "rnn_lm", "tagger", "classifier")
     forget = {(name, b): 1.0 for name in gates for b in ("b_f", "b_F") if (name, b) in found}
     peepholes = {("lstm_peephole", p): "uniform" for p in ("p_f", "p_i", "p_q")}
-    assert found == {**forget, **peepholes, ("diagonal", "w"): "uniform", ("normalised", "g"): 1.0}
+    weights = {("diagonal", "w"): "uniform", ("sru", "v_f"): "uniform", ("sru", "v_r"): "uniform"}
+    assert found == {**forget, **peepholes, **weights, ("normalised", "g"): 1.0, ("batch_normalised", "g"): 1.0}
 
 
 def test_the_diagonal_cell_is_recurrent_from_its_start() -> None:

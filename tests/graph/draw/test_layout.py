@@ -13,6 +13,7 @@ from bptt.graph.draw import Drawing, beside, curves, labels, style
 from bptt.graph.draw.reading import Read, read
 from bptt.rnn.cells import CELLS
 from drawings import UNROLLED, WAYS, boxes, drawn, net
+from systems import WITH_LOSS
 
 every_cell = pytest.mark.parametrize("name", CELLS)
 every_way = pytest.mark.parametrize("way", WAYS)
@@ -180,7 +181,7 @@ def test_every_signal_gets_its_gradient(name: str) -> None:
     assert expected <= set(back)
 
 
-@every_cell
+@pytest.mark.parametrize("name", WITH_LOSS)
 def test_an_adjoint_is_drawn_as_any_circuit(name: str) -> None:
     adjoint = graph.grad(net(name), "L")
     for drawing in (graph.draw_circuit(adjoint), graph.draw_unrolled(adjoint, steps=3)):

@@ -15,6 +15,7 @@ from bptt.rnn.analysis.diagnose import Diagnosis, diagnose, fitted
 from bptt.rnn.analysis.diagnosis import bars, painted, scientific
 from bptt.rnn.analysis.samples import random_inputs
 from bptt.rnn.cells import CELLS, cell
+from systems import COMPUTED
 
 LINEAR = "h[t] = W @ h[t-1] + x[t]\nL = sum(sum(h[T]))"
 
@@ -257,7 +258,7 @@ def test_bars_and_numbers() -> None:
 
 
 # ---- every network, and what cannot be diagnosed ---------------------------------------------------
-@pytest.mark.parametrize("name", [n for n in CELLS if n not in ("markov", "markov_k", "window_lm")])
+@pytest.mark.parametrize("name", [n for n in COMPUTED if n not in ("markov", "markov_k", "window_lm", "ngram_counts")])
 def test_every_network_with_a_state_has_a_diagnosis(name: str) -> None:
     net = cell(name)(**CELLS[name].sizes)
     found = diagnose(net, **random_inputs(net, 6, 2))

@@ -91,7 +91,7 @@ def test_the_matrices_of_gates_are_listed_all_the_same() -> None:
     assert [m.name for m in found(net, net.init(dtype="float64")).matrices] == ["W_f", "W_i", "W_q", "W_g"]
 
 
-@pytest.mark.parametrize("name", ["elman", "irnn", "dynamics", "acceptor", "markov_driven", "diagonal"])
+@pytest.mark.parametrize("name", ["elman", "irnn", "autonomous", "acceptor", "markov_driven", "diagonal"])
 def test_no_derivative_exceeds_the_bound(name: str) -> None:
     net = cell(name)(**CELLS[name].sizes)
     rng = np.random.default_rng(3)
