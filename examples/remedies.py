@@ -1,11 +1,12 @@
 """What keeps the gradient alive: one task, a row for each remedy, and how far back its gradient reaches.
 
 The task is to name, at the last of 30 steps, the symbol of the first; the gradient of the answer has to come back over
-all of them. Printed is the factor by which the derivative changes on its way from the state at the last step to that at
-the first: 1 is kept, 1e-09 is gone, above 1 it grows. Before training it tells what a remedy in the equations does, or
-one in the initial weights (batch normalisation nothing yet: its running statistics are 0 and 1); after it, what training
-makes of it. That is where the regulariser of Pascanu et al. (2013) works, which asks each step to keep the norm; weight
-decay, which shrinks weights, works against it, and dropout, also with one mask for all steps, is no remedy for this.
+all of them. Printed is the factor by which the derivative changes on its way from the state at the last step to
+that at the first: 1 is kept, 1e-09 is gone, above 1 it grows. Before training it tells what a remedy in the
+equations does, or one in the initial weights (batch normalisation nothing yet: its running statistics are 0 and 1);
+after it, what training makes of it. That is where the regulariser of Pascanu et al. (2013) works, which asks each
+step to keep the norm; weight decay, which shrinks weights, works against it, and dropout, also with one mask for
+all steps, is no remedy for this.
 """
 
 from __future__ import annotations

@@ -66,7 +66,9 @@ def test_the_immediate_derivative_is_equation_10() -> None:
         assert not np.any(found[adjoint.grads[name]])
 
 
-CELLS = {"elman": "h", "lstm": "c", "gru": "h", "irnn": "h", "batch_normalised": "h", "two_lags": "h", "bidirectional": "g"}
+CELLS = {
+    "elman": "h", "lstm": "c", "gru": "h", "irnn": "h", "batch_normalised": "h", "two_lags": "h", "bidirectional": "g",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", CELLS)
