@@ -18,6 +18,8 @@ __all__ = public(
         "trainer": "Trainer",
         "regulariser": "norm_preserving",
         "generate": "generate",
+        "decode": "decode Decoded Decoder",
+        "forcing": "teacher_forced",
         "analysis.diagnose": "Diagnosis Verdict diagnose",
         "analysis.activations": "Activations activations",
     },
@@ -30,8 +32,12 @@ if TYPE_CHECKING:
     from .analysis.diagnose import Diagnosis as Diagnosis
     from .analysis.diagnose import Verdict as Verdict
     from .analysis.diagnose import diagnose as diagnose
+    from .decode import Decoded as Decoded
+    from .decode import Decoder as Decoder
+    from .decode import decode as decode
     from .define import Cell as Cell
     from .define import define as define
+    from .forcing import teacher_forced as teacher_forced
     from .generate import generate as generate
     from .regulariser import norm_preserving as norm_preserving
     from .runs.run import Run as Run

@@ -11,15 +11,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .data import DataError, Vocabulary, one_row, text_given
+from .search import draw
 from .tasks import LanguageModel
 from .tasks.measures import log_probabilities
 
 if TYPE_CHECKING:
     from .runs.run import Run
-    from .tasks import Bound
 
 
 @dataclass(frozen=True)
@@ -101,22 +100,20 @@ def generate(
     task = language_model(run, "generate")
     _check(length, temperature, top_k, seed)
     vocabulary, bound = task.vocabulary, run.bound
-    if _reads_target(bound):
+    if "y" in run.running.given:
         raise DataError(f"{run.net.name} reads y, the symbol that it is to predict: it cannot write by itself")
     random = np.random.default_rng(seed)
     read = np.concatenate([[vocabulary.start], vocabulary.symbols(text_given(prompt, "a prompt"))]).astype(np.int64)
     never = [] if vocabulary.unseen_symbol is None else [vocabulary.unseen_symbol]
     blank = [i for i, token in enumerate(vocabulary.tokens) if token.isspace()]
     drawn: list[int] = []
-    state, position = None, 1
+    rows = run.running.start(run.weights, {}, rows=1)
     while len(drawn) < length:
-        out = run.program(run.weights, x=bound.fit_x(read[:, None]), initial=state, start=position)
-        state, position = out.final, position + len(read)
-        logs = log_probabilities(out.value[bound.scores.name][-1, 0], bound.scores.loss)
+        scores = rows.step(np.array(drawn[-1:])) if drawn else rows.begin(bound.fit_x(read[:, None]))
+        logs = log_probabilities(scores[0], bound.scores.loss)
         first = not drawn and not prompt and temperature == 0.0 and len(blank) + len(never) < len(logs)
         logs[never + blank if first else never] = -math.inf
         drawn.append(draw(logs, temperature, random, top_k))
-        read = np.array(drawn[-1:], dtype=np.int64)
     return _joined(vocabulary, prompt, drawn)
 
 
@@ -125,30 +122,6 @@ def _joined(vocabulary: Vocabulary, prompt: str, drawn: list[int]) -> str:
     if vocabulary.unit == "word" and prompt and not prompt[-1].isspace() and written[:1] not in ("", "\n"):
         return f"{prompt} {written}"
     return prompt + written
-
-
-def draw(logs: NDArray[Any], temperature: float, random: np.random.Generator, top_k: int = 0) -> int:
-    """One symbol from softmax(logs / temperature); logs is [n], −inf for what is never drawn.
-
-    top_k: only the k most probable (and those as probable as the k-th); 0: all.
-    """
-    logs = np.asarray(logs, dtype=np.float64)
-    if temperature == 0.0:
-        return int(np.argmax(logs))
-    if 0 < top_k < len(logs):
-        logs = np.where(logs >= np.partition(logs, -top_k)[-top_k], logs, -math.inf)
-    odds = np.cumsum(np.exp((logs - logs.max()) / temperature))
-    place = int(np.searchsorted(odds, random.random() * odds[-1], side="right"))
-    return min(place, int(np.flatnonzero(logs > -math.inf)[-1]))
-
-
-def _reads_target(bound: Bound) -> bool:
-    """Whether the scores follow from y as well, as where a network is given its targets one step later."""
-    from ..graph.circuit import reachable
-    from ..graph.expr import topological
-
-    scores = reachable(bound.net, bound.returns)
-    return any(n.op == "input" and n.attr == "y" for n in topological(scores.eqs.values()))
 
 
 def language_model(run: Run, what: str) -> LanguageModel:

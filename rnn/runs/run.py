@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from ...compiler.program import Program
     from ...graph.circuit import Circuit
     from ..generate import Score
+    from ..running import Running
     from ..tasks import Bound
 
 
@@ -130,6 +131,13 @@ class Run:
             dtype=self.settings.dtype,
             training=False,
         )
+
+    @cached_property
+    def running(self) -> Running:
+        """The programs by which it runs on what it chose itself, x[t] being what it chose at t-1."""
+        from ..running import Running
+
+        return Running(self.bound.scores, "x", self.settings.target, self.settings.dtype)
 
 
 def load(run: str | Path, best: bool | None = None) -> Run:

@@ -1,0 +1,272 @@
+"""Running a trained network on its own outputs, from the equations that it was trained with.
+
+    found = rnn.decode(net, params, x=source, beam=4, length=20, stop=1)        # attention, seq2seq: y is written
+    found[0][0].symbols, found[0][0].log_probability                            # the best of the first sequence
+    rnn.decode(net, params, y=prompt, length=20, temperature=0.8)               # drawn, after a beginning
+    rnn.decode(net, params, length=50).values                                   # numbers: a forecast of forecasts
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..graph.doors import require_circuit
+from ..graph.errors import unknown
+from .data import Array, DataError
+from .forcing import own_output, teacher_forced
+from .running import Rows, Running
+from .search import Beams, Draws, Hypothesis, Search
+from .tasks.measures import log_probabilities
+from .tasks.scores import Scores, scores_of
+
+if TYPE_CHECKING:
+    from ..graph.circuit import Circuit
+
+
+@dataclass(frozen=True)
+class Decoded(Sequence[list[Hypothesis]]):
+    """What a network wrote: ``found[b]`` are the sequences found for the b-th row, the best first.
+
+    values  of a network of numbers, what it gave at each step, [T, B, n]; else None
+    """
+
+    hypotheses: list[list[Hypothesis]]
+    values: Array | None = None
+
+    def __getitem__(self, b: Any) -> Any:
+        return self.hypotheses[b]
+
+    def __len__(self) -> int:
+        return len(self.hypotheses)
+
+    @property
+    def symbols(self) -> Array:
+        """The best of each row as targets, [T, B]; −1 beyond its end."""
+        best = [some[0].symbols if some else () for some in self.hypotheses]
+        found = np.full((max(map(len, best), default=0), len(best)), -1, np.int64)
+        for b, symbols in enumerate(best):
+            found[: len(symbols), b] = symbols
+        return found
+
+    @property
+    def lengths(self) -> Array:
+        """How many symbols the best of each row has, [B]."""
+        return np.array([len(some[0].symbols) if some else 0 for some in self.hypotheses])
+
+    @property
+    def log_probability(self) -> Array:
+        """log p of the best of each row, in nats, [B]."""
+        return np.array([some[0].log_probability if some else -math.inf for some in self.hypotheses])
+
+
+class Decoder:
+    """A network that is run free more than once: its programs are compiled once. ``decode`` is one call of it.
+
+    feed    what gets what was chosen: an input, or a signal (the network's own output), whose earlier values are
+            those of what was chosen; None: the target y where the scores read earlier ones; else, where the network
+            reads its own output, nothing: it runs as it is written; else the one input over t that has as many values
+            as there are scores, as of a language model
+    target  "cpu", or "interpret": NumPy, without compiling
+
+    Raises DataError where the loss compares y with nothing, or the scores read the y[t] that they are to predict;
+    CircuitError for a network that cannot be computed step by step.
+    """
+
+    def __init__(
+        self, net: Circuit, *, feed: str | None = None, loss: str = "L", target: str = "cpu", dtype: str = "float32"
+    ) -> None:
+        require_circuit(net, "rnn.decode")
+        scores = scores_of(net, loss)
+        if feed is not None and feed in scores.net.eqs:
+            scores = scores_of(teacher_forced(net, feed, loss=loss), loss)
+            feed = "y"
+        feed = _feed(scores) if feed is None else feed
+        self.running = Running(scores, feed, target, dtype)
+        self.symbolic = scores.loss != "mse"
+        if self.running.feed == "y" and not self.running.after:
+            problem = f"{net.name}: {scores.name}[t] reads y[t], which it is to predict"
+            raise DataError(f"{problem}: it cannot write by itself")
+        self._check_feed()
+
+    def _check_feed(self) -> None:
+        run, scores = self.running, self.running.scores
+        if run.feed and not _fits(scores, run.feed):
+            got = run.net.symbols.get(run.feed, list(run.net.inputs[run.feed]))
+            raise DataError(
+                f"{run.net.name}: expected {run.feed} to have the {scores.size} values of {scores.name}, by which it is"
+                f" chosen, got {got}"
+            )
+
+    def __call__(
+        self,
+        params: Mapping[str, Any],
+        /,
+        *,
+        length: int | Sequence[int] | Array | None = None,
+        beam: int = 1,
+        stop: int | None = None,
+        normalise: float = 0.0,
+        temperature: float = 0.0,
+        top_k: int = 0,
+        seed: int = 0,
+        never: Sequence[int] = (),
+        lengths: Any = None,
+        **inputs: Any,
+    ) -> Decoded:
+        """Run it: see ``decode``."""
+        _check(beam, normalise, temperature, top_k)
+        if not self.symbolic and (beam > 1 or temperature or stop is not None or never):
+            raise DataError(f"{self.running.net.name} gives numbers: there are no symbols to search, draw or stop at")
+        if beam > 1 and temperature:
+            raise DataError("beam and temperature: symbols are searched for, or drawn; give one of them")
+        run, prompt = self.running, None
+        if run.feed and run.feed in inputs:
+            prompt = _prompt(run, inputs.pop(run.feed))
+        for name in inputs:
+            if name not in run.net.input_nodes:
+                raise DataError(unknown(f"{run.net.name} has no input {name}", name, run.net.inputs))
+        each = {"t": lengths} if lengths is not None and not isinstance(lengths, Mapping) else dict(lengths or {})
+        if prompt is not None and beam > 1:
+            prompt = np.repeat(prompt, beam, 1)
+        B = None if prompt is None else prompt.shape[1] // beam
+        total = None if length is None else np.asarray(length) + (0 if prompt is None else len(prompt))
+        rows = run.start(params, inputs, each, beam, B, total)
+        most = self._most(rows, length, 0 if prompt is None else len(prompt), beam)
+        if not self.symbolic:
+            return self._numbers(rows, prompt, most)
+        search: Search = Beams(most, beam, stop, normalise)
+        if temperature:
+            search = Draws(most, np.random.default_rng(seed), temperature, top_k, stop)
+        scores = rows.begin(prompt)
+        while True:
+            logs = log_probabilities(scores, run.scores.loss)
+            logs[:, list(never)] = -math.inf
+            parents, symbols = search.choose(logs)
+            if search.done:
+                return Decoded(search.found())
+            rows.keep(parents)
+            scores = rows.step(symbols)
+
+    def _most(self, rows: Rows, length: Any, read: int, beam: int) -> Array:
+        """The most steps of each sequence after the prompt, [B]."""
+        if length is None and rows.lengths is None:
+            raise DataError(f"{self.running.net.name}: no input tells how many steps there are; say length=…")
+        B = rows.size // beam
+        wanted = np.asarray(np.iinfo(np.int64).max if length is None else length)
+        if wanted.dtype.kind not in "iu" or wanted.shape not in ((), (B,)) or (wanted < 1).any():
+            one = f"one for each of {B} rows"
+            raise DataError(f"length: expected a whole number of at least 1, or {one}, got {length!r}")
+        # what an input x[t] reads first is chosen by nobody: its last step chooses the first symbol
+        before = read - 1 if self.running.feed and not self.running.after else read
+        told = wanted if rows.lengths is None else rows.lengths[::beam] - before
+        if (told < 1).any():
+            raise DataError(f"{self.running.net.name}: the {read} steps given leave no step to choose")
+        return np.broadcast_to(np.minimum(wanted, told), (B,)).astype(np.int64)
+
+    def _numbers(self, rows: Rows, prompt: Array | None, most: Array) -> Decoded:
+        """What the network gives at each step, read by the next one."""
+        found = [np.array(rows.begin(prompt))]
+        while len(found) < most.max():
+            found.append(np.array(rows.step(found[-1])))
+        values = np.stack(found)
+        values[np.arange(len(values))[:, None] >= most] = 0.0
+        return Decoded([[] for _ in most], values)
+
+
+def decode(
+    net: Circuit,
+    params: Mapping[str, Any],
+    /,
+    *,
+    length: int | Sequence[int] | Array | None = None,
+    beam: int = 1,
+    stop: int | None = None,
+    normalise: float = 0.0,
+    temperature: float = 0.0,
+    top_k: int = 0,
+    seed: int = 0,
+    never: Sequence[int] = (),
+    feed: str | None = None,
+    lengths: Any = None,
+    loss: str = "L",
+    target: str = "cpu",
+    **inputs: Any,
+) -> Decoded:
+    """Run a network on its own outputs: the most probable symbols, the best of several sequences, or drawn ones.
+
+    ::
+
+        found = rnn.decode(net, params, x=source, beam=4, length=20, stop=1)
+        found.symbols                                  # [T, B]: the best of each row, −1 beyond its end
+        found[0][0].symbols, found[0][0].log_probability, found[0][1].symbols
+
+    params       the weights by name, all of one dtype, that of the programs
+    length       the most steps that are chosen, also one for each row; None: those of the inputs over t
+    beam         how many sequences of each row go on side by side; 1: at each step the most probable symbol
+    stop         the symbol that ends a sequence (it is among its symbols); None: none does
+    normalise    α: sequences are ranked by log p / n**α, n their number of symbols; 0: by log p itself
+    temperature  above 0: drawn from softmax(log p / temperature), of the ``top_k`` most probable (0: of all)
+    never        symbols that are never chosen
+    feed         what gets what was chosen: see ``Decoder``
+    lengths      of the rows that are given: {"s": …} of a source, of t where inputs have steps of t
+    inputs       by name; the one that is fed: what it begins with, [P, B]
+
+    What does not depend on what is chosen is computed once; the rest one step at a time with carried state. The step
+    reads the probabilities of the network, as in training. Raises DataError for wishes that make no sense, and as
+    ``Decoder`` does.
+    """
+    kinds = {np.asarray(a).dtype for a in params.values()}
+    dtype = "float64" if kinds == {np.dtype("float64")} else "float32"
+    decoder = Decoder(net, feed=feed, loss=loss, target=target, dtype=dtype)
+    return decoder(
+        params, length=length, beam=beam, stop=stop, normalise=normalise, temperature=temperature, top_k=top_k,
+        seed=seed, never=never, lengths=lengths, **inputs,
+    )  # fmt: skip
+
+
+def _feed(scores: Scores) -> str:
+    """What gets what was chosen, where nobody says it; "": nothing."""
+    from ..graph.circuit import reachable
+    from ..graph.expr import topological
+
+    net = reachable(scores.net, [scores.name])
+    read = {n.attr: n for n in topological(net.eqs.values()) if n.op == "input"}
+    if "y" in read:
+        return "y"
+    if own_output(net, scores) is not None:
+        return ""
+    over_t = [n for n, x in read.items() if "t" in x.axes]
+    return over_t[0] if len(over_t) == 1 and _fits(scores, over_t[0]) else ""
+
+
+def _fits(scores: Scores, name: str) -> bool:
+    """Whether what is chosen by the scores can be given to an input."""
+    node = scores.net.input_nodes[name]
+    if node.dtype == "i":
+        return scores.loss != "mse" and scores.net.symbols.get(name) == scores.size
+    return node.shape == (scores.size,) or (scores.loss == "mse" and node.shape == scores.net.eqs[scores.name].shape)
+
+
+def _prompt(run: Running, given: Any) -> Array:
+    """What the fed input begins with, [P, B] or [P, B, n]."""
+    node = run.net.input_nodes[run.feed]
+    array = np.asarray(given)
+    if array.ndim != 2 + len(node.shape) or (node.dtype == "i" and array.dtype.kind not in "iu"):
+        form = "[P, B, n] of numbers" if node.shape else "[P, B] of whole numbers" if node.dtype == "i" else "[P, B]"
+        raise DataError(f"{run.feed}: expected what it begins with, {form}, got {array!r:.80}")
+    return array if node.dtype == "i" else array.astype(run.dtype, copy=False)
+
+
+def _check(beam: Any, normalise: Any, temperature: Any, top_k: Any) -> None:
+    for name, value, least in (("beam", beam, 1), ("top_k", top_k, 0)):
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+            raise DataError(f"{name}: expected a whole number of at least {least}, got {value!r}")
+    for name, value in (("normalise", normalise), ("temperature", temperature)):
+        number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+        if not number or not (math.isfinite(value) and value >= 0.0):
+            raise DataError(f"{name}: expected a finite number of at least 0, got {value!r}")

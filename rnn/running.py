@@ -1,0 +1,314 @@
+"""Networks that run free: a compiled step on what was chosen before, with carried state.
+
+The core of ``decode`` and ``generate``. What does not depend on what is fed is computed once (``graph/stepped``), the
+rest in windows of one step. What is fed is an input that is known one step after the other:
+
+    y, read as y[t-1]     a target: at step t the scores come first, then y[t] is chosen by them
+    x, read as x[t]       an input: what is chosen at step t is x[t+1], as of a language model
+    nothing               the network reads its own output, p[t-1], and runs by itself
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..graph.circuit import Circuit, boundary_name
+from ..graph.errors import CircuitError
+from ..graph.expr import Node, topological
+from ..graph.statistics import after_training
+from ..graph.stepped import stepped, waiting
+from .data import Array, DataError
+from .tasks.scores import Scores
+
+if TYPE_CHECKING:
+    from ..compiler.program import Program
+
+
+class Running:
+    """The programs of a network that runs free.
+
+    scores  what is chosen by, with the network that has it (``scores_of``)
+    feed    the input that gets what was chosen; "": none does
+    after   whether a symbol is chosen before the step reads it (y, read as y[t-1]), not for the next step (x[t])
+
+    Raises CircuitError for a network that cannot be computed step by step, or whose steps couple the rows of a batch.
+    """
+
+    def __init__(self, scores: Scores, feed: str = "", target: str = "cpu", dtype: str = "float32") -> None:
+        net = after_training(scores.net)
+        self.scores, self.feed, self.target, self.dtype = scores, feed, target, np.dtype(dtype)
+        self.cut = stepped(net, [scores.name], [feed] if feed else [])
+        self.reads = _inputs_of(self.cut.stepped)
+        if feed not in self.reads:
+            self.feed = ""
+        late = waiting(self.cut.stepped, [self.feed]) if self.feed else set()
+        self.after = bool(self.feed) and scores.name not in late
+        self.late = sorted(late & self.cut.lags.keys()) if self.after else []
+        _check_rows(self.cut.stepped)
+
+    @property
+    def net(self) -> Circuit:
+        """The network that runs."""
+        return self.scores.net
+
+    @cached_property
+    def fixed(self) -> Program:
+        """What is computed once."""
+        return self._compiled(self.cut.fixed, tuple(dict.fromkeys(self.cut.memory.values())))
+
+    @cached_property
+    def steps(self) -> Program:
+        """A window of steps: the scores, and what is carried on."""
+        return self._compiled(self.cut.stepped, (self.scores.name,))
+
+    @cached_property
+    def afterwards(self) -> Program:
+        """What is carried on and depends on what was chosen at the step itself."""
+        return self._compiled(self.cut.stepped, tuple(self.late))
+
+    def _compiled(self, net: Circuit, returns: tuple[str, ...]) -> Program:
+        from .. import compiler
+
+        return compiler.compile(
+            net, loss=None, returns=returns, target=self.target, dtype=str(self.dtype), training=False
+        )
+
+    # ---- what is given ----------------------------------------------------------------------------
+    @property
+    def given(self) -> list[str]:
+        """The inputs that the caller gives, what is fed apart."""
+        found = {**_inputs_of(self.cut.fixed), **self.reads}
+        return [n for n in self.net.input_nodes if n in found and n != self.feed and n not in self.cut.memory]
+
+    def over_time(self, name: str) -> bool:
+        """Whether an input is given for all steps of t."""
+        return "t" in self.net.input_nodes[name].axes
+
+    def start(
+        self,
+        params: Mapping[str, Any],
+        inputs: Mapping[str, Any],
+        lengths: Mapping[str, Any] | None = None,
+        each: int = 1,
+        rows: int | None = None,
+        steps: int | Array | None = None,
+    ) -> Rows:
+        """Rows that are ready to run: what is fixed is computed, the state is that before the first step.
+
+        inputs   those of ``given``, as a program takes them
+        lengths  of rows, by index: of t where an input is given for all steps, of s
+        each     rows that run for each sequence that is given
+        rows     sequences, where no input tells their number
+        steps    the number of steps, for a network that reads it, T, where no input tells it
+        """
+        return Rows(self, params, self._arrays(inputs), dict(lengths or {}), each, rows, steps)
+
+    def _arrays(self, inputs: Mapping[str, Any]) -> dict[str, Array]:
+        found: dict[str, Array] = {}
+        for name in self.given:
+            if name not in inputs:
+                raise DataError(f"{self.net.name}: the input {name} is missing; give {name}=…")
+            array = np.asarray(inputs[name])
+            number = self.net.input_nodes[name].dtype == "f"
+            found[name] = array.astype(self.dtype, copy=False) if number else array
+        return found
+
+
+class Rows:
+    """Sequences that run side by side, one step after the other.
+
+    position  the step that comes next, from 1;  size  how many rows there are
+    steps     how many steps all inputs tell, None where the number is open;  lengths  those of each row
+    """
+
+    def __init__(
+        self,
+        of: Running,
+        params: Mapping[str, Any],
+        inputs: dict[str, Array],
+        lengths: dict[str, Any],
+        each: int,
+        rows: int | None,
+        steps: int | Array | None,
+    ) -> None:
+        self.of, self.position = of, 1
+        axes = {n: of.net.input_nodes[n].axes for n in inputs}
+        self.steps = next((len(inputs[n]) for n, a in axes.items() if a[:1] == ("t",)), None)
+        batch = next((inputs[n].shape[a.index("b")] for n, a in axes.items() if "b" in a), rows or 1)
+        self.size = batch * each
+        self.lengths = _lengths(lengths.get("t"), self.steps, batch, each)
+        known = self._fixed(params, inputs, lengths, None if steps is None else np.broadcast_to(steps, (batch,)))
+        reads, memory = of.reads, of.cut.memory
+        arrays = {**inputs, **{leaf: known[name] for leaf, name in memory.items() if leaf in reads}}
+        self.inputs = {n: _repeated(arrays[n], reads[n].axes, each) for n in reads if n != of.feed and "[" not in n}
+        self.params = {n: known[memory[n]] if n in memory else params[n] for n in _parameters_of(of.cut.stepped)}
+        self.lengths_s = None if lengths.get("s") is None else np.repeat(np.asarray(lengths["s"]), each)
+        sizes = {a: n for name in self.inputs for a, n in zip(reads[name].axes, self.inputs[name].shape, strict=False)}
+        starts = {n: _repeated(known[e], reads[n].axes, each) for n, e in memory.items() if "[" in n and n in reads}
+        self.state = self._initial(starts, {**sizes, "b": self.size})
+        self._pending: tuple[dict[str, Array], dict[str, Array]] | None = None
+
+    # ---- before the first step --------------------------------------------------------------------
+    def _fixed(
+        self, params: Mapping[str, Any], inputs: Mapping[str, Array], lengths: Mapping[str, Any], steps: Array | None
+    ) -> dict[str, Array]:
+        """What is computed once, by its equation."""
+        circuit = self.of.cut.fixed
+        if not self.of.cut.memory:
+            return {}
+        used = _inputs_of(circuit)
+        given = {a: n for a, n in lengths.items() if n is not None and (a == "t" or _has_axis(circuit, a))}
+        if _needs_steps(circuit) and self.steps is None:
+            if steps is None:
+                raise DataError(f"{self.of.net.name} reads the number of its steps, T: say length=…")
+            given["t"] = steps
+        elif not _needs_steps(circuit):
+            given.pop("t", None)
+        here = {n: params[n] for n in _parameters_of(circuit)}
+        arrays: dict[str, Any] = {n: a for n, a in inputs.items() if n in used}
+        return self.of.fixed(here, lengths=given or None, **arrays).value
+
+    def _initial(self, starts: Mapping[str, Array], sizes: Mapping[str, int]) -> dict[str, Array]:
+        """The state before the first step: [rows, n], or [k, rows, n] with the newest last."""
+        found: dict[str, Array] = {}
+        for name, source in self._carried().items():
+            k = self.of.cut.lags[name]
+            shape = (*(sizes[a] for a in source.axes if a != "t"), *source.shape)
+            whole = source.dtype == "i"
+            kept: list[Array] = []
+            for j in range(k):
+                boundary = boundary_name(source, "t", k, j)
+                value: Any = starts.get(boundary, self.of.cut.starts.get(boundary, -1 if whole else 0))
+                kept.append(np.broadcast_to(np.asarray(value, np.int64 if whole else self.of.dtype), shape))
+            found[name] = np.array(kept[0]) if k == 1 else np.stack(kept[::-1])
+        return found
+
+    def _carried(self) -> dict[str, Node]:
+        """What is carried, as the node that is delayed."""
+        order = topological(self.of.cut.stepped.eqs.values())
+        return {n.args[0].attr: n.args[0] for n in order if n.op == "delay" and n.attr[0] == "t"}
+
+    # ---- steps ------------------------------------------------------------------------------------
+    def begin(self, prompt: Array | None = None) -> Array:
+        """The scores [rows, n] by which the first free step is chosen.
+
+        prompt  what is fed at the first steps, [P, rows] symbols or [P, rows, n]; an input x needs one step at least
+        """
+        if prompt is not None and len(prompt):
+            out = self._window(self.of.steps, prompt, len(prompt))
+            self.state, self.position = out.final, self.position + len(prompt)
+            if self.of.feed and not self.of.after:
+                return np.asarray(out.value[self.of.scores.name][-1])
+        elif self.of.feed and not self.of.after:
+            net, feed = self.of.net.name, self.of.feed
+            raise DataError(f"{net} reads {feed}[t]: give {feed}=…, what it reads first, [1, B] or longer")
+        return self._next(None)
+
+    def step(self, chosen: Array) -> Array:
+        """The scores of the next step, after ``chosen``: symbols [rows], or numbers [rows, n]."""
+        if not self.of.after:
+            return self._next(self._fed(chosen) if self.of.feed else None)
+        assert self._pending is not None
+        before, self.state = self._pending
+        if self.of.late:
+            self.position -= 1
+            late = self._window(self.of.afterwards, self._fed(chosen), 1, before).value
+            self.position += 1
+            for name in self.of.late:
+                self._newest(name, late[name][0])
+        if self.of.feed in self.state:
+            self._newest(self.of.feed, chosen)
+        return self._next(None)
+
+    def _next(self, fed: Array | None) -> Array:
+        """One step; where what is fed there is chosen by its scores, the state waits for it."""
+        if self.of.feed and fed is None:
+            node = self.of.reads[self.of.feed]
+            fed = np.zeros((1, self.size, *node.shape), np.int64 if node.dtype == "i" else self.of.dtype)
+        out = self._window(self.of.steps, fed, 1)
+        self._pending = self.state, out.final
+        self.state, self.position = out.final, self.position + 1
+        return np.asarray(out.value[self.of.scores.name][0])
+
+    def _window(self, program: Program, fed: Array | None, n: int, state: Mapping[str, Array] | None = None) -> Any:
+        reads, first = self.of.reads, self.position - 1
+        if self.steps is not None and first + n > self.steps:
+            net = self.of.net.name
+            raise DataError(f"{net}: its inputs have {self.steps} steps, and step {first + n} is asked for")
+        inputs: dict[str, Any] = {
+            name: a[first : first + n] if "t" in reads[name].axes else a for name, a in self.inputs.items()
+        }
+        if fed is not None:
+            inputs[self.of.feed] = fed
+        lengths: dict[str, Any] = {"t": np.full(self.size, n)}
+        if self.lengths_s is not None and _has_axis(self.of.cut.stepped, "s"):
+            lengths["s"] = self.lengths_s
+        initial = self.state if state is None else state
+        return program(self.params, lengths=lengths, initial=initial or None, start=self.position, **inputs)
+
+    def _fed(self, chosen: Array) -> Array:
+        """What was chosen as the one step that the network reads."""
+        node = self.of.reads[self.of.feed]
+        if node.dtype == "f" and chosen.dtype.kind in "iu":
+            return np.eye(node.shape[0], dtype=self.of.dtype)[chosen][None]
+        if node.dtype == "f":
+            return chosen.reshape(1, self.size, *node.shape).astype(self.of.dtype, copy=False)
+        return chosen.astype(np.int64, copy=False)[None]
+
+    def _newest(self, name: str, value: Array) -> None:
+        held = self.state[name]
+        if self.of.cut.lags[name] > 1:
+            held[-1] = value
+        else:
+            self.state[name] = value.astype(held.dtype, copy=False).reshape(held.shape)
+
+    def keep(self, rows: Array) -> None:
+        """Let row i go on from the state of row ``rows[i]``. What it reads of its inputs stays its own."""
+        if self._pending is not None:
+            self._pending = self._taken(self._pending[0], rows), self._taken(self._pending[1], rows)
+        self.state = self._taken(self.state, rows)
+
+    def _taken(self, state: Mapping[str, Array], rows: Array) -> dict[str, Array]:
+        axes = {n: [a for a in source.axes if a != "t"].index("b") for n, source in self._carried().items()}
+        return {n: np.take(a, rows, axes[n] + (self.of.cut.lags[n] > 1)) for n, a in state.items()}
+
+
+# ---- circuits --------------------------------------------------------------------------------------
+def _inputs_of(net: Circuit) -> dict[str, Node]:
+    """The inputs that equations read."""
+    return {n.attr: n for n in topological(net.eqs.values()) if n.op == "input"}
+
+
+def _parameters_of(net: Circuit) -> list[str]:
+    return [n.attr for n in topological(net.eqs.values()) if n.op == "param"]
+
+
+def _has_axis(net: Circuit, axis: str) -> bool:
+    return any(axis in n.axes or (n.op == "length" and n.attr == axis) for n in topological(net.eqs.values()))
+
+
+def _needs_steps(net: Circuit) -> bool:
+    order = topological(net.eqs.values())
+    return any("t" in n.axes or (n.op in ("length", "count") and "t" in n.attr) for n in order)
+
+
+def _check_rows(net: Circuit) -> None:
+    for name, e in net.eqs.items():
+        for n in topological([e]):
+            sums = n.op in ("reduce", "contract", "amax", "scatter") and "b" not in n.axes
+            if sums and any("b" in a.axes for a in n.args):
+                raise CircuitError(f"{net.name}: {name} sums over the batch, so its rows cannot run by themselves")
+
+
+def _lengths(lengths: Any, steps: int | None, batch: int, each: int) -> Array | None:
+    if steps is None:
+        return None
+    return np.repeat(np.broadcast_to(np.asarray(steps if lengths is None else lengths, np.int64), (batch,)), each)
+
+
+def _repeated(array: Array, axes: tuple[str, ...], each: int) -> Array:
+    return array if each == 1 or "b" not in axes else np.repeat(array, each, axes.index("b"))

@@ -1,0 +1,177 @@
+"""What is chosen by a step's log probabilities: the most probable symbol, the best of several sequences, or one drawn.
+
+A search takes log p [rows, n] of each step and says which row each row goes on from, and with which symbol. Sequence b
+has the rows b·k … b·k + k − 1.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Numbers = NDArray[np.float64]
+Whole = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """A sequence that was found.
+
+    symbols          what was chosen, the symbol that stops among them
+    log_probability  log p of them, in nats, by the network
+    score            what it was ranked by: log p divided by a power of the length (``normalise``)
+    ended            whether it ends with the symbol that stops, not with the last step
+    """
+
+    symbols: tuple[int, ...]
+    log_probability: float
+    score: float
+    ended: bool
+
+
+class Search(Protocol):
+    """What ``decode`` steps through."""
+
+    done: bool
+
+    def choose(self, logs: Numbers) -> tuple[Whole, Whole]:
+        """The row that each row goes on from, and its next symbol."""
+        ...
+
+    def found(self) -> list[list[Hypothesis]]:
+        """For each sequence what was found, the best first."""
+        ...
+
+
+class Beams:
+    """Beam search: of each sequence the ``k`` most probable beginnings go on (Graves 2012; Sutskever et al. 2014).
+
+    Of all that follow from the beginnings the k best are taken. Those of them that stop are found; of the others, and
+    of the next best, up to k go on. It ends where k are found that nothing that goes on can surpass. With k = 1 that is
+    the greedy choice: at each step the most probable symbol, of equals the first.
+
+    lengths    the most symbols of each sequence, [B]
+    stop       the symbol that ends a sequence; None: none does
+    normalise  α: ranked is log p / n**α, n the number of symbols (0: log p itself; 1: its mean)
+    """
+
+    def __init__(self, lengths: Whole, k: int = 1, stop: int | None = None, normalise: float = 0.0) -> None:
+        self.lengths, self.k, self.stop, self.normalise = lengths, k, stop, normalise
+        B, most = len(lengths), int(lengths.max())
+        self.logs = np.full((B, k), -math.inf)
+        self.logs[:, 0] = 0.0
+        self.written = np.zeros((B, k, most), np.int64)
+        self.n = 0
+        self._found: list[list[Hypothesis]] = [[] for _ in range(B)]
+        self.done = False
+
+    def choose(self, logs: Numbers) -> tuple[Whole, Whole]:
+        B, k = self.logs.shape
+        after = self.logs[:, :, None] + logs.reshape(B, k, -1)
+        parents, symbols = np.zeros((B, k), np.int64), np.zeros((B, k), np.int64)
+        kept = np.full((B, k), -math.inf)
+        for b in range(B):
+            for i, (parent, symbol, log) in enumerate(self._going_on(b, after[b])):
+                parents[b, i], symbols[b, i], kept[b, i] = parent, symbol, log
+        rows = np.arange(B)[:, None]
+        self.written = self.written[rows, parents]
+        self.written[:, :, self.n] = symbols
+        self.logs, self.n = kept, self.n + 1
+        for b in range(B):
+            self._ended(b)
+        self.done = bool((self.logs == -math.inf).all())
+        return (rows * k + parents).ravel(), symbols.ravel()
+
+    def _going_on(self, b: int, after: Numbers) -> list[tuple[int, int, float]]:
+        """The best that go on, as (parent, symbol, log p); those that stop are found."""
+        found: list[tuple[int, int, float]] = []
+        n = after.shape[1]
+        for rank, place in enumerate(largest(after.ravel(), 2 * self.k)):
+            parent, symbol = divmod(int(place), n)
+            log = float(after[parent, symbol])
+            if log == -math.inf:
+                break
+            if symbol == self.stop:
+                if rank < self.k:
+                    self._add(b, (*self.written[b, parent, : self.n].tolist(), symbol), log, True)
+            elif len(found) < self.k:
+                found.append((parent, symbol, log))
+        return found
+
+    def _ended(self, b: int) -> None:
+        """Sequences at their last step are found; nothing goes on where it cannot be among the best any more."""
+        if self.n >= self.lengths[b]:
+            for i in np.flatnonzero(self.logs[b] > -math.inf):
+                self._add(b, tuple(self.written[b, i, : self.n].tolist()), float(self.logs[b, i]), False)
+            self.logs[b] = -math.inf
+        best = sorted((h.score for h in self._found[b]), reverse=True)
+        if len(best) >= self.k:
+            # log p only falls, and its share of a longer sequence is at most this
+            possible = self.logs[b].max() / float(self.lengths[b]) ** self.normalise
+            if possible <= best[self.k - 1]:
+                self.logs[b] = -math.inf
+
+    def _add(self, b: int, symbols: tuple[int, ...], log: float, ended: bool) -> None:
+        self._found[b].append(Hypothesis(symbols, log, log / len(symbols) ** self.normalise, ended))
+
+    def found(self) -> list[list[Hypothesis]]:
+        """The k best of each sequence, the best first."""
+        return [sorted(some, key=lambda h: -h.score)[: self.k] for some in self._found]
+
+
+class Draws:
+    """Symbols drawn from softmax(log p / temperature), each sequence by itself.
+
+    top_k: only from the k most probable; 0: from all. ``log_probability`` is that of the network itself.
+    """
+
+    def __init__(
+        self, lengths: Whole, random: np.random.Generator, temperature: float, top_k: int = 0, stop: int | None = None
+    ) -> None:
+        self.lengths, self.random, self.temperature, self.top_k, self.stop = lengths, random, temperature, top_k, stop
+        self.logs = np.zeros(len(lengths))
+        self.written: list[list[int]] = [[] for _ in lengths]
+        self.running = np.ones(len(lengths), bool)
+        self.done = False
+
+    def choose(self, logs: Numbers) -> tuple[Whole, Whole]:
+        symbols = np.zeros(len(self.lengths), np.int64)
+        for b in np.flatnonzero(self.running):
+            symbols[b] = draw(logs[b], self.temperature, self.random, self.top_k)
+            self.logs[b] += logs[b, symbols[b]]
+            self.written[b].append(int(symbols[b]))
+            self.running[b] = symbols[b] != self.stop and len(self.written[b]) < self.lengths[b]
+        self.done = not self.running.any()
+        return np.arange(len(symbols)), symbols
+
+    def found(self) -> list[list[Hypothesis]]:
+        """What was drawn, one a sequence."""
+        each = zip(self.written, self.logs.tolist(), strict=True)
+        return [[Hypothesis(tuple(w), log, log, w[-1] == self.stop)] for w, log in each]
+
+
+def draw(logs: NDArray[np.floating], temperature: float, random: np.random.Generator, top_k: int = 0) -> int:
+    """One symbol from softmax(logs / temperature); logs is [n], −inf for what is never drawn.
+
+    top_k: only the k most probable (and those as probable as the k-th); 0: all.
+    """
+    logs = np.asarray(logs, dtype=np.float64)
+    if temperature == 0.0:
+        return int(np.argmax(logs))
+    if 0 < top_k < len(logs):
+        logs = np.where(logs >= np.partition(logs, -top_k)[-top_k], logs, -math.inf)
+    odds = np.cumsum(np.exp((logs - logs.max()) / temperature))
+    place = int(np.searchsorted(odds, random.random() * odds[-1], side="right"))
+    return min(place, int(np.flatnonzero(logs > -math.inf)[-1]))
+
+
+def largest(values: Numbers, m: int) -> Whole:
+    """The places of the m largest values, the largest first, of equals the first."""
+    places = np.arange(len(values))
+    if len(values) > 4 * m:
+        places = np.flatnonzero(values >= np.partition(values, -m)[-m])
+    return np.asarray(places[np.argsort(-values[places], kind="stable")][:m])
