@@ -1,0 +1,115 @@
+"""The examples: each runs by itself, in seconds, and shows what it says.
+
+An example ``examples/NAME.py`` has a ``main`` that returns its figures; ``check_NAME`` here says what they have to be.
+Those that take longer than two seconds run with -m slow.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+FOLDER = Path(__file__).parents[1] / "examples"
+NAMES = sorted(p.stem for p in FOLDER.glob("*.py"))
+QUICK: set[str] = set()
+SECONDS = 120
+"""How long an example may take: on a machine that does other things too."""
+Figures = Mapping[str, float]
+
+
+# ---- what each shows -------------------------------------------------------------------------------
+def check_hmm(found: Figures) -> None:
+    assert found["right"] > 0.6
+    assert found["away"] < 0.06
+    assert abs(found["learnt"] - found["truth"]) < 0.1
+
+
+def check_markov(found: Figures) -> None:
+    assert found["away"] < 1e-3
+    assert abs(found["nats"] - found["counted"]) < 1e-4
+    assert found["nats_k"] < 0.9 * found["nats"]
+
+
+def check_markov_driven(found: Figures) -> None:
+    assert found["switch, right"] > 0.99
+    assert found["parity, right"] < 0.6
+
+
+def check_window_lm(found: Figures) -> None:
+    assert found["window, lag 4"] < 0.4
+    assert found["elman, lag 5"] < 0.4
+    assert found["window, lag 5"] > 0.69, "what lies outside the window is not seen"
+
+
+def check_remedies(found: Figures) -> None:
+    assert found["none, before"] < -6
+    for remedy in ("orthogonal start", "identity and relu", "slower clock", "residual", "gate"):
+        assert found[f"{remedy}, before"] > -4, remedy
+    assert found["regulariser, after"] > found["none, after"] + 3
+    assert found["weight decay, after"] < found["none, after"]
+
+
+# ---- the examples ----------------------------------------------------------------------------------
+def check_of(name: str) -> Any:
+    return globals().get(f"check_{name}")
+
+
+def loaded(name: str) -> Any:
+    spec = importlib.util.spec_from_file_location(f"examples_{name}", FOLDER / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@contextmanager
+def limit(seconds: int) -> Iterator[None]:
+    """Raises TimeoutError in what runs longer."""
+
+    def stop(*_: Any) -> None:
+        raise TimeoutError(f"longer than {seconds} seconds")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=() if n in QUICK else pytest.mark.slow) for n in NAMES if check_of(n)]
+)
+def test_an_example_shows_what_it_says(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("BPTT_DATA", raising=False)
+    monkeypatch.chdir(tmp_path)
+    with limit(SECONDS):
+        found = loaded(name).main()
+    assert capsys.readouterr().out.strip()
+    check_of(name)(found)
+
+
+def test_every_example_is_checked() -> None:
+    assert [n for n in NAMES if check_of(n) is None] == []
+    checks = {n.removeprefix("check_") for n in globals() if n.startswith("check_")} - {"of"}
+    assert checks | QUICK <= set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_example_is_short_and_explains_itself(name: str) -> None:
+    text = (FOLDER / f"{name}.py").read_text(encoding="utf-8")
+    tree = ast.parse(text)
+    assert len(text.splitlines()) <= 100
+    assert len(ast.get_docstring(tree) or "") > 100, "what one sees, in the docstring"
+    assert text.rstrip().endswith('if __name__ == "__main__":\n    main()')
