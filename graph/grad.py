@@ -13,13 +13,14 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from . import build as b
 from . import expr, provenance
-from .circuit import Circuit, is_boundary_name
+from .circuit import Circuit, is_boundary_name, references
 from .dependence import dependent, new_mark
 from .doors import require_circuit
 from .errors import CircuitError, unknown
 from .expr import Node, ref, topological
 from .ops.table import TABLE
 from .simplify import losses_of_logits
+from .statistics import batch_statistics, value_name
 from .steps import Steps
 
 PRIME = "ʹ"
@@ -141,7 +142,21 @@ class _Reverse:
         self.current = loss
         self.behalf = circuit.eqs[loss]
         self.notes: dict[str, str] = {}
+        self.statistics = self._statistics()
         self.steps = Steps(self.name)
+
+    def _statistics(self) -> dict[str, Node]:
+        """Equations for what batch_norm takes of all steps, which the adjoint reads in many places."""
+        found: dict[str, Node] = {}
+        for running, n in batch_statistics(self.circuit.eqs).items():
+            if not n.axes and n not in self.names:
+                label = value_name(running)
+                while label in self.taken:
+                    label += PRIME
+                self.taken.add(label)
+                found[label], self.names[n] = n, ref(label, n)
+                self.notes[label] = "what batch_norm takes of the batch"
+        return found
 
     # ---- the sweep ----
     def result(self) -> Circuit:
@@ -230,7 +245,7 @@ class _Reverse:
 
     # ---- the result ----
     def _assembled(self) -> Circuit:
-        found: dict[str, Node] = {}
+        found = dict(self.statistics)
         likes: dict[str, Node] = {}
         for name in reversed(self.eqs):
             if name in self.terms or name in self.wanted:
@@ -242,6 +257,9 @@ class _Reverse:
                 likes[name] = _like(self.circuit, name)
                 found[self.mark + name] = self._total(name, likes[name])
         self._refer(found)
+        for label in reversed(self.statistics):  # a variance reads its mean
+            if label not in references(e for name, e in found.items() if name != label):
+                del found[label]
         notes = {**self.circuit.notes, **self._notes(likes), **self.notes}
         grads = {name: self.mark + name for name in self.wanted}
         return self.circuit.with_eqs({**self.circuit.eqs, **found}, grads=grads, order=self.mark, notes=notes)

@@ -8,6 +8,7 @@ in the equation a. A training program returns what the batch adds to each, which
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,11 @@ def running_constant(n: Node) -> Node | None:
     while running.op == "expand":
         running = running.args[0]
     return running if running.op == "param" else None
+
+
+def value_name(running: str) -> str:
+    """The equation that an adjoint has for the value of the batch: mean_a of "mean.a"."""
+    return re.sub(r"\W+", "_", running).rstrip("_")
 
 
 def batch_statistics(eqs: Mapping[str, Node]) -> dict[str, Node]:

@@ -135,6 +135,14 @@ def test_what_is_printed_can_be_read_again(text: str) -> None:
             np.testing.assert_allclose(found[name], expected[name], atol=1e-12)
 
 
+def test_an_adjoint_has_equations_for_what_it_reads_of_the_batch() -> None:
+    net, _, _ = example(FREE)
+    adjoint = graph.grad(net, "L")
+    assert str(adjoint).count("'mean.z'") == str(adjoint).count("'variance.z'") == 1
+    assert "(U @ x[t] - mean_z)" in graph.text(adjoint.with_eqs({"δU": adjoint.eqs["δU"]}))
+    assert "mean_z" not in graph.grad(net, "L", ["W"]).eqs
+
+
 def test_at_the_first_step_and_twice_in_one_equation() -> None:
     net = rnn.define("h[t] = h[t-1] + batch_norm(x[t]) * batch_norm(k[t]);  h[1] = batch_norm(x[1])")(x=2, k=2)
     names = [f"{kind}.{at}" for at in ("h", "h.2", "h(1)") for kind in ("mean", "variance")]
