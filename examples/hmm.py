@@ -31,38 +31,36 @@ def rolls(steps: int, rows: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return x, dice
 
 
+def probabilities(logits: np.ndarray) -> np.ndarray:
+    return np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+
+
 def main() -> dict[str, float]:
     """Print what is hidden, then learn it."""
     x, dice = rolls(60, 1, seed=4)
-    program = compiler.compile(rnn.hmm_log(**SIZES), wrt=["a", "A"], target="interpret", dtype="float64")
-    out = program(TRUE, x=x)
-    posterior, exchanges = -out.grad["a"][:, 0, 1], -out.grad["A"]
-    best = compiler.compile(rnn.best_path(**SIZES), wrt=["a"], target="interpret", dtype="float64")(TRUE, x=x)
-    path = -best.grad["a"][:, 0, 1]
+    posteriors = compiler.compile(rnn.hmm_log(**SIZES), wrt=["a", "A"], target="interpret", dtype="float64")
+    best = compiler.compile(rnn.best_path(**SIZES), wrt=["a"], target="interpret", dtype="float64")
+    found = posteriors(TRUE, x=x).grad
+    path = -best(TRUE, x=x).grad["a"][:, 0, 1]
     print("rolls     ", "".join(str(k + 1) for k in x[:, 0]))
     print("die       ", "".join("FL"[k] for k in dice[:, 0]), "  (Fair, Loaded)")
     print("best path ", "".join("FL"[round(k)] for k in path))
-    print("P(loaded) ", "".join("0123456789"[min(int(10 * k), 9)] for k in posterior), "  (tenths)")
-    print("expected exchanges of the die", exchanges.round(2).tolist())
-
+    print("P(loaded) ", "".join(str(min(int(10 * p), 9)) for p in -found["a"][:, 0, 1]), "  (tenths)")
+    print("how often each die followed each, as expected:", (-found["A"]).round(2).tolist())
     right = float(np.mean(np.round(path) == dice[:, 0]))
-    x, _ = rolls(50, 200, seed=0)
-    net = rnn.hmm(**SIZES)
+
+    net, (x, _) = rnn.hmm(**SIZES), rolls(50, 200, seed=0)
     trainer = rnn.Trainer(net, {"x": x}, optimiser=optim.Adam(0.2), target="interpret", dtype="float64", seed=1)
     for _ in range(70):
         step = trainer.step()
+    B, A = (probabilities(trainer.weights[n]) for n in ("B_logits", "A_logits"))
+    order = B[:, 5].argsort()  # states have no names: the one with fewer sixes first
+    B, A = B[order], A[order][:, order]
     truth = compiler.compile(net, wrt=(), target="interpret", dtype="float64")(TRUE, x=x).loss
-    probabilities = {n: np.exp(w) / np.exp(w).sum(-1, keepdims=True) for n, w in trainer.weights.items()}
-    order = probabilities["B_logits"][:, 5].argsort()  # states have no names: the one with fewer sixes first
-    found, stays = probabilities["B_logits"][order], probabilities["A_logits"][order][:, order]
-    print("dice learnt from rolls alone", found.round(2).tolist(), "exchanged", stays.round(2).tolist())
-    print(f"-log P a sequence: {step.loss:.3f} learnt, {truth:.3f} by the true parameters")
-    return {
-        "right": right,
-        "away": float(max(np.abs(found - DICE).max(), np.abs(stays - EXCHANGED).max())),
-        "learnt": step.loss,
-        "truth": truth,
-    }
+    print("learnt from rolls alone: dice", B.round(2).tolist(), "exchanged", A.round(2).tolist())
+    print(f"-log P of 50 rolls: {step.loss:.3f} learnt, {truth:.3f} by the true parameters")
+    away = float(max(np.abs(B - DICE).max(), np.abs(A - EXCHANGED).max()))
+    return {"right": right, "away": away, "learnt": step.loss, "truth": truth}
 
 
 if __name__ == "__main__":
