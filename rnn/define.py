@@ -72,6 +72,35 @@ class Cell:
                 )
         return Cell(self.equations, self.system, {**self.init_rules, **init})
 
+    def given(self, text: str, init: Mapping[str, Any] | None = None) -> Cell:
+        """The same equations with definitions for functions that had none, and whatever else the text says.
+
+        ::
+
+            driven = define("s[t] = f(s[t-1], x[t])", opaque=("f",))
+            net = driven.given("f(s, x) = tanh(W @ s + U @ x + b)")(x=3, s=4)
+
+        init: initial values of the new parameters. Raises LanguageError for a text that defines none of the functions,
+        or one that has a definition.
+        """
+        more, old = parse(text), self.equations
+        opaque = self.system.opaque - set(more.functions)
+        for name, function in more.functions.items():
+            if name not in self.system.opaque:
+                raise LanguageError(
+                    f"{name} is no function of {self.name} that is still open",
+                    function.where,
+                    expected=f"one of {', '.join(sorted(self.system.opaque))}" if self.system.opaque else None,
+                    got=name,
+                    mend=did_you_mean(name, self.system.opaque),
+                )
+        whole = Equations()
+        for part in (*old.functions.values(), *more.functions.values(), *old.statements, *more.statements):
+            whole.add(part)
+        static = [name for name in self.inputs if not self.system.axes[name]]
+        system = find_roles(whole, self.name, static, self.system.constants, opaque)
+        return Cell(whole, system, self.init_rules).starting(init or {})
+
     def binding(self) -> str:
         """The call that binds its open sizes, one name for each: ``lstm(h=…, o=…, x=…)``."""
         name = self.name if self.name.isidentifier() and self.name != "net" else "cell"

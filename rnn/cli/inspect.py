@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,13 +70,18 @@ def explain(given: argparse.Namespace) -> None:
         _gradient(net, run, given)
         return
     from ... import compiler, graph
+    from ...graph.expr import topological
 
-    adjoint = graph.grad(net, "L") if "L" in net.eqs else None
+    opaque = sorted({n.attr[0] for n in topological(net.eqs.values()) if n.op == "opaque"})
+    adjoint = graph.grad(net, "L") if "L" in net.eqs and not opaque else None
     if given.latex:
         print(graph.latex(net if adjoint is None else adjoint, comments=True))
         return
     print("\n".join(_heading(net, run, given.cell)))
     print(f"\n# The equations\n\n{graph.text(net, comments=True)}")
+    if opaque:
+        print(f"\n{_without_definition(net, opaque)}")
+        return
     if adjoint is not None:
         new = adjoint.with_eqs({n: e for n, e in adjoint.eqs.items() if n not in net.eqs})
         print("\n# The adjoint: δh stands for the derivative of L by h, and each comment says where it comes from\n")
@@ -85,6 +90,26 @@ def explain(given: argparse.Namespace) -> None:
     else:
         program = compiler.compile(net, loss=None, returns=tuple(net.outputs))
     print(f"\n# The schedule\n\n{WORDS}\n\n{program.explain()}")
+
+
+def _without_definition(net: Circuit, opaque: Sequence[str]) -> str:
+    """What can be said of a network whose functions are open: what its third step is made of."""
+    from ... import graph
+
+    names = " and ".join(opaque)
+    signals = [n for n, e in net.eqs.items() if "[" not in n and "t" in e.axes]
+    steps = graph.unfold(net, 3, 3)
+    third = [graph.text(steps, of=f"{n}[3]") for n in signals if f"{n}[3]" in steps.eqs]
+    return "\n".join(
+        [
+            "# Unfolded",
+            "",
+            *third,
+            "",
+            f"{names} {'has' if len(opaque) == 1 else 'have'} no definition: there is nothing yet to differentiate or compile.",
+            f"Define {'it' if len(opaque) == 1 else 'them'} in a file of equations, {opaque[0]}(…) = …, or by Cell.given.",
+        ]
+    )
 
 
 def _check_flags(given: argparse.Namespace) -> None:
@@ -108,7 +133,7 @@ def _heading(net: Circuit, run: Run | None, given: str) -> list[str]:
     inputs = [f"{_indexed(net, n)} ({_kind(net, n)})" for n in net.input_nodes]
     signals = [f"{n} ({_shape(shape)})" for n, shape in net.outputs.items() if shape]
     states = [n for n in net.states if n in net.eqs]
-    lines += _wrapped("reads", inputs)
+    lines += _wrapped("reads", inputs or ["nothing"])
     lines += _wrapped("computes", signals)
     lines += _wrapped("carries", states) if states else []
     lines += _weights(net, run is None)
@@ -180,9 +205,7 @@ def _gradient(net: Circuit, run: Run | None, given: argparse.Namespace) -> None:
             raise DataError(str(error)) from error
 
 
-def diagnosed(
-    net: Circuit, run: Run | None, steps: int = 50, seed: int = 0, data: str | None = None
-) -> Diagnosis:
+def diagnosed(net: Circuit, run: Run | None, steps: int = 50, seed: int = 0, data: str | None = None) -> Diagnosis:
     """The diagnosis of a run on its validation data or on others; of a circuit at initial weights on random inputs."""
     from ..analysis.diagnose import diagnose
     from ..analysis.samples import data_batch, random_inputs, run_batch

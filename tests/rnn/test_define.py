@@ -7,6 +7,7 @@ import pickle
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 from bptt import compiler, graph, rnn
 
@@ -110,3 +111,36 @@ def test_cells_can_be_copied_and_pickled() -> None:
     cell = rnn.define("h[t] = tanh(W @ h[t-1])", init={"W": 0.5})
     for other in (copy.deepcopy(cell), pickle.loads(pickle.dumps(cell))):
         assert (other(h=2).init()["W"] == 0.5).all()
+
+
+# ---- functions that have no definition yet ---------------------------------------------------------
+def test_open_functions_are_given_a_definition() -> None:
+    x = np.random.default_rng(0).normal(size=(5, 2, 3))
+    cell = rnn.cells.driven.given("f(s, x) = tanh(W @ s + U @ x + b)", init={"b": 0.5})
+    net = cell(x=3, s=4)
+    same = rnn.define("s[0] = s_0\ns[t] = tanh(W @ s[t-1] + U @ x[t] + b)", init={"b": 0.5})(x=3, s=4)
+    assert str(net) == str(same)
+    weights = net.init(dtype="float64")
+    assert (weights["b"] == 0.5).all()
+    found = [graph.evaluate(n, weights, x=x, lengths=[5, 2])["s"] for n in (net, same)]
+    np.testing.assert_array_equal(*found)
+
+
+def test_one_function_at_a_time_and_more_equations() -> None:
+    half = rnn.cells.abstract.given("R(s, x) = tanh(W @ s + U @ x)")
+    assert half.system.opaque == {"O"}
+    assert "f(" not in str(half)
+    whole = half.given("O(s) = V @ s + d;  L = mean(mse(y[t], z[t]), over=t)")
+    assert whole.inputs == ("x", "z")
+    assert whole(x=3, s=4, y=2).eqs["L"].shape == ()
+    static = rnn.define("s[t] = f(s[t-1]) + v", inputs=("v",), opaque=("f",)).given("f(s) = tanh(W @ s)")
+    assert static.inputs == ("v",)
+
+
+def test_what_is_no_open_function_is_not_defined() -> None:
+    with pytest.raises(
+        graph.LanguageError, match=r"g is no function of driven that is still open[^$]*expected: one of f"
+    ):
+        rnn.cells.driven.given("g(s) = s")
+    with pytest.raises(graph.LanguageError, match="sigmoid is no function of lstm that is still open"):
+        rnn.lstm.given("sigmoid(a) = a")

@@ -58,6 +58,14 @@ def test_explain_says_sizes_words_and_where_each_adjoint_comes_from(capsys: Capt
         assert listing.index(f"    {word} ") < listing.index("stage 1")
 
 
+def test_explain_shows_what_a_network_of_open_functions_is_made_of(capsys: Captured) -> None:
+    text = printed(capsys, "explain", "abstract")
+    assert "\ns[3] = R(R(R(s[0], x[1]), x[2]), x[3])\n" in text
+    assert "\ny[3] = O(R(R(R(s[0], x[1]), x[2]), x[3]))\n" in text
+    assert "O and R have no definition" in text
+    assert "reads     nothing" in printed(capsys, "explain", "dynamics")
+
+
 def test_explain_prints_latex(capsys: Captured) -> None:
     text = printed(capsys, "explain", "gru", "--latex")
     net = cell("gru")(**CELLS["gru"].sizes)
