@@ -75,7 +75,7 @@ def test_signatures() -> None:
     assert parameters(graph.grad)["wrt"] is None
     assert parameters(graph.draw_unrolled)["steps"] == 4
     assert parameters(graph.draw_unrolled)["grad"] is False
-    assert [f.name for f in dataclasses.fields(Output)] == ["loss", "value", "grad", "final"]
+    assert [f.name for f in dataclasses.fields(Output)] == ["loss", "value", "grad", "final", "stats"]
     assert callable(rnn.fit)
     assert callable(rnn.load)
     for package in (graph, compiler, rnn):

@@ -137,6 +137,8 @@ def _heading(net: Circuit, run: Run | None, given: str) -> list[str]:
     lines += _wrapped("computes", signals)
     lines += _wrapped("carries", states) if states else []
     lines += _weights(net, run is None)
+    constants = [f"{n} ({_shape(shape)})" for n, shape in net.params.items() if n in net.constants]
+    lines += _wrapped("constant", constants) if constants else []
     if recipe:
         lines.append("The sizes are small ones unless --size says others, such as --size h=32.")
     return lines

@@ -28,7 +28,7 @@ FUNCTIONS = """
     c[t] = where(t % 3 == 1, relu(b[t]), floor(b[t]) + (b[t] % 0.7)) + step(x[t]) * exp(-a[t]**2)
     e[t] = tanh(c[t]) / (1 + sigmoid(b[t])) + log(2 + c[t]**2)**1.5 + stop_gradient(c[t]) * c[t]
     g[t] = tanh(W @ g[t-1] + layer_norm(e[t]) + r[t])
-    r[t] = tanh(R @ r[t-1] - x[t])
+    r[t] = tanh(R @ r[t-1] - batch_norm(x[t]) + 0.1 * batch_norm(R @ r[t-1], over=batch))
     L = mean(sum(g[t]**2) * max(e[t]) + (x[t] > 0) @ g[t], over=t) / 3 + sum(g[T])
 """
 ROWS = """

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 import signal
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from bptt.rnn.optim.schedules import Linear
 from bptt.rnn.runs import checkpoint, folder, train
 from bptt.rnn.runs.train import Event, fit
 from bptt.rnn.trainer import Step, Trainer, TrainingError
+from bptt.rnn.truncation import Window
 
 TINY: dict[str, Any] = {
     "vector": 3,
@@ -49,13 +49,6 @@ FILES = {
 
 
 # -- one update after the other -----------------------------------------------------------------------
-
-
-@dataclass
-class Window:
-    loss: float
-    grad: Arrays
-    state: Arrays = field(default_factory=dict)
 
 
 class Descent:
