@@ -84,7 +84,7 @@ def first_not_finite(
     inputs, initial = truncated.call(batch, state)
     return first_in_call(
         truncated.circuit, weights, inputs,
-        lengths=batch.lengths, initial=initial, start=batch.start, seed=seed, loss=truncated.loss,
+        lengths=batch.ends, initial=initial, start=batch.start, seed=seed, loss=truncated.loss,
     )  # fmt: skip
 
 

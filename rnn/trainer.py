@@ -60,8 +60,8 @@ class Trainer:
 
     net          the network; its loss is the equation ``loss``
     batches      ``Batches``, or a list that is gone through again and again, of ``Batch`` or of inputs by name:
-                 x [T, B, n] (symbols [T, B]), y, …; ``lengths`` [B] among them makes the rows ragged. One batch alone
-                 is a list of one
+                 x [T, B, n] (symbols [T, B]), y, …; ``lengths`` [B] among them makes the rows ragged, of a network
+                 with two indices {"t": …, "s": …}. One batch alone is a list of one
     weights      name -> array, changed in place; without them ``net.init(seed, dtype)``
     optimiser    what changes the weights; without one, Adam
     schedule     the learning rate by update; without one, the optimiser's own
@@ -239,14 +239,15 @@ def _batch(net: Circuit, inputs: Any, dtype: str) -> Batch:
     arrays = {name: _array(net, name, inputs[name], dtype) for name in wanted}
     steps, rows = _steps_and_rows(net, arrays)
     lengths = inputs.get("lengths")
-    ends = None if lengths is None else np.asarray(lengths, dtype=np.int64)
+    each = lengths if isinstance(lengths, Mapping) else {"t": lengths}
+    ends, source = (None if each.get(a) is None else np.asarray(each[a], dtype=np.int64) for a in ("t", "s"))
     if ends is not None and ends.shape == (steps,) != (rows,):
         raise DataError(
             f"lengths are of {steps} sequences, the inputs of {rows} with {steps} steps: they have their batch first;"
             " time comes first, [T, B, …]: swap with x.swapaxes(0, 1)"
         )
     items = int(steps * rows if ends is None else ends.sum())
-    return Batch(arrays, ends, items=items)
+    return Batch(arrays, ends, items=items, source=source)
 
 
 def _array(net: Circuit, name: str, given: Any, dtype: str) -> Array:

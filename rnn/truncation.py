@@ -17,7 +17,7 @@ window counts.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -114,7 +114,7 @@ class Truncated:
         batch that goes on where the network cannot be cut, and what the compiled program raises.
         """
         inputs, initial = self.call(batch, state)
-        out = self.program(weights, lengths=batch.lengths, initial=initial, start=batch.start, seed=seed, **inputs)
+        out = self.program(weights, lengths=batch.ends, initial=initial, start=batch.start, seed=seed, **inputs)
         after = out.final or None if self.counted is None else self._after(weights, batch, initial, seed)
         return Window(float("nan") if out.loss is None else out.loss, out.grad, after, out.stats)
 
@@ -140,8 +140,8 @@ class Truncated:
         if steps < 1:
             return None
         inputs = {name: _part(self.net, name, a, slice(steps)) for name, a in batch.inputs.items()}
-        lengths = None if batch.lengths is None else np.minimum(batch.lengths, steps)
-        out = self.advance(weights, lengths=lengths, initial=initial, start=batch.start, seed=seed, **inputs)
+        ends = None if batch.lengths is None else np.minimum(batch.lengths, steps)
+        out = self.advance(weights, lengths=replace(batch, lengths=ends).ends, initial=initial, start=batch.start, seed=seed, **inputs)
         return out.final
 
     def _initial(self, batch: Batch, state: Mapping[str, Array] | None) -> Arrays | None:

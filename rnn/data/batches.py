@@ -44,6 +44,7 @@ class Batch:
     items    how many items the loss counts here (characters, words, sentences, values)
     before   how many of the first steps are there for the reach of truncated backpropagation only: the loss
              counts the steps after them. They were counted by batches before this one
+    source   [B], at least 1 each: the steps of each row along a second index, s; None: all have S
 
     Without reach, ``before`` is 0 and a batch starts where the one before ended. With a reach k2 of more than
     the window k1, the batch overlaps the one before: it covers the steps (j·k1 − k2, j·k1], clipped at 1.
@@ -55,6 +56,12 @@ class Batch:
     kept: NDArray[np.int64] | None = None
     items: int = 0
     before: int = 0
+    source: NDArray[np.int64] | None = None
+
+    @property
+    def ends(self) -> Any:
+        """The lengths as programs take them: of t alone, or of t and s."""
+        return self.lengths if self.source is None else {"t": self.lengths, "s": self.source}
 
     @property
     def fresh(self) -> bool:
