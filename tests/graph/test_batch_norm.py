@@ -198,3 +198,27 @@ def test_pictures_show_it_as_one_operation() -> None:
     assert "batch norm" in graph.draw_circuit(net, operations=True).svg
     assert graph.draw_unrolled(net, steps=3).svg
     assert r"\operatorname{batch\_norm}" in graph.latex(net)
+
+
+def test_of_a_second_sequence_and_of_two_indices() -> None:
+    net = rnn.define("""
+        e[s] = tanh(W_e @ e[s-1] + batch_norm(X[v[s]]))
+        d[t] = tanh(W_d @ d[t-1] + x[t])
+        w[t, s] = softmax(batch_norm(dot(d[t], e[s])), over=s)
+        z[t] = sum(w[t, s] * e[s], over=s)
+        L = mean(mse(z[t], x[t]), over=t)
+    """)(v=5, e=3, d=3)
+    rng = np.random.default_rng(0)
+    params = {n: rng.normal(size=shape) for n, shape in net.params.items()}
+    lengths = {"t": [5, 2, 3], "s": [1, 4, 2]}
+    given = {"x": rng.normal(size=(5, 3, 3)), "v": rng.integers(0, 5, (4, 3)), "lengths": lengths}
+    out = compiler.compile(net, target="interpret", dtype="float64")(params, **given)
+    adjoint = graph.grad(net, "L")
+    expected = graph.evaluate(adjoint, params, **given)
+    for n, name in adjoint.grads.items():
+        np.testing.assert_allclose(out.grad[n], expected[name], atol=1e-12)
+    valid = np.arange(4)[:, None] < np.array(lengths["s"])
+    rows = params["X"][given["v"]][valid]
+    np.testing.assert_allclose(out.stats["mean.e"], rows.mean(0), atol=1e-13)
+    np.testing.assert_allclose(out.stats["variance.e"], rows.var(0, ddof=1), atol=1e-13)
+    assert out.stats["mean.w"].shape == ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -173,3 +174,18 @@ def test_it_prints_as_it_can_be_read() -> None:
         found = graph.evaluate(again, params, **given)["L"]
         np.testing.assert_allclose(found, graph.evaluate(penalised, params, **given)["L"], atol=1e-13)
     assert graph.draw_circuit(penalised).svg
+
+
+def test_printed_it_is_a_cell_that_runs_train(tmp_path: Path) -> None:
+    """Of sequences that are read whole; in windows the adjoint would need what comes after."""
+    rows = [f"the film was {word}\t{label}" for word, label in (("good", "yes"), ("bad", "no")) for _ in range(20)]
+    (tmp_path / "films.tsv").write_text("\n".join(["sentence\tlabel", *rows]))
+    plain = rnn.define("h[t] = tanh(W @ h[t-1] + E[x[t]]);  o = V @ h[T] + d;  L = cross_entropy(o, y)", inputs=("y",))
+    penalised = rnn.norm_preserving(plain(x=7, h=4, o=2), "h", 0.1)
+    cell = rnn.define(str(penalised), name="kept", inputs=("y",))
+    run = rnn.fit(
+        tmp_path / "films.tsv", cell=cell, sizes={"h": 4}, run=tmp_path / "run", updates=30, batch=8, rate=0.05,
+        target="interpret", quiet=True,
+    )  # fmt: skip
+    assert run.predict("the film was good").label == "yes"
+    assert run.predict("the film was bad").label == "no"
