@@ -103,7 +103,7 @@ PROBLEMS = {
     for p in (
         Problem(
             "reber", problems.embedded_reber, {"x": 7, "h": 8, "o": 7}, rows=1, rate=0.01, keep=1.0,
-            limit=9000, every=500, tested=256, measure=strings_right, unit="of strings right",
+            limit=15000, every=500, tested=256, measure=strings_right, unit="of strings right",
             solved=lambda v: v == 1.0, chance="0.5 without the second symbol", source=f"{HS97}, table 1",
             published={"elman": "> 200,000 (none solved)", "lstm": "8,440 (best of five)"},
             yardstick={"lstm": 6000},

@@ -10,7 +10,7 @@ sentiment    BPTT_DATA/sst, sentences of two classes: the same, beside naive Bay
 names        BPTT_DATA/names: names of eighteen languages from the language alone (``vector_to_sequence``), in nats a
              character on a tenth that was not trained on, beside those of a wrong language; some are written
 shakespeare  BPTT_DATA/tinyshakespeare: the next character, two layers, validated on the last tenth
-sunspots     the yearly series that statsmodels carries (pip install statsmodels), 1700 to 1920 trained on, forecast one
+sunspots     the yearly series that statsmodels carries (the extra ``tasks``), 1700 to 1920 trained on, forecast one
              year ahead after that, beside persistence and what Weigend, Huberman and Rumelhart (1990) print
 
 The exit status is 1 where a goal is missed. Same machine, same figures.
@@ -229,7 +229,7 @@ def sunspots(runs: Path) -> bool:
     try:
         from statsmodels.datasets import sunspots as carried
     except ImportError:
-        print("sunspots: skipped, the series comes with statsmodels: pip install statsmodels", file=sys.stderr)
+        print("sunspots: skipped, the series comes with statsmodels; install the extra: .[tasks]", file=sys.stderr)
         return True
     values = carried.load_pandas().data["SUNACTIVITY"].to_numpy(float)
     file = runs / "sunspots.csv"
