@@ -58,3 +58,19 @@ def boxes(drawing: Drawing) -> Iterator[tuple[str, float, float, float, float]]:
     for v in drawing.picture.vertices.values():
         if v.role not in ("panel", "bus", "port", "text"):
             yield v.id, *curves.box_of(v)
+
+
+def reached(drawing: Drawing, start: str, through_time: bool = True) -> set[str]:
+    """What is reached from a vertex along the edges."""
+    heads: dict[str, set[str]] = {}
+    for e in drawing.picture.edges:
+        if through_time or not e.through:
+            heads.setdefault(e.tail, set()).add(e.head)
+            if e.tail.startswith("rail|") and e.head.startswith("rail|"):
+                heads.setdefault(e.head, set()).add(e.tail)  # a rail is one wire
+    seen, stack = {start}, [start]
+    while stack:
+        new = heads.get(stack.pop(), set()) - seen
+        seen |= new
+        stack += new
+    return seen

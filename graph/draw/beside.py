@@ -9,13 +9,14 @@ from math import floor, hypot
 from . import curves, labels, style
 from .picture import Edge, Picture, Point
 
-_ALONG = (0.5, 0.42, 0.58, 0.34, 0.66, 0.26, 0.74, 0.18, 0.82)
-_CELL = 48.0
+_ALONG = (0.5, 0.42, 0.58, 0.34, 0.66, 0.26, 0.74, 0.18, 0.82, 0.1, 0.9)
+_AWAY = (0.0, 3.0, 7.0, 13.0, 18.0, 24.0)
+_CELL, _CLEAR = 48.0, 1.5
 _ON_LABEL, _ON_VERTEX, _ON_EDGE = 5.0, 4.0, 2.0
 
 
 def settle(picture: Picture, edges: Iterable[Edge] | None = None) -> None:
-    """Give every labelled edge its label's place; edges that repeat at every step are labelled alike."""
+    """Give every labelled edge its label's place: alike at every step, or where that covers something, by itself."""
     groups: dict[tuple[str, str, str, str], list[Edge]] = {}
     for e in picture.edges if edges is None else edges:
         if e.label and e.path:
@@ -24,8 +25,8 @@ def settle(picture: Picture, edges: Iterable[Edge] | None = None) -> None:
     if not groups:
         return
     taken = _Taken(picture, {id(e) for group in groups.values() for e in group})
-    for group in groups.values():
-        lines = [curves.sample(curves.points_of(e.path), 40) for e in group]
+    for group in sorted(groups.values(), key=lambda g: curves.extent(curves.points_of(g[0].path))):  # few places first
+        lines = [curves.dense(curves.points_of(e.path), 4.0) for e in group]
         places = [list(_candidates(e.label, line)) for e, line in zip(group, lines, strict=True)]
         costs = [
             sum(taken.cost(group[k], places[k][c]) for k in range(len(group))) + 0.01 * len(group) * c
@@ -33,8 +34,17 @@ def settle(picture: Picture, edges: Iterable[Edge] | None = None) -> None:
         ]
         best = costs.index(min(costs))
         for e, found in zip(group, places, strict=True):
-            e.label_at = found[best]
-            taken.add_label(box_of(e.label, found[best]))
+            _put(e, found[best] if taken.cost(e, found[best]) == 0 else taken.free(e, found), taken)
+
+
+def _put(edge: Edge, at: Point | None, taken: _Taken) -> None:
+    """Where there is no free place a label would cover something: then the name of the parameter is a tooltip."""
+    if at is None:
+        edge.look.setdefault("tooltip", labels.plain(edge.label).strip())
+        edge.label, edge.label_at = "", None
+    else:
+        edge.label_at = at
+        taken.add_label(box_of(edge.label, at))
 
 
 def choose(picture: Picture, edge: Edge, places: Sequence[Point]) -> None:
@@ -44,9 +54,14 @@ def choose(picture: Picture, edge: Edge, places: Sequence[Point]) -> None:
     edge.label_at = places[costs.index(min(costs))]
 
 
+def is_covered(picture: Picture, edge: Edge) -> bool:
+    """Whether the label of an edge stands on a vertex, an edge or another label."""
+    return edge.label_at is None or _Taken(picture, {id(edge)}).cost(edge, edge.label_at) > 0
+
+
 def _candidates(label: str, line: Sequence[Point]) -> Iterable[Point]:
     """Beside the curve, on its left and its right, first at its middle; at last further from it."""
-    for out, share in product((0.0, 7.0, 13.0, 18.0), _ALONG):
+    for out, share in product(_AWAY, _ALONG):
         k = min(max(1, floor(share * len(line))), len(line) - 2)
         (x0, y0), (x1, y1) = line[k - 1], line[k + 1]
         length = hypot(x1 - x0, y1 - y0) or 1.0
@@ -81,10 +96,8 @@ class _Taken:
                     self.add_label(box_of(e.label, e.label_at))
 
     def _enter_line(self, edge: Edge) -> None:
-        points = curves.points_of(edge.path)
-        line = curves.sample(points, max(6, int(curves.extent(points) / 5 / max(1, (len(points) - 1) // 3))))
-        for x, y in line:
-            self._enter((x - 0.6, y - 0.6, x + 0.6, y + 0.6), _ON_EDGE, id(edge))
+        for x, y in curves.dense(curves.points_of(edge.path), 3.0):
+            self._enter((x - _CLEAR, y - _CLEAR, x + _CLEAR, y + _CLEAR), _ON_EDGE, id(edge))
 
     def _enter(self, box: curves.Box, cost: float, owner: int) -> None:
         for cell in _cells(box):
@@ -92,6 +105,10 @@ class _Taken:
 
     def add_label(self, box: curves.Box) -> None:
         self._enter(box, _ON_LABEL, 0)
+
+    def free(self, edge: Edge, places: Sequence[Point]) -> Point | None:
+        """The first of the places where the label of an edge covers nothing."""
+        return next((at for at in places if self.cost(edge, at) == 0), None)
 
     def cost(self, edge: Edge, at: Point) -> float:
         x0, y0, x1, y1 = box_of(edge.label, at)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import cos, hypot, radians, sin
 
-from . import around, beside, curves, labels, style
+from . import around, beside, curves, labels, routes, style
 from .picture import Edge, Picture, Point, Vertex
 from .reading import Read, Reading
 from .render import place_by_dot
@@ -35,9 +35,23 @@ def draw_signals(reading: Reading) -> Picture:
         outside, key=lambda e: abs(picture.vertices[e.head].at[1] - picture.vertices[e.tail].at[1])
     ):
         around.route(picture, edge)
+    _detour_round_loops(picture)
     for loop in loops:
         _label_loop(picture, loop)
+    beside.settle(picture, [e for e in picture.edges if e.label and beside.is_covered(picture, e)])
     return picture
+
+
+def _detour_round_loops(picture: Picture) -> None:
+    """Edges that dot led through where the squares and the arcs of loops now are run around them."""
+    vertices = picture.vertices
+    for edge in picture.edges:
+        line = curves.dense(curves.points_of(edge.path)) if edge.path else []
+        others = [v for v in vertices.values() if v.id not in (edge.tail, edge.head) and v.role != "bus"]
+        if any(curves.is_inside(p, v) for p in line for v in others):
+            lines = [curves.dense(curves.points_of(e.path)) for e in picture.edges if e.path and e is not edge]
+            ends = (edge, vertices[edge.tail], vertices[edge.head])
+            routes.detour([ends], lambda a, b: vertices.values(), lines=lines)
 
 
 def _is_long(picture: Picture, edge: Edge) -> bool:

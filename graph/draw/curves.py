@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from math import cos, hypot, radians, sin
+from math import ceil, cos, hypot, radians, sin
 
 from . import style
 from .picture import Edge, Point, Vertex
 
 #: Graphviz draws a border centred on the outline: an edge ends this far outside.
 GAP = 1.0
+_AT_END = 3.0  # an arrow that ends further from its node goes on to it
 
 
 def path(points: Sequence[Point], tip: Point | None = None) -> str:
@@ -29,8 +30,13 @@ def border(vertex: Vertex, toward: Point, beyond: float = 0.0) -> Point:
         reach = 1.0 / (hypot(ux / half_w, uy / half_h) or 1.0)
     else:
         reach = min(half_w / abs(ux) if ux else 1e9, half_h / abs(uy) if uy else 1e9)
-    reach += beyond + (GAP if vertex.role != "bus" else 0.0)
+    reach += beyond + gap(vertex)
     return x + ux * reach, y + uy * reach
+
+
+def gap(vertex: Vertex) -> float:
+    """How far from its outline an edge ends: not at all from a dot on a wire."""
+    return 0.0 if vertex.role in ("bus", "port") else GAP
 
 
 def connect(
@@ -83,7 +89,7 @@ def _end(vertex: Vertex, on_bar: Point | None, toward: Point, beyond: float) -> 
     if on_bar is None:
         return border(vertex, toward, beyond)
     (x, y), (_, half_h) = on_bar, vertex.half
-    return x, y + (half_h + GAP + beyond) * (1 if toward[1] > y else -1)
+    return x, y + (half_h + gap(vertex) + beyond) * (1 if toward[1] > y else -1)
 
 
 def _between(a: Point, b: Point, share: float) -> Point:
@@ -175,6 +181,16 @@ def sample(points: Sequence[Point], number: int = 24) -> list[Point]:
     return found
 
 
+def dense(points: Sequence[Point], apart: float = 5.0) -> list[Point]:
+    """Points on a spline that are not further apart than ``apart``."""
+    found = [points[0]]
+    for p in range(0, len(points) - 3, 3):
+        piece = points[p : p + 4]
+        length = sum(_distance(a, b) for a, b in pairwise(piece))  # at least that of the curve
+        found += sample(piece, max(1, ceil(length / apart)))[1:]
+    return found
+
+
 def points_of(spline: str) -> list[Point]:
     """The control points of a Graphviz spline, without the tips of its arrows."""
     words = [w for w in spline.split() if w[:2] not in ("e,", "s,")]
@@ -187,13 +203,16 @@ def beside_path(spline: str, off: float, arrow: float, ends: tuple[Vertex, Verte
     tip = tip_of(spline)
     line = [p for k, p in enumerate(sample(points_of(spline), 5)) if k == 0 or k % 6]
     line += [] if tip is None else [tip]
-    line = [p for k, p in enumerate(line) if k == 0 or _distance(p, line[k - 1]) > 0.5][::-1]
+    apart = [p for k, p in enumerate(line[:-1]) if k == 0 or _distance(p, line[k - 1]) > 0.5]
+    line = [line[-1], *reversed(apart)]  # of a wire between two dots that touch the ends are left
     moved = []
     for k, (x, y) in enumerate(line):
         (x0, y0), (x1, y1) = line[max(k - 1, 0)], line[min(k + 1, len(line) - 1)]
         length = _distance((x0, y0), (x1, y1)) or 1.0
         moved.append((x + off * (y1 - y0) / length, y - off * (x1 - x0) / length))
     moved = _cut(_cut(moved[::-1], ends[0])[::-1], ends[1])
+    if not is_inside(moved[-1], ends[1], _AT_END):
+        moved.append(border(ends[1], moved[-1]))
     last: list[Point] = []
     if arrow:
         last = [moved[-1]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import hypot
 
 import numpy as np
@@ -17,10 +17,12 @@ from .routes import Shape
 _PASSES = ("state", "gate", "signal", "output", "loss", "op", "function", "product", "bus", "port", "dots")
 _FORWARD = ("plain", "time", "rail", "skip", "wire")
 _JOINTS = ("bus", "port")
+_NOT_SOLID = ("panel", *_JOINTS)
 _BULGE, _SLIGHT = 20.0, 9.0  # how far a bent edge stands off, and one where many meet, in points
-_OFFSETS = (6.0, -6.0, 4.0, -4.0)
+_OFFSETS = (6.0, -6.0, 4.0, -4.0, 2.5, -2.5)
 _HIT, _LATER = 10.0, 0.3  # what a touched vertex costs in crossings, and a later candidate
-_NEAR, _MANY = 40.0, 60
+_NEAR, _WIDE, _MANY = 40.0, 130.0, 60
+_CLEAR, _GRAZED = 2.0, 0.5  # how far an edge keeps from a vertex; closer it goes around
 _TRIED = 2  # of edges that repeat each other, so many at each end are looked at
 
 
@@ -83,14 +85,37 @@ class _Room:
         lines = [(e, curves.sample(curves.points_of(e.path), 8)) for e in picture.edges if e.kind != "order"]
         self.lines = [(e, line, curves.hull(line)) for e, line in lines]
 
-    def around(self, edge: Edge) -> tuple[list[curves.Box], list[list[Point]]]:
-        """The boxes near an edge, and the lines; where there are very many lines crossings are not counted."""
+    def near(self, a: Vertex, b: Vertex) -> list[Vertex]:
+        """What stands around two vertices, and between them; of a bar what is close to the other one."""
+        ends = [v for v in (a, b) if v.look.get("shape") != "box"] or [a, b]
+        xs, ys = [v.at[0] for v in ends], [v.at[1] for v in (a, b)]
+        wide = (min(xs) - _WIDE, min(ys) - _WIDE, max(xs) + _WIDE, max(ys) + _WIDE)
+        return [v for v, box in self.boxes if curves.overlap(box, wide)]
+
+    def touched(
+        self, edge: Edge, points: list[Point], near: Sequence[tuple[Vertex, curves.Box]], clear: float
+    ) -> int:
+        """How many vertices that are not its ends an edge comes closer to than ``clear``."""
+        left, low, right, high = curves.hull(points)
+        wide = (left - clear, low - clear, right + clear, high + clear)
+        met = [v for v, box in near if curves.overlap(box, wide) and v.id not in (edge.tail, edge.head)]
+        line = curves.dense(points) if met else []
+        return sum(any(curves.is_inside(p, v, clear) for p in line) for v in met)
+
+    def around(self, edge: Edge) -> tuple[list[tuple[Vertex, curves.Box]], list[list[Point]]]:
+        """The vertices near an edge, and the lines; where there are very many lines crossings are not counted."""
         left, low, right, high = curves.hull(curves.points_of(edge.path))
         wide = (left - _NEAR, low - _NEAR, right + _NEAR, high + _NEAR)
-        ends = [self.vertices[edge.tail], self.vertices[edge.head]]
-        near = [v for v, box in self.boxes if curves.overlap(box, wide)]
+        near = [(v, box) for v, box in self.boxes if v.role not in _NOT_SOLID and curves.overlap(box, wide)]
         lines = [line for e, line, hull in self.lines if e is not edge and curves.overlap(hull, wide)]
-        return routes.boxes(near, ends), lines if len(lines) <= _MANY else []
+        return near, lines if len(lines) <= _MANY else []
+
+    def lines_near(self, edges: Sequence[Edge]) -> list[list[Point]]:
+        """The edges near some others, in points that are close to each other."""
+        hulls = [curves.hull(curves.points_of(e.path)) for e in edges]
+        wide = [(x0 - _WIDE, y0 - _WIDE, x1 + _WIDE, y1 + _WIDE) for x0, y0, x1, y1 in hulls]
+        met = (e for e, _, hull in self.lines if any(curves.overlap(hull, w) for w in wide))
+        return [curves.dense(curves.points_of(e.path)) for e in met]
 
 
 def _route(room: _Room, pairs: list[tuple[Edge, Edge]]) -> None:
@@ -101,16 +126,24 @@ def _route(room: _Room, pairs: list[tuple[Edge, Edge]]) -> None:
     some = pairs if len(pairs) <= 2 * _TRIED else [*pairs[:_TRIED], *pairs[-_TRIED:]]
     tried = [(forward, back, *room.around(forward)) for forward, back in some]
 
+    def touched(number: int, clear: float) -> int:
+        found = ((back, _follow(room, forward, back, ways[number]), near) for forward, back, near, _ in tried)
+        return sum(room.touched(*of, clear) for of in found)
+
     def cost(number: int) -> float:
-        total = _LATER * number * len(tried)
-        for forward, back, boxes, lines in tried:
-            points = _follow(room, forward, back, ways[number])
-            total += _HIT * curves.hits(points, boxes, 1.0) + curves.crossings(points, lines)
+        total = _LATER * number * len(tried) + _HIT * touched(number, _CLEAR)
+        for forward, back, _, lines in tried:
+            total += curves.crossings(_follow(room, forward, back, ways[number]), lines)
         return total
 
     best = min(range(len(ways)), key=cost)
+    around = touched(best, _GRAZED) > 0
     for forward, back in pairs:
         _follow(room, forward, back, ways[best])
+    if around:
+        ends = [(back, room.vertices[back.tail], room.vertices[back.head]) for _, back in pairs]
+        bars = [which for which, v in zip(("tail", "head"), ends[0][1:], strict=True) if v.look.get("shape") == "box"]
+        routes.detour(ends, room.near, bars[0] if bars else "", room.lines_near([e for e, _ in some]))
 
 
 def _arcs(edge: Edge, tail: Vertex, head: Vertex) -> list[Shape]:

@@ -5,7 +5,7 @@ A* over (cell, direction): length, bends, crossings of curves and nearness to bo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from heapq import heappop, heappush
 from itertools import pairwise
 from math import ceil, floor, sqrt
@@ -14,11 +14,13 @@ from .curves import Box
 from .picture import Point
 
 CELL, _MOST = 6.0, 50_000  # points; cells, beyond which they are larger
-_CLEAR, _STUB = 5.0, 9.0  # points between a wire and a box; straight on from where it starts
+_CLEAR, _TOUCHES = 5.0, 2.5  # points between a wire and a box; where its ends are close to one, at least
+_STUB = 9.0  # straight on from where it starts
 _BEND, _CROSSING, _BESIDE = 9.0, 4.0, 1.5  # in cells
 _EAST, _NORTH, _WEST, _SOUTH = (1, 0), (0, 1), (-1, 0), (0, -1)
 _Place = tuple[int, int]
 _State = tuple[_Place, _Place]  # a cell and the direction in which it was entered
+Exit = tuple[_Place, Point]  # the direction in which a wire leaves a box, and where
 _NEVER = 1e18
 _NONE: frozenset[bool] = frozenset()
 _TURNS = {
@@ -36,10 +38,12 @@ class Maze:
         self.columns = floor((box[2] - box[0]) / self.cell) + 1
         self.rows = floor((box[3] - box[1]) / self.cell) + 1
         self.walls: set[_Place] = set()
+        self.solid: set[_Place] = set()
         self.cost: dict[_Place, float] = {}
         self.taken: dict[_Place, set[bool]] = {}  # cells of wires that were found before -> is it horizontal
         for b in boxes:
             self.walls.update(self._cells(b, _CLEAR))
+            self.solid.update(self._cells(b, _TOUCHES))
             for cell in self._cells(b, _CLEAR + self.cell):
                 self.cost[cell] = max(self.cost.get(cell, 0.0), _BESIDE)
         for curve in curves:
@@ -65,34 +69,79 @@ class Maze:
 
         Straight through where there is no way.
         """
-        x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
-        exits = {_EAST: (box[2], y), _WEST: (box[0], y), _NORTH: (x, box[3]), _SOUTH: (x, box[1])}
-        own = set(self._cells(box, _CLEAR + self.cell))
         forward = _EAST if east else _WEST
         goal = self.columns - 1 if east else 0
+        exits = {self._stub(e): e for e in sides(box)}
+        chain = self._search(
+            {state: 0.0 if state[1] == forward else _BEND for state in exits},
+            set(self._cells(box, _CLEAR + self.cell)),
+            lambda cell, direction: cell[0] == goal and direction == forward,
+            lambda cell: abs(goal - cell[0]),
+        )
+        if chain is None:
+            y = (box[1] + box[3]) / 2
+            return [(box[2] if east else box[0], y), (self.right if east else self.left, y)]
+        return self._corners(chain, exits[chain[0]])
+
+    def between(self, tail: Iterable[Exit], head: Iterable[Exit], ends: Iterable[Box]) -> list[Point] | None:
+        """The corners of the cheapest wire from one of the exits of ``tail`` to one of those of ``head``, or None.
+
+        ``ends``: the boxes of both, into which the wire may go.
+        """
+        exits = {self._stub(e): e for e in reversed(list(tail))}
+        goals = {(cell, (-d[0], -d[1])): at for (cell, d), (_, at) in ((self._stub(e), e) for e in head)}
+        (column, row), _ = next(iter(goals))
+        slack = max(abs(c[0] - column) + abs(c[1] - row) for c, _ in goals)
+        own = {cell for box in ends for cell in self._cells(box, _CLEAR + self.cell)} - self.solid
+        chain = self._search(
+            dict.fromkeys(exits, 0.0),
+            own,
+            lambda cell, direction: (cell, direction) in goals,
+            lambda cell: max(0, abs(cell[0] - column) + abs(cell[1] - row) - slack),
+        )
+        if chain is None:
+            return None
+        last = goals[chain[-1]]
+        corners = self._corners(chain, exits[chain[0]])
+        if len(corners) > 2:  # the last stretch arrives at its place exactly
+            x, y = corners[-2]
+            corners[-2] = (x, last[1]) if chain[-1][1][1] == 0 else (last[0], y)
+        return [*corners[:-1], last]
+
+    def _stub(self, exit_: Exit) -> _State:
+        """A little outside of an exit."""
+        (i, j), (x, y) = exit_
+        return self._cell((x + _STUB * i, y + _STUB * j)), (i, j)
+
+    def _search(
+        self,
+        starts: Mapping[_State, float],
+        own: set[_Place],
+        arrived: Callable[[_Place, _Place], bool],
+        left: Callable[[_Place], float],
+    ) -> list[_State] | None:
+        """A* over (cell, direction) from where a wire can begin, at which cost; ``left``: how far it is at least."""
         best: dict[_State, float] = {}
         came: dict[_State, _State | None] = {}
         heap: list[tuple[float, float, _State]] = []
-        for direction, at in exits.items():
-            stub = self._cell((at[0] + _STUB * direction[0], at[1] + _STUB * direction[1]))
-            state = (stub, direction)
-            if self._price(stub, direction, own) < _NEVER:
-                best[state], came[state] = 0.0 if direction == forward else _BEND, None
-                heappush(heap, (best[state], best[state], state))
+        for state, cost in starts.items():
+            if self._price(*state, own) < _NEVER:
+                best[state], came[state] = cost, None
+                heappush(heap, (cost, cost, state))
         while heap:
             _, cost, state = heappop(heap)
             if cost > best[state]:
                 continue
             cell, direction = state
-            if cell[0] == goal and direction == forward:
-                return self._path(came, state, exits, (x, y))
+            if arrived(cell, direction):
+                return self._taken(came, state)
             for step in _TURNS[direction]:
                 there = (cell[0] + step[0], cell[1] + step[1])
                 total = cost + self._price(there, step, own) + (_BEND if step != direction else 0.0)
                 if total < best.get((there, step), _NEVER):
                     best[there, step], came[there, step] = total, state
-                    heappush(heap, (total + abs(goal - there[0]), total, (there, step)))
-        return [exits[forward], (self.right if east else self.left, y)]
+                    heappush(heap, (total + left(there), total, (there, step)))
+        return None
 
     def _price(self, cell: _Place, step: _Place, own: set[_Place]) -> float:
         """What one step into a cell costs, in cells."""
@@ -105,13 +154,8 @@ class Maze:
             return _NEVER
         return 1.0 + self.cost.get(cell, 0.0) + (_CROSSING if taken else 0.0)
 
-    def _path(
-        self,
-        came: dict[_State, _State | None],
-        last: _State,
-        exits: dict[_Place, Point],
-        centre: Point,
-    ) -> list[Point]:
+    def _taken(self, came: Mapping[_State, _State | None], last: _State) -> list[_State]:
+        """The states on the way to the last one, in order; no other wire may run along there."""
         chain: list[_State] = []
         key: _State | None = last
         while key is not None:
@@ -122,21 +166,33 @@ class Maze:
             for j in (-1, 0, 1):
                 beside = (cell[0] + j * direction[1], cell[1] + j * direction[0])
                 self.taken.setdefault(beside, set()).add(direction[1] == 0)
-        start = exits[chain[0][1]]
+        return chain
+
+    def _corners(self, chain: list[_State], start: Exit) -> list[Point]:
         corners = [cell for (cell, d), (_, after) in pairwise(chain) if d != after]
-        points = [start, *(self._point(c) for c in [*corners, chain[-1][0]])]
-        return _straightened(points, chain[0][1], centre)
+        points = [start[1], *(self._point(c) for c in [*corners, chain[-1][0]])]
+        return _straightened(points, chain[0][1])
 
     def _point(self, cell: _Place) -> Point:
         return self.left + cell[0] * self.cell, self.low + cell[1] * self.cell
 
 
-def _straightened(points: list[Point], first: _Place, centre: Point) -> list[Point]:
+def sides(box: Box) -> list[Exit]:
+    """The middles of the four sides of a box."""
+    x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+    return [(_EAST, (box[2], y)), (_WEST, (box[0], y)), (_NORTH, (x, box[3])), (_SOUTH, (x, box[1]))]
+
+
+def along_bar(box: Box, places: Iterable[float]) -> list[Exit]:
+    """Above and below places of a wide bar."""
+    return [exit_ for x in places for exit_ in ((_NORTH, (x, box[3])), (_SOUTH, (x, box[1])))]
+
+
+def _straightened(points: list[Point], first: _Place) -> list[Point]:
     """The first stretch leaves from the middle of its side exactly, off the lines of the grid."""
     if len(points) < 2:
         return points
-    horizontal = first[1] == 0
-    x, y = centre
+    x, y = points[0]
     second = points[1]
-    points[1] = (second[0], y) if horizontal else (x, second[1])
+    points[1] = (second[0], y) if first[1] == 0 else (x, second[1])
     return points

@@ -3,7 +3,7 @@ row, the cell above them, and the state that goes to the next step's gates on th
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from . import style
@@ -12,6 +12,9 @@ from .reading import Reading
 
 ACROSS, MARGIN = 42.0, 15.0
 _BUS_BELOW = 48.0
+_BETWEEN = 5.0  # at least, of what stands side by side
+#: What a panel shows without the number of its step.
+WITHOUT_STEP = ("gate", "signal", "op")
 
 
 @dataclass
@@ -26,11 +29,17 @@ class Panel:
     taps: dict[str, Point] = field(default_factory=dict)
 
 
-def arrange(members: list[str], circuit: Picture, reading: Reading, backward: bool) -> Panel:
-    """The places of a layer's members and of the buses that feed only them."""
-    layer = _Layer(members, circuit, reading)
+def arrange(
+    members: list[str], circuit: Picture, reading: Reading, widths: Mapping[str, float], backward: bool
+) -> Panel:
+    """The places of a layer's members and of the buses that feed only them; ``widths``: of states, in points."""
+    sizes = {name: v.half for name, v in circuit.vertices.items()}
+    for name in members:
+        if circuit.vertices[name].role not in WITHOUT_STEP:
+            sizes[name] = (max(sizes[name][0], widths[name] / 2), max(sizes[name][1], widths[name] / 2))
+    across = max(ACROSS, *(2 * sizes[name][0] + _BETWEEN for name in members))
+    layer = _Layer(members, circuit, reading, across)
     places = layer.places()
-    sizes = {name: circuit.vertices[name].half for name in places}
     left = min(x - sizes[n][0] for n, (x, _) in places.items()) - MARGIN
     right = max(x + sizes[n][0] for n, (x, _) in places.items()) + MARGIN
     low = min(y - sizes[n][1] for n, (_, y) in places.items()) - MARGIN + 3
@@ -47,8 +56,8 @@ def arrange(members: list[str], circuit: Picture, reading: Reading, backward: bo
 
 
 class _Layer:
-    def __init__(self, members: list[str], circuit: Picture, reading: Reading) -> None:
-        self.members = members
+    def __init__(self, members: list[str], circuit: Picture, reading: Reading, across: float) -> None:
+        self.members, self.across = members, across
         self.reading = reading
         self.through: list[str] = []
         inside = set(members)
@@ -127,7 +136,7 @@ class _Layer:
                 places[t][1] for t in self.tails.get(carried, ()) if t in places and t not in self.carriers
             ]
             top = len(stacked) * style.DY if carried in self.looped else max(beside, default=0.0)
-            places[carried] = (max(x for x, _ in places.values()) + ACROSS + 12, top)
+            places[carried] = (max(x for x, _ in places.values()) + self.across + 12, top)
         for number, bus in enumerate(self.buses):
             heads = [places[n][0] for n in self.heads[bus] if n in first] or [0.0]
             middle = 0.0 if self.through else (min(heads) + max(heads)) / 2
@@ -155,9 +164,9 @@ class _Layer:
         middle = sum(centre) / len(centre) if centre and not set(row) & set(self.through) else 0.0
         half = (len(ordered) + 1) // 2
         for number, name in enumerate(ordered):
-            x = (number - (len(ordered) - 1) / 2) * ACROSS
+            x = (number - (len(ordered) - 1) / 2) * self.across
             if gap:  # on both sides of the middle
-                x = (number - half + 0.5) * ACROSS + (4 if number >= half else -4)
+                x = (number - half + 0.5) * self.across + (4 if number >= half else -4)
             places[name] = (middle + x, y)
 
     def taps(self, places: dict[str, Point], low: float) -> dict[str, float]:

@@ -33,6 +33,15 @@ class Read:
     only: str = ""
     term: bool = False
 
+    @property
+    def own_step(self) -> bool:
+        """Whether it is ``x[1]`` in the equation of step 1: there that is x of the same step."""
+        return self.moment == "start" and self.position == 1 and self.only == "first"
+
+    def made_at(self, t: int) -> bool:
+        """Whether it is part of step ``t``'s equation."""
+        return self.only != ("later" if t == 1 else "first")
+
 
 @dataclass
 class Reading:

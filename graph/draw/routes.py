@@ -1,4 +1,5 @@
-"""Edges of an unrolled network: straight where nothing stands between, else bent, or around a panel."""
+"""Edges of an unrolled network: straight where nothing stands between, else bent, around a panel, or through the
+gaps between the nodes."""
 
 from __future__ import annotations
 
@@ -6,10 +7,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from . import curves, style
-from .picture import Edge, Point, Vertex
+from .maze import Maze, along_bar, sides
+from .picture import Edge, Picture, Point, Vertex
 
 _TRIED = 4  # of edges that repeat each other, so many at each end are looked at
+_BENT = 0.14  # at least, of an edge beside another one
 _CLEAR, _CLEAR_IN_ROW = 3.0, 7.0
+_AROUND = 90.0  # so far around its ends an edge may run
+_BAR_END = 6.0  # an edge meets a bar no closer to its end
 
 
 def boxes(vertices: Iterable[Vertex], ends: Sequence[Vertex]) -> list[curves.Box]:
@@ -19,9 +24,7 @@ def boxes(vertices: Iterable[Vertex], ends: Sequence[Vertex]) -> list[curves.Box
         if v not in ends and v.role not in ("panel", "bus"):
             (x, y), (w, h) = v.at, v.half
             shrink = 0.12 if v.round else 0.0  # the corners of a circle's box are empty
-            found.append(
-                (x - w * (1 - shrink), y - h * (1 - shrink), x + w * (1 - shrink), y + h * (1 - shrink))
-            )
+            found.append((x - w * (1 - shrink), y - h * (1 - shrink), x + w * (1 - shrink), y + h * (1 - shrink)))
     return found
 
 
@@ -41,6 +44,10 @@ SHAPES = (
 )
 
 
+#: Points along a bar by which an edge meets it beside its other end.
+SHIFTS = (0.0, 12.0, -12.0, 18.0, -18.0, 28.0, -28.0, 40.0, -40.0)
+
+
 def draw(edge: Edge, tail: Vertex, head: Vertex, shape: Shape, bar: str = "") -> list[Point]:
     """Give an edge its path; its control points. ``bar``: the wide end, "tail" or "head"."""
     if shape.middle:
@@ -48,20 +55,28 @@ def draw(edge: Edge, tail: Vertex, head: Vertex, shape: Shape, bar: str = "") ->
     return curves.connect(edge, tail, head, shape.bend, *_on_bar(tail, head, bar, shape.shift))
 
 
+Near = Callable[[Vertex, Vertex], Iterable[Vertex]]  # what stands near the way from one vertex to another
+Ends = tuple[Edge, Vertex, Vertex]
+
+
 def connect(
-    edges: Sequence[tuple[Edge, Vertex, Vertex]],
-    others: Callable[[Vertex, Vertex], Iterable[Vertex]],
+    edges: Sequence[Ends],
+    others: Near,
     shifts: Sequence[float] = (),
     bar: str = "",
     lines: Sequence[Sequence[Point]] = (),
-) -> None:
+    bent: bool = False,
+) -> bool:
     """Edges that repeat each other all get the first shape with which they touch nothing, or least.
 
     others    what stands between two vertices
     lines     edges that are there: of two bends that touch nothing the one that crosses fewer is taken
+    bent      not straight, as another edge joins the same vertices
+
+    Returns whether they touch nothing.
     """
-    shapes = [replace(shape, shift=shift) for shape in SHAPES for shift in shifts or (0.0,)]
-    tried = edges if len(edges) <= 2 * _TRIED else [*edges[:_TRIED], *edges[-_TRIED:]]
+    shapes = [replace(s, shift=shift) for s in SHAPES for shift in shifts or (0.0,) if not bent or abs(s.bend) >= _BENT]
+    tried = _some(edges)
     around = [boxes(others(tail, head), (tail, head)) for _, tail, head in tried]
     best, fewest = shapes[0], sum(map(len, around)) + 1
     for shape in shapes:
@@ -85,11 +100,96 @@ def connect(
             best = turned
     for edge, tail, head in edges:
         draw(edge, tail, head, best, bar)
+    return fewest == 0
 
 
-def _crossed(
-    edges: Sequence[tuple[Edge, Vertex, Vertex]], shape: Shape, lines: Sequence[Sequence[Point]]
-) -> int:
+def join(picture: Picture, edges: list[Edge], near: Near, bar: str = "") -> None:
+    """Add edges that repeat each other; ``bar`` is their wide end."""
+    ends = [(e, picture.vertices[e.tail], picture.vertices[e.head]) for e in edges]
+    picture.edges += edges
+    if edges and not connect(ends, near, SHIFTS if bar else (), bar):
+        detour(ends, near, bar)
+
+
+def _some(edges: Sequence[Ends]) -> Sequence[Ends]:
+    return edges if len(edges) <= 2 * _TRIED else [*edges[:_TRIED], *edges[-_TRIED:]]
+
+
+def detour(
+    edges: Sequence[Ends],
+    others: Near,
+    bar: str = "",
+    lines: Sequence[Sequence[Point]] = (),
+) -> None:
+    """Edges that repeat each other run along the grid, between all that stands there; as they are where they cannot.
+
+    The way is looked for once, past what any of them passes, seen from its own tail (its head, where the tail is
+    a bar).
+    """
+    first = _anchor(edges[0], bar)
+    solid: list[curves.Box] = []
+    for of in _some(edges):
+        x, y = _anchor(of, bar)
+        found = boxes(others(of[1], of[2]), of[1:])
+        solid += [_moved(box, first[0] - x, first[1] - y) for box in found]
+    _, tail, head = edges[0]
+    ends = [_end_box(v, first[0] if bar == which else None) for v, which in ((tail, "tail"), (head, "head"))]
+    left, low, right, high = (
+        f(values) for f, values in zip((min, min, max, max), zip(*ends, strict=True), strict=True)
+    )
+    region = (left - _AROUND, low - _AROUND, right + _AROUND, high + _AROUND)
+    near = [line for line in lines if curves.overlap(curves.hull(line), region)]
+    maze = Maze(region, set(solid), near)
+    exits = [
+        along_bar(box, _places(vertex, first[0])) if bar == which else sides(box)
+        for box, vertex, which in zip(ends, (tail, head), ("tail", "head"), strict=True)
+    ]
+    corners = maze.between(exits[0], exits[1], ends)
+    if corners is None:
+        return
+    for of in edges:
+        x, y = _anchor(of, bar)
+        along(of[0], [(u + x - first[0], v + y - first[1]) for u, v in corners])
+
+
+def _anchor(ends: Ends, bar: str) -> Point:
+    """What of an edge is at the same place from step to step."""
+    return ends[2].at if bar == "tail" else ends[1].at
+
+
+def _moved(box: curves.Box, dx: float, dy: float) -> curves.Box:
+    return box[0] + dx, box[1] + dy, box[2] + dx, box[3] + dy
+
+
+def _places(bar: Vertex, x: float) -> list[float]:
+    """Where an edge can meet a bar, the best first."""
+    reach = max(bar.half[0] - _BAR_END, 0.0)
+    return list(dict.fromkeys(min(max(x + s, bar.at[0] - reach), bar.at[0] + reach) for s in SHIFTS))
+
+
+def _end_box(vertex: Vertex, x: float | None) -> curves.Box:
+    """The box of an end, with the room that an edge leaves to its border; of a bar what is close to ``x``."""
+    left, low, right, high = curves.box_of(vertex)
+    if x is not None:
+        places = _places(vertex, x)
+        left, right = min(places), max(places)
+    gap = curves.gap(vertex)
+    return left - gap, low - gap, right + gap, high + gap
+
+
+def along(edge: Edge, corners: Sequence[Point]) -> None:
+    """Give an edge a path with rounded corners."""
+    (x0, y0), (x, y) = corners[-2:]
+    arrow = style.tip(edge.kind)
+    length = abs(x - x0) + abs(y - y0) or 1.0
+    base = (x - arrow * (x - x0) / length, y - arrow * (y - y0) / length)
+    points = curves.rounded(curves.straightened([*corners[:-1], base]), 8.0)
+    edge.path = curves.path(points, (x, y) if arrow else None)
+    if edge.label:
+        edge.label_at = corners[len(corners) // 2]
+
+
+def _crossed(edges: Sequence[tuple[Edge, Vertex, Vertex]], shape: Shape, lines: Sequence[Sequence[Point]]) -> int:
     """How many lines edges of a shape cross, or come close to."""
     count = 0
     for edge, tail, head in edges:
@@ -99,9 +199,14 @@ def _crossed(
 
 
 def _on_bar(tail: Vertex, head: Vertex, bar: str, shift: float) -> tuple[Point | None, Point | None]:
-    if bar == "tail":
-        return (head.at[0] + shift, tail.at[1]), None
-    return None, ((tail.at[0] + shift, head.at[1]) if bar == "head" else None)
+    """Where an edge leaves or meets a bar: above or below its other end, as far as the bar reaches."""
+    if not bar:
+        return None, None
+    wide, other = (tail, head) if bar == "tail" else (head, tail)
+    reach = max(wide.half[0] - _BAR_END, 0.0)
+    x = min(max(other.at[0] + shift, wide.at[0] - reach), wide.at[0] + reach)
+    at = (x, wide.at[1])
+    return (at, None) if bar == "tail" else (None, at)
 
 
 def crosses(tail: Vertex, head: Vertex, box: curves.Box) -> bool:
@@ -112,8 +217,8 @@ def crosses(tail: Vertex, head: Vertex, box: curves.Box) -> bool:
     return curves.touches(line, [box], 0.0)
 
 
-def around_panel(edge: Edge, tail: Vertex, head: Vertex, box: curves.Box, lane: float) -> None:
-    """Up beside a panel in the gutter at ``lane``, with rounded corners."""
+def around_panel(edge: Edge, tail: Vertex, head: Vertex, box: curves.Box, lane: float) -> list[Point]:
+    """Up beside a panel in the gutter at ``lane``, with rounded corners; the control points."""
     low, high = (box[1] - 11, box[3] + 11) if tail.at[1] < head.at[1] else (box[3] + 11, box[1] - 11)
     start = curves.border(tail, (tail.at[0], low))
     last = (head.at[0], high)
@@ -121,6 +226,7 @@ def around_panel(edge: Edge, tail: Vertex, head: Vertex, box: curves.Box, lane: 
     tip, base = curves.border(head, last), curves.border(head, last, arrow)
     points = curves.rounded([start, (tail.at[0], low), (lane, low), (lane, high), last, base], 9.0)
     edge.path = curves.path(points, tip if arrow else None)
+    return points
 
 
 def down_to_bus(edge: Edge, tap: Vertex, bus: Vertex) -> None:

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 from . import labels, style
 from .circuits import Loop, square_id
+from .panels import WITHOUT_STEP
 from .picture import Picture, Point, Vertex
 from .reading import Read, Reading
 from .steps import Step, lay_out
 
 LONGEST = 8
+_WIDE = 0.66  # inches across a circle, beyond which only that circle is larger
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,8 @@ class Rows:
         self.axis, self.names, self.circuit, self.reading, self.T = axis, names, circuit, reading, T
         self.numbers = [1, 2, 3, None, T - 1, T] if shown.ellipsis and T > LONGEST else list(range(1, T + 1))
         self.width = _circle(names, reading, T)
-        self.step: Step = lay_out(names, circuit, reading, self.width)
+        widths = {n: 72 * self._width_at(n, T) for n in names}
+        self.step: Step = lay_out(names, circuit, reading, self.width, widths)
         self.names = [*names, *(n for n in self.step.places if n not in names)]
         self.wires = list(self._wires(loops))
         #: tap -> the delayed signal that comes in there, and its lag
@@ -83,9 +86,10 @@ class Rows:
     def vertex(self, name: str, t: int | str, x: float) -> Vertex:
         """A signal at a step."""
         flat = self.circuit.vertices[name]
-        inner = name in self.step.within and flat.role in ("gate", "signal", "op")
+        inner = name in self.step.within and flat.role in WITHOUT_STEP
         label = flat.label if inner or flat.role in ("op", "bus") else labels.name(name, self.stamp(name, t))
-        size = flat.size if inner or flat.role in ("gate", "op", "bus") else self.size(flat.role, label)
+        widest = labels.name(name, self.stamp(name, self.T))  # a signal is as large at every step
+        size = flat.size if inner or flat.role in ("gate", "op", "bus") else self.size(flat.role, widest)
         tooltip = f"{name}[{t}]" if flat.role != "bus" else flat.tooltip
         return Vertex(f"{name}|{t}", flat.role, label, tooltip, self.at(name, x), size)
 
@@ -96,25 +100,35 @@ class Rows:
     def size(self, role: str, label: str) -> tuple[float, float]:
         ring = 0.06 if role == "loss" else 0.0
         wide = (labels.width(label, style.NODE_SIZE) + 7) / 72
-        return (max(self.width / 72, wide if wide > 0.66 else 0.0) - ring, self.width / 72 - ring)
+        across = max(self.width / 72, wide if wide > _WIDE else 0.0) - ring
+        return across, across
+
+    def _width_at(self, name: str, t: int) -> float:
+        """The inches across a signal outside of panels, with its border."""
+        flat = self.circuit.vertices[name]
+        if flat.role in ("gate", "op"):
+            return flat.inches[0]
+        ring = 0.1 if flat.role == "loss" else 0.0
+        return self.size(flat.role, labels.name(name, self.stamp(name, t)))[0] + ring
 
     # ---- wires through time ----
     def _wires(self, loops: list[Loop]) -> Iterator[Wire]:
-        lags = {
-            square_id(r): r
-            for r in self.reading.reads
-            if r.lag and r.axis == self.axis and r.source in self.names
-        }
+        lags: dict[str, list[Read]] = {}
+        for r in self.reading.reads:
+            if r.lag and r.axis == self.axis and r.source in self.names:
+                lags.setdefault(square_id(r), []).append(r)
         inside = set(self.step.places)
-        for square, r in lags.items():
+        for square, reads in lags.items():
+            r = reads[0]
             own = [loop for loop in loops if loop.square == square + "|loop"]
             heads = [(e.head, e.label) for e in self.circuit.edges if e.tail == square and e.head in inside]
             heads += [(loop.state, loop.label) for loop in own]
             if square in self.step.taps:
-                yield Wire(r.source, square, r.lag, "rail", "", r.only != "later")
+                yield Wire(r.source, square, r.lag, "rail", "", any(o.only != "later" for o in reads))
                 continue
             for head, label in heads:
-                yield Wire(r.source, head, r.lag, self._kind(r, head), label, r.only != "later")
+                of = [o for o in reads if o.reader == head] or reads
+                yield Wire(r.source, head, r.lag, self._kind(r, head), label, any(o.only != "later" for o in of))
 
     def _kind(self, r: Read, head: str) -> str:
         if self.circuit.vertices[head].role == "bus":
@@ -122,13 +136,14 @@ class Rows:
         fed_back = self.reading.roles[r.source] == "output" or r.source in self.reading.targets
         return "skip" if fed_back else "time"
 
-    def inner_edges(self) -> Iterator[tuple[str, str, str, str]]:
-        """Edges within a step: tail, head, kind, label; taps included."""
+    def inner_edges(self, t: int) -> Iterator[tuple[str, str, str, str]]:
+        """Edges within step ``t``: tail, head, kind, label; taps included."""
         for e in self.circuit.edges:
             if (
                 e.kind in ("plain", "skip", "wire")
                 and e.tail in self.step.places
                 and e.head in self.step.places
+                and self._is_read(e.tail, e.head, t)
             ):
                 yield e.tail, e.head, e.kind, e.label
         for tap in self.step.taps:
@@ -145,7 +160,18 @@ class Rows:
                 yield tap, tap.partition("[")[0], "time", ""
 
 
+    def _is_read(self, tail: str, head: str, t: int) -> bool:
+        """Whether an edge between two signals stands for a read within step ``t``; through a bus it does."""
+        if "bus" in (self.circuit.vertices[tail].role, self.circuit.vertices[head].role):
+            return True
+        reads = self.reading.reads
+        return any(
+            (r.source, r.reader, r.lag) == (tail, head, 0) and (r.moment == "step" or r.own_step) and r.made_at(t)
+            for r in reads
+        )
+
+
 def _circle(names: list[str], reading: Reading, T: int) -> float:
     """The diameter in points of the circles, wide enough for the usual name at the last step."""
     widths = sorted(labels.width(labels.name(n, T)) + 7 for n in names) or [0.0]
-    return max(0.52 * 72, min(widths[-1], 0.66 * 72))
+    return max(0.52 * 72, min(widths[-1], _WIDE * 72))

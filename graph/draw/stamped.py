@@ -13,6 +13,7 @@ from .rows import LONGEST, Column, Shown
 from .template import FIRST, LATER, Crossing, Parts, divide
 
 _GAP, _APART, _DOTS_APART, _UNDER = 64.0, 44.0, 23.0, 9.0
+_DOTS = 34.0  # the room that dots take
 _CUT = 0.52
 
 
@@ -63,8 +64,14 @@ class Row:
         found, x = [], self.x
         for number in self.numbers:
             found.append(Column(number, x))
-            x += self.step.width + self.step.gutter if number is not None else _GAP
+            x += self.step.width + self.step.gutter if number is not None else self._gap
         return found
+
+    @property
+    def _gap(self) -> float:
+        """The room for the dots of the steps left out, with the lanes on one side of them; longer lags need both."""
+        lanes = self.step.gutter
+        return _GAP + lanes if any(abs(w.read.lag) > 1 for w in self.step.ways) else max(_GAP, lanes + _DOTS)
 
     @property
     def right(self) -> float:
@@ -124,7 +131,7 @@ class Row:
         for way in self.step.ways:
             self._wires(way)
         if None in self.numbers and not self.step.ways:
-            middle = columns[self.numbers.index(None)].x - self.step.gutter / 2 + _GAP / 2
+            middle = columns[self.numbers.index(None)].x - self.step.gutter / 2 + self._gap / 2
             self._dots("…", (middle, (self.low + self.high) / 2))
 
     def _shown(self, name: str, t: int) -> bool:
@@ -272,8 +279,6 @@ class Row:
 
     def _through_gap(self, way: Way) -> None:
         """Into the dots that stand for the steps left out, and on from them."""
-        if abs(way.read.lag) != 1:
-            return
         place = self.numbers.index(None)
         before, gap, after = self.columns[place - 1 : place + 2]
         inner, outer = (before, after) if way.read.lag > 0 else (after, before)
@@ -283,10 +288,16 @@ class Row:
             v.role == "dots" and abs(v.at[1] - height) < _DOTS_APART for v in self.picture.vertices.values()
         ):
             height -= _DOTS_APART
-        at = (gap.x - self.step.gutter / 2 + _GAP / 2 + 4, height)
+        at = (gap.x - self.step.gutter / 2 + self._gap / 2 + 4, height)
         dots = self._dots(f"{way.tap}|…", at)
         west, east = self._beside(dots, False), self._beside(dots, True)
         toward, onward = (west, east) if way.read.lag > 0 else (east, west)
+        if abs(way.read.lag) > 1:
+            for column in self.columns:
+                t = column.number
+                if t is not None and 1 <= t - way.read.lag <= self.T and t - way.read.lag not in self.numbers:
+                    self._add(way, dots, f"{way.tap}|{t}", onward, column, t, "rail")
+            return
         lane_in, lane_on = (self._lane(way, c, c is before) for c in (inner, outer))
         out = [self.moved(p, inner.x) for p in way.out]
         into = [self.moved(p, outer.x) for p in way.into]

@@ -1,4 +1,8 @@
-"""What an unrolled network has once: bars under or over the columns, starts, what follows the last step."""
+"""What an unrolled network has once below its columns: bars, what they are computed from, starts.
+
+Values that every step reads stand there. One of them is a bar under the columns; of several the others are circles
+east of it, with a comb under the columns: a bar under a bar could be reached only through it.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from . import curves, labels, routes, style
-from .picture import Edge, Picture, Vertex
+from .after import After
+from .combs import LEVEL, Group, comb
+from .picture import Edge, Picture, Point, Vertex
 from .reading import Read, Reading
 
 if TYPE_CHECKING:
@@ -15,14 +21,16 @@ if TYPE_CHECKING:
 
 _BAR_HEIGHT = 0.32
 _MEMORY = "memory|"  # one bar for all that another sequence leaves at each of its steps
-_SHIFTS = (0.0, 12.0, -12.0, 18.0, -18.0)
+_EAST, _APART, _CIRCLE = 44.0, 58.0, 0.52  # circles beside a bar
+_BESIDE = 9.0  # of a wire into a circle and one out of it
+_COMB = 36.0  # the first comb below the lowest row
 
 
 @dataclass
 class Bar:
     """A value that every step of an axis reads: a static one, or what another sequence leaves behind.
 
-    ``sources``: what goes into it, from the other sequence; ``last``: only its last step.
+    ``sources``: what goes into it, from the other sequence; ``moment``: only this step of it.
     """
 
     id: str
@@ -30,7 +38,7 @@ class Bar:
     role: str
     readers: list[Read] = field(default_factory=list)
     sources: list[str] = field(default_factory=list)
-    last: bool = False
+    moment: Read | None = None
 
 
 class Statics:
@@ -38,33 +46,48 @@ class Statics:
 
     def __init__(self, reading: Reading, rows: Mapping[str, Rows]) -> None:
         self.reading, self.rows = reading, rows
+        self.picture = Picture()
         stepwise = {n for r in rows.values() for n in r.names}
         self.names = [n for n in reading.roles if n not in stepwise]
         self.bars = {axis: self._bars(axis) for axis in rows}
         barred = {bar.id for bars in self.bars.values() for bar in bars}
         self.starts = self._starts(barred)
-        self.after = [n for n in self.names if n not in barred and n not in self.starts]
+        self.under = self._under(barred)
+        lower = {*barred, *self.starts, *self.under}
+        self.after = After([n for n in self.names if n not in lower], reading, rows)
         self.ends = any(r.axis == "t" and (r.moment == "end" or r.lag < 0) for r in reading.reads)
 
     def _bars(self, axis: str) -> list[Bar]:
+        """What every step of an axis reads, the one that is a bar first."""
         found: dict[str, Bar] = {}
         own = set(self.rows[axis].names)
         memory: list[str] = []
         for r in self.reading.reads:
-            if r.reader not in own or r.lag or (r.source in own and r.moment != "end"):
+            if r.reader not in own or r.lag or (r.source in own and (r.moment == "step" or r.own_step)):
                 continue
             if r.source in self.names:
                 bar = Bar(r.source, labels.name(r.source), self.reading.roles[r.source])
-            elif r.moment == "end":
-                bar = Bar(r.source + "|last", "", self.reading.roles[r.source], sources=[r.source], last=True)
-                bar.label = labels.name(r.source, r.axis.upper())
+            elif r.moment != "step":
+                bar = Bar(_moment_id(r), "", self.reading.roles[r.source], sources=[r.source], moment=r)
+                bar.label = labels.name(r.source, _moment(r))
             else:
                 memory += [r.source] * (r.source not in memory)
                 bar = Bar(_MEMORY + axis, "", "signal", sources=memory)
             found.setdefault(bar.id, bar).readers.append(r)
         if _MEMORY + axis in found:
             found[_MEMORY + axis].label = _of_all_steps(memory)
-        return list(found.values())
+        started = {r.source for reads in self.reading.boundaries.values() for r in reads}
+
+        def rank(bar: Bar) -> tuple[bool, ...]:
+            is_memory = bar.id.startswith(_MEMORY)
+            return not is_memory, bar.id not in started, bool(self._gathered(bar)), bar.moment is not None
+
+        return sorted(found.values(), key=rank)
+
+    def _gathered(self, bar: Bar) -> list[str]:
+        """The signals of steps that go into a bar, all of their steps."""
+        into = [r.source for r in self.reading.reads if r.reader == bar.id and r.moment == "step"]
+        return [n for n in dict.fromkeys(into) if n not in self.names]
 
     def _starts(self, barred: set[str]) -> list[str]:
         """Values that only boundary values read, through whatever else has no time index."""
@@ -82,6 +105,18 @@ class Statics:
                     starts.append(name)
         return starts
 
+    def _under(self, barred: set[str]) -> list[str]:
+        """What goes into bars alone and reads no steps."""
+        under: list[str] = []
+        for _ in self.names:
+            for name in self.names:
+                readers = {r.reader for r in self.reading.reads if r.source == name}
+                sources = {r.source for r in self.reading.reads if r.reader == name}
+                new = name not in barred and name not in under and name not in self.starts
+                if new and readers and readers <= {*barred, *under} and sources <= set(self.names):
+                    under.append(name)
+        return under
+
     # ---- places ----
     def set_apart(self) -> None:
         """Columns of the second sequence stand to the right of those of the first."""
@@ -89,189 +124,199 @@ class Statics:
             return
         s, t = self.rows["s"], self.rows["t"]
         t.x = s.last_x + (0.95 if self.reading.boundaries else 0.1) * t.step.pitch
-        memory = [bar for bar in self.bars["t"] if bar.id.startswith(_MEMORY)]
+        bars = self.bars["t"]
+        combs = LEVEL * len(self._combs(bars))
         level = _state_height(s, self.reading)
-        if memory:
-            t.y = s.step.height + style.DY * (len(self.bars["t"]) - 0.15)
-        elif self.bars["t"]:
-            t.y = level + style.DY * len(self.bars["t"])
+        if bars and bars[0].id.startswith(_MEMORY):
+            t.y = s.step.height + style.DY * 0.85 + combs
+        elif bars:
+            t.y = level + style.DY + combs
         else:
             t.y = level - _state_height(t, self.reading)
 
     # ---- drawing ----
-    def draw(self, picture: Picture, circuit: Picture) -> None:
+    def place(self, picture: Picture, circuit: Picture) -> None:
+        """Give everything its place, when the steps have theirs."""
+        self.picture = picture
+        self.after.place(picture, circuit)
         for axis, bars in self.bars.items():
             for number, bar in enumerate(bars):
-                self._bar(picture, self.rows[axis], bar, number)
-        self._draw_starts(picture)
-        self._draw_after(picture, circuit)
-        for name, reads in self.reading.boundaries.items():
-            self._boundary(picture, name, reads)
+                if number == 0:
+                    self._place_bar(self.rows[axis], bar, len(self._combs(bars)))
+                else:
+                    self._place_circle(self.rows[axis], bar, number, bars)
+        self._place_under()
+        self._place_starts()
 
-    def _bar(self, picture: Picture, rows: Rows, bar: Bar, number: int) -> None:
+    def join(self) -> None:
+        """Draw the edges, when those of the steps are drawn."""
+        for axis, bars in self.bars.items():
+            for number, bar in enumerate(bars):
+                if number == 0:
+                    self._join_bar(self.rows[axis], bar)
+                else:
+                    self._join_circle(self.rows[axis], bar, bars)
+        for r in self.reading.reads:
+            if any(r.reader in part and r.source in part for part in (self.under, self.starts)):
+                self._join(Edge(r.source, r.reader, "plain", _label(r)))
+        for bars in self.bars.values():
+            for bar in bars:
+                self._into(bar)
+        self.after.join(self.picture, self._near, self.moment_of)
+        for name, reads in self.reading.boundaries.items():
+            self._boundary(name, reads)
+
+    def _near(self, a: Vertex, b: Vertex) -> list[Vertex]:
+        return _between(self.picture, a, b)
+
+    def _join(self, edge: Edge, bar: str = "") -> None:
+        routes.join(self.picture, [edge], self._near, bar)
+
+    def _combs(self, bars: list[Bar]) -> list[str]:
+        """The combs between the columns and the bar, by name, the highest first."""
+        return [c for bar in bars[1:] for c in (*(f"{bar.id}|{n}" for n in self._gathered(bar)), bar.id)]
+
+    def _place_circle(self, rows: Rows, bar: Bar, number: int, bars: list[Bar]) -> None:
+        """East of the bar."""
+        wide = max(_CIRCLE, (labels.width(bar.label) + 7) / 72)
+        x = rows.last_x + rows.step.pitch / 2 + _EAST + _APART * (number - 1)
+        at = (x, self.picture.vertices[bars[0].id].at[1])
+        self.picture.add(Vertex(bar.id, bar.role, bar.label, labels.plain(bar.label), at, (wide, wide)))
+
+    def _join_circle(self, rows: Rows, bar: Bar, bars: list[Bar]) -> None:
+        """One comb for each signal that it gathers, and one for its readers."""
+        names = self._combs(bars)
+
+        def drawn(name: str, groups: list[Group]) -> None:
+            comb(self.picture, name, rows.y - _COMB - LEVEL * names.index(name), groups, self._near)
+
+        for source in self._gathered(bar):
+            teeth = [Edge(n, "", "wire") for n in self._steps_of(source)]
+            root = Group("tail", [Edge("", bar.id, "plain")], (_BESIDE,))
+            drawn(f"{bar.id}|{source}", [Group("head", teeth), root])
+        spread = [Group("tail", self._to_readers(rows, "", r)) for r in bar.readers]
+        root = Group("head", [Edge(bar.id, "", "wire")], (-_BESIDE if self._gathered(bar) else 0.0,))
+        drawn(bar.id, [*spread, root])
+
+    def _steps_of(self, source: str) -> list[str]:
+        home = next((row for row in self.rows.values() if source in row.names), None)
+        names = [f"{source}|{t}" for t in home.numbers if t is not None] if home is not None else []
+        return [n for n in names if n in self.picture.vertices]
+
+    def _to_readers(self, rows: Rows, tail: str, r: Read) -> list[Edge]:
+        """The edges of one read, to every step at which it is made."""
+        label = labels.on_edge(r.parameter) if r.parameter and not r.only else ""
+        steps = [c.number for c in rows.columns if c.number is not None and r.made_at(c.number)]
+        heads = [f"{r.reader}|{t}" for t in steps]
+        return [Edge(tail, head, "plain", label) for head in heads if head in self.picture.vertices]
+
+    def _place_bar(self, rows: Rows, bar: Bar, combs: int) -> None:
         left, right = rows.first_x - 20, rows.last_x + 20
         if any(r.source == bar.id for reads in self.reading.boundaries.values() for r in reads):
             left -= rows.step.pitch
         other = next((r for r in self.rows.values() if r is not rows), None)
-        if bar.id.startswith(_MEMORY) and other is not None:
+        memory = bar.id.startswith(_MEMORY) and other is not None
+        if memory and other is not None:
             left = other.first_x - 20
-        size = ((right - left) / 72, _BAR_HEIGHT)
-        at = (
-            (left + right) / 2,
-            rows.y - style.DY * (number + 1) * (1 if not bar.id.startswith(_MEMORY) else 0.85),
-        )
+        below = style.DY * (1 if not memory else 0.85) + LEVEL * combs
+        at, size = ((left + right) / 2, rows.y - below), ((right - left) / 72, _BAR_HEIGHT)
         look = {"shape": "box"}
-        vertex = picture.add(Vertex(bar.id, bar.role, bar.label, labels.plain(bar.label), at, size, look))
-        into = vertex
-        if other is not None and bar.id.startswith(_MEMORY) and self._starts_read(other):
-            into = self._split(picture, vertex, rows, other)
-        gathered = [r.source for r in self.reading.reads if r.reader == bar.id and r.moment == "step"]
-        for source in (*bar.sources, *gathered):
-            home = next((row for row in self.rows.values() if source in row.names), None)
-            if home is not None:
-                steps = [home.T] if bar.last else [t for t in home.numbers if t is not None]
-                self._into_bar(picture, [f"{source}|{t}" for t in steps], into, sideways=bar.last)
+        vertex = Vertex(bar.id, bar.role, bar.label, labels.plain(bar.label), at, size, look)
+        self.picture.add(vertex)
+        if memory and other is not None and self._starts_read(other):
+            self._split(vertex, rows, other)
+
+    def _join_bar(self, rows: Rows, bar: Bar) -> None:
+        into = _part(bar.id) if _part(bar.id) in self.picture.vertices else bar.id
+        for source in (*(bar.sources if bar.moment is None else ()), *self._gathered(bar)):
+            edges = [Edge(n, into, "plain") for n in self._steps_of(source)]
+            routes.join(self.picture, edges, self._near, "head")
         for r in bar.readers:
-            label = labels.on_edge(r.parameter) if r.parameter and not r.only else ""
-            heads = [f"{r.reader}|{c.number}" for c in rows.columns if c.number is not None]
-            edges = [Edge(vertex.id, head, "plain", label) for head in heads if head in picture.vertices]
-            self._join(picture, edges, "tail")
+            routes.join(self.picture, self._to_readers(rows, bar.id, r), self._near, "tail")
+
+    def _into(self, bar: Bar) -> None:
+        """What goes once into a bar or its circle: one step of a signal, or another value without steps."""
+        sources = [self.moment_of(bar.moment)] if bar.moment is not None else []
         for r in self.reading.reads:
-            if r.reader == bar.id and r.moment == "end":
-                self._into_bar(picture, [self._last(r.source)], vertex, sideways=True)
+            if r.reader == bar.id and (r.moment != "step" or r.source in self.names):
+                sources.append(self.moment_of(r))
+        for source in dict.fromkeys(sources):
+            if source in self.picture.vertices:
+                self._into_bar(Edge(source, bar.id, "time" if "|" in source else "plain"))
 
     def _starts_read(self, rows: Rows) -> bool:
         """Whether values before the start read the steps of an axis."""
         return any(r.source in rows.names for reads in self.reading.boundaries.values() for r in reads)
 
-    def _split(self, picture: Picture, bar: Vertex, rows: Rows, other: Rows) -> Vertex:
+    def _split(self, bar: Vertex, rows: Rows, other: Rows) -> None:
         """The part of a bar over the other sequence, joined by a wire: what goes up to a start passes between."""
         height, y = bar.half[1] / 36, bar.at[1]
         low, high = other.first_x - 20, other.last_x + 20
         at, size = ((low + high) / 2, y), ((high - low) / 72, height)
-        part = picture.add(
-            Vertex(f"{bar.id}|from", bar.role, bar.label, bar.tooltip, at, size, dict(bar.look))
-        )
+        part = Vertex(_part(bar.id), bar.role, bar.label, bar.tooltip, at, size, dict(bar.look))
+        self.picture.add(part)
         left, right = rows.first_x - 20, rows.last_x + 20
         bar.at, bar.size = ((left + right) / 2, y), ((right - left) / 72, height)
         edge = Edge(part.id, bar.id, "wire")
         edge.path = curves.path([(high + 1, y), (high + 1, y), (left - 1, y), (left - 1, y)])
-        picture.edges.append(edge)
-        return part
+        self.picture.edges.append(edge)
 
-    def _into_bar(self, picture: Picture, sources: list[str], bar: Vertex, sideways: bool) -> None:
+    def _into_bar(self, edge: Edge) -> None:
         """From below into the bar, or from the west into its end when it stands at the same height."""
-        edges = [Edge(n, bar.id, "time" if sideways else "plain") for n in sources if n in picture.vertices]
-        if sideways and edges and abs(picture.vertices[edges[0].tail].at[1] - bar.at[1]) < 1:
-            tail = picture.vertices[edges[0].tail]
+        tail, bar = self.picture.vertices[edge.tail], self.picture.vertices[edge.head]
+        if _is_bar(bar) and tail.at[0] < bar.at[0] - bar.half[0] and abs(tail.at[1] - bar.at[1]) < 1:
             left = bar.at[0] - bar.half[0]
-            arrow = style.tip("time")
+            arrow = style.tip(edge.kind)
             x0, y = tail.at[0] + tail.half[0] + 1, tail.at[1]
             base = left - 1 - arrow
-            edges[0].path = curves.path([(x0, y), (x0, y), (base, y), (base, y)], (left - 1, y))
-            picture.edges.append(edges[0])
+            edge.path = curves.path([(x0, y), (x0, y), (base, y), (base, y)], (left - 1, y))
+            self.picture.edges.append(edge)
         else:
-            self._join(picture, edges, "head")
+            self._join(edge, "head" if _is_bar(bar) else "")
 
-    def _join(self, picture: Picture, edges: list[Edge], bar: str = "") -> None:
-        """Add edges that repeat each other."""
-        picture.edges += edges
-        ends = [(e, picture.vertices[e.tail], picture.vertices[e.head]) for e in edges]
-        routes.connect(ends, lambda a, b: _between(picture, a, b), _SHIFTS if bar else (), bar)
+    def moment_of(self, r: Read) -> str:
+        """The vertex that a read of one value is of: of a signal at a fixed step, or of what has no steps."""
+        for rows in self.rows.values():
+            if r.source in rows.names:
+                t = rows.T + r.position if r.moment == "end" else r.position
+                return f"{r.source}|{t}" if t in rows.numbers or not 1 <= t <= rows.T else f"{r.source}|…"
+        return r.source
 
-    def _last(self, name: str) -> str:
-        return next((f"{name}|{r.T}" for r in self.rows.values() if name in r.names), name)
+    def _place_under(self) -> None:
+        """What bars are computed from stands below them, in rows by depth."""
+        depth = dict.fromkeys(self.under, 1)
+        reads = [r for r in self.reading.reads if r.source in depth]
+        for _ in self.under:
+            for r in reads:
+                depth[r.source] = max(depth[r.source], depth.get(r.reader, 0) + 1)
+        at = self.picture.vertices
+        low = min((at[bar.id].at[1] for bars in self.bars.values() for bar in bars), default=0.0)
+        for name in self.under:
+            row = [n for n in self.under if depth[n] == depth[name]]
+            middle = next((at[r.reader].at[0] for r in reads if r.source == name and r.reader in at), 0.0)
+            x = middle + (row.index(name) - (len(row) - 1) / 2) * _APART
+            self._place_below(name, (x, low - depth[name] * style.DY))
 
-    def _draw_starts(self, picture: Picture) -> None:
+    def _place_starts(self) -> None:
         """A chain below the boundary value that it starts."""
         for name in self.starts:
             of = [b for b, reads in self.reading.boundaries.items() if any(r.source == name for r in reads)]
-            above = (
-                self._boundary_vertex(of[0])
-                if of
-                else next(r.reader for r in self.reading.reads if r.source == name)
-            )
-            if above in picture.vertices:
-                x, y = picture.vertices[above].at
-                role = self.reading.roles[name]
-                label = labels.name(name)
-                size = labels.vertex_size(label, role)
-                picture.add(Vertex(name, role, label, self.reading.note(name), (x, y - style.DY), size))
-        for name in self.starts:
-            for r in self.reading.reads:
-                if r.source == name and r.reader in self.starts and r.reader in picture.vertices:
-                    self._join(picture, [Edge(name, r.reader, "plain")])
+            readers = (r.reader for r in self.reading.reads if r.source == name)
+            above = self.picture.vertices.get(self._boundary_vertex(of[0]) if of else next(readers))
+            if above is not None:
+                self._place_below(name, (above.at[0], above.at[1] - style.DY))
 
-    def _draw_after(self, picture: Picture, circuit: Picture) -> None:
-        """What follows the last step stands above it; sums over all steps are bars over the columns."""
-        rows = self.rows.get("t") or next(iter(self.rows.values()), None)
-        height = rows.y + rows.step.height if rows else 0.0
-        level = self._levels()
-        sums = [n for n in self.after if self._sums(n)]
-        for name in self.after:
-            beside = [n for n in self.after if level[n] == level[name] and n not in sums]
-            flat = circuit.vertices[name]
-            vertex = Vertex(name, flat.role, flat.label, flat.tooltip, size=flat.size)
-            if name in sums and rows is not None:
-                y = (
-                    height
-                    + (max(level.values()) + bool(beside)) * style.DY
-                    + sums.index(name) * 0.5 * style.DY
-                )
-                vertex.at = ((rows.first_x + rows.last_x) / 2, y)
-                vertex.size = ((rows.last_x - rows.first_x + 40) / 72, _BAR_HEIGHT)
-                vertex.look = {"shape": "box"}
-            else:
-                shift = (beside.index(name) - (len(beside) - 1) / 2) * 0.7 * style.DX
-                vertex.at = ((rows.last_x if rows else 0.0) + shift, height + level[name] * style.DY)
-                if flat.role != "loss" and rows is not None and vertex.size is None and vertex.round:
-                    vertex.size = (rows.width / 72, rows.width / 72)
-            picture.add(vertex)
-        for r in self.reading.reads:
-            if r.reader in self.after and not r.lag:
-                self._join_after(picture, r)
+    def _place_below(self, name: str, at: Point) -> None:
+        role, label = self.reading.roles[name], labels.name(name)
+        size = labels.vertex_size(label, role)
+        self.picture.add(Vertex(name, role, label, self.reading.note(name), at, size))
 
-    def _levels(self) -> dict[str, int]:
-        level = dict.fromkeys(self.after, 0)
-        for _ in self.after:
-            for name in self.after:
-                level[name] = max([0, *(level[n] + 1 for n in self._below(name) if n != name)])
-        return level
-
-    def _sums(self, name: str) -> bool:
-        """Whether a value gathers all steps of a signal."""
-        axes = self.reading.axes
-        return any(r.reader == name and r.moment == "step" and axes[r.source] for r in self.reading.reads)
-
-    def _below(self, name: str) -> list[str]:
-        targets = set(self.reading.targets)
-        pairs = [
-            (r.reader, r.source) if r.source in targets else (r.source, r.reader) for r in self.reading.reads
-        ]
-        return [low for low, high in pairs if high == name and low in self.after]
-
-    def _join_after(self, picture: Picture, r: Read) -> None:
-        label = labels.on_edge(r.parameter) if r.parameter else ""
-        if r.source in picture.vertices:
-            self._join(picture, [Edge(r.source, r.reader, "plain", label)])
-        elif r.moment == "end":
-            self._join(picture, [Edge(self._last(r.source), r.reader, "plain", label)])
-        else:
-            for rows in self.rows.values():
-                names = [f"{r.source}|{t}" for t in rows.numbers if t is not None]
-                edges = [Edge(n, r.reader, "plain") for n in names if n in picture.vertices]
-                self._join(picture, edges, "head")
-
-    def _boundary(self, picture: Picture, name: str, reads: list[Read]) -> None:
-        vertex = picture.vertices.get(self._boundary_vertex(name))
-        if vertex is None:
-            return
-        for r in reads:
-            source = self._last(r.source)
-            if source in picture.vertices:
-                bar = "tail" if picture.vertices[source].look.get("shape") == "box" else ""
-                label = labels.on_edge(r.parameter) if r.parameter else ""
-                self._join(picture, [Edge(source, vertex.id, "plain", label)], bar)
+    def _boundary(self, name: str, reads: list[Read]) -> None:
+        vertex = self.picture.vertices.get(self._boundary_vertex(name))
+        for r in reads if vertex is not None else ():
+            source = self.picture.vertices.get(self.moment_of(r))
+            if source is not None and vertex is not None:
+                self._join(Edge(source.id, vertex.id, "plain", _label(r)), "tail" if _is_bar(source) else "")
 
     def _boundary_vertex(self, name: str) -> str:
         """The vertex of a boundary value: "h[0]" stands as h|0, "h[T+1]" of four steps as h|5."""
@@ -283,10 +328,35 @@ class Statics:
         return f"{base}|{place}"
 
 
+def _label(r: Read) -> str:
+    return labels.on_edge(r.parameter) if r.parameter else ""
+
+
+def _is_bar(vertex: Vertex) -> bool:
+    return vertex.look.get("shape") == "box"
+
+
+def _part(bar: str) -> str:
+    """The part of a bar over the other sequence."""
+    return f"{bar}|from"
+
+
+def _moment(r: Read) -> str:
+    """A fixed step as it is written: T, T-1, 1."""
+    if r.moment == "start":
+        return str(r.position)
+    return r.axis.upper() + (f"{r.position:+d}" if r.position else "")
+
+
+def _moment_id(r: Read) -> str:
+    return f"{r.source}|last" if (r.moment, r.position) == ("end", 0) else f"{r.source}|at {_moment(r)}"
+
+
 def _between(picture: Picture, a: Vertex, b: Vertex) -> list[Vertex]:
-    """What stands near the way from one vertex to another; a bar is left where the other stands."""
-    xs = [v.at[0] for v in (a, b) if v.look.get("shape") != "box"] or [a.at[0], b.at[0]]
-    left, right = min(xs) - 120, max(xs) + 120
+    """What stands near the way from one vertex to another; a bar or a comb is left where the other stands."""
+    xs = [v.at[0] for v in (a, b) if v.look.get("shape") != "box" and v.role != "port"] or [a.at[0], b.at[0]]
+    away = max(120.0, 0.5 * abs(a.at[1] - b.at[1]))  # so far an edge bends at most
+    left, right = min(xs) - away, max(xs) + away
     return [
         v for v in picture.vertices.values() if left < v.at[0] + v.half[0] and v.at[0] - v.half[0] < right
     ]

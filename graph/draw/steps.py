@@ -5,6 +5,7 @@ The step is laid out once, around (0, 0) at the bottom; ``unrolled`` repeats it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from . import style
@@ -14,6 +15,7 @@ from .reading import Reading
 
 _SIDE = 0.2  # of a step: how far rows that run against each other are shifted
 _GUTTER = 34.0
+_BETWEEN = 7.0  # at least, of circles side by side
 _LANES = 10.0  # more room below and above panels that edges run around
 
 
@@ -33,17 +35,19 @@ class Step:
         return {name for _, panel in self.panels for name in panel.places}
 
 
-def lay_out(names: list[str], circuit: Picture, reading: Reading, width: float) -> Step:
-    """Place the signals ``names`` of one step; ``width`` is that of the widest label's circle."""
+def lay_out(
+    names: list[str], circuit: Picture, reading: Reading, width: float, widths: Mapping[str, float]
+) -> Step:
+    """Place the signals ``names`` of one step, whose circles are ``width`` points across; ``widths``: of each one."""
     layers = _layers(names, reading)
     depth = _depths(layers, reading)
-    step = Step(pitch=max(style.DX, width + 44))
+    step = Step(pitch=max(style.DX, width + 44, max(widths.values(), default=0.0) + 30))
     levels: dict[int, list[list[str]]] = {}
     for layer in layers:
         levels.setdefault(depth[layer[0]], []).append(layer)
     y = 0.0
     for level in sorted(levels):
-        y = _place_level(step, levels[level], circuit, reading, y)
+        y = _place_level(step, levels[level], circuit, reading, y, widths)
     widest = max((p.box[2] - p.box[0] for _, p in step.panels), default=0.0)
     if widest:
         step.pitch = max(step.pitch, widest + _GUTTER + (14 if len(step.panels) > 1 else 0))
@@ -141,6 +145,9 @@ def _depths(layers: list[list[str]], reading: Reading) -> dict[str, int]:
     for n, layer in enumerate(layers):
         if reading.roles[layer[0]] == "input" and layer[0] not in reading.targets:
             level[n] = 0
+    for n, layer in enumerate(layers):  # targets of a loss that stands above all steps
+        if layer[0] in reading.targets and not any(r.reader in of for r in reading.reads if r.source == layer[0]):
+            level[n] = 1 + max((level[m] for m in below if m != n), default=0)
     return {name: level[of[name]] for name in of}
 
 
@@ -150,7 +157,14 @@ def backward(name: str, reading: Reading) -> bool:
     return any(r.lag < 0 and r.source == name for r in reading.reads)
 
 
-def _place_level(step: Step, level: list[list[str]], circuit: Picture, reading: Reading, y: float) -> float:
+def _place_level(
+    step: Step,
+    level: list[list[str]],
+    circuit: Picture,
+    reading: Reading,
+    y: float,
+    widths: Mapping[str, float],
+) -> float:
     """Place one level from height ``y`` upwards; returns where the next begins."""
     panels = [layer for layer in level if len(layer) > 1]
     singles = [layer[0] for layer in level if len(layer) == 1]
@@ -163,13 +177,13 @@ def _place_level(step: Step, level: list[list[str]], circuit: Picture, reading: 
         side = 0.0 if not mixed else _SIDE if turned[name] else -_SIDE
         step.places[name] = (side * step.pitch, y)
         y += style.DY * (0.75 if mixed and name != states[-1] else 1.0)
+    across = max(0.62 * style.DX, *(widths[name] + _BETWEEN for name in others)) if others else 0.0
     for number, name in enumerate(others):
-        across = 0.62 * style.DX
         step.places[name] = ((number - (len(others) - 1) / 2) * across, y)
         step.pitch = max(step.pitch, len(others) * across + 30)
     y += style.DY if others else 0.0
     for layer in sorted(panels, key=lambda names: any(backward(n, reading) for n in names)):
-        panel = arrange(layer, circuit, reading, any(backward(n, reading) for n in layer))
+        panel = arrange(layer, circuit, reading, widths, any(backward(n, reading) for n in layer))
         centre = (0.0, y - panel.box[1] - 22 + (_LANES if len(panels) > 1 else 0))
         step.panels.append((centre, panel))
         for name, (px, py) in panel.places.items():

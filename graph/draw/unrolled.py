@@ -23,20 +23,27 @@ def draw_steps(reading: Reading, shown: Shown) -> Picture:
             rows[axis] = Rows(axis, names, circuit, loops, reading, shown)
     statics = Statics(reading, rows)
     statics.set_apart()
-    for r in rows.values():
-        Stamp(picture, r, statics).draw()
-    statics.draw(picture, circuit)
+    stamps = [Stamp(picture, r, statics) for r in rows.values()]
+    for stamp in stamps:
+        stamp.place()
+    statics.place(picture, circuit)
+    for stamp in stamps:
+        stamp.join()
+    statics.join()
     return picture
 
 
 def _axis_of(name: str, reading: Reading) -> str:
-    """The axis along which a signal is repeated; a loss over all steps is drawn once a step."""
+    """The axis along which a signal is repeated; a loss over all steps is drawn once a step, unless it also reads
+    a value of the whole sequence."""
     axes = reading.axes[name]
     if axes:
         return axes[0]
-    if reading.roles[name] == "loss":
-        for r in reading.reads:
-            if r.reader == name and r.moment == "step" and reading.axes.get(r.source):
+    reads = [r for r in reading.reads if r.reader == name]
+    whole = any(r.moment != "step" or (not reading.axes[r.source] and r.source in reading.circuit.eqs) for r in reads)
+    if reading.roles[name] == "loss" and not whole:
+        for r in reads:
+            if r.lag == 0 and reading.axes[r.source]:
                 return reading.axes[r.source][0]
     return ""
 
@@ -46,16 +53,21 @@ class Stamp:
 
     def __init__(self, picture: Picture, rows: Rows, statics: Statics) -> None:
         self.picture, self.rows, self.statics = picture, rows, statics
-        self.alike: dict[tuple[str, str, str, float, float, str], list[Edge]] = {}
+        self.alike: dict[tuple[str, str, str, float, float, str, int], list[Edge]] = {}
         self.x_of = {c.number: c.x for c in rows.columns}
+        self.ends: list[Edge] = []  # to where a running sequence goes on
         self.stripes: dict[int, list[Vertex]] = {}  # vertices by the steps that they stand in
 
-    def draw(self) -> None:
+    def place(self) -> None:
         for column in self.rows.columns:
             self._panels(column)
         for column in self.rows.columns:
             self._vertices(column)
         self._boundaries()
+
+    def join(self) -> None:
+        for edge in self.ends:
+            self._connect(edge)
         for column in self.rows.columns:
             if column.number is not None:
                 self._inner_edges(column.number)
@@ -74,12 +86,13 @@ class Stamp:
 
     def _vertices(self, column: Column) -> None:
         rows = self.rows
+        delayed = {wire.source for wire in rows.wires}
         for name in rows.names:
             if name not in rows.step.places:
                 continue
             if column.number is not None:
                 self.picture.add(rows.vertex(name, column.number, column.x))
-            elif name not in rows.step.within or rows.circuit.vertices[name].role == "state":
+            elif name not in rows.step.within or name in delayed:
                 self.picture.add(Vertex(f"{name}|…", "dots", "⋯", "…", rows.at(name, column.x)))
         for tap in rows.step.taps if column.number is not None else ():
             self.picture.add(Vertex(f"{tap}|{column.number}", "bus", "", tap, rows.at(tap, column.x)))
@@ -101,7 +114,7 @@ class Stamp:
                 end = self.picture.add(
                     Vertex(f"{wire.source}|end", "cut", label, "…", place, rows.size("cut", label))
                 )
-                self._connect(Edge(f"{wire.source}|{rows.T}", end.id, "cut"))
+                self.ends.append(Edge(f"{wire.source}|{rows.T}", end.id, "cut"))
 
     def _goes_on(self, wire: Wire) -> bool:
         state = self.rows.circuit.vertices[wire.source].role == "state"
@@ -119,7 +132,7 @@ class Stamp:
         rows = self.rows
         pitch = rows.step.pitch
         inner = wire.source in rows.step.within
-        near = 46.0 if inner else pitch
+        near = max(46.0, 72 * rows.size("cut", labels.name(wire.source, -1))[0] + 6) if inner else pitch
         px = rows.step.places[wire.source][0]
         if t < 1:
             edge = self._panel_edge(wire.source, 0) if inner else px
@@ -150,7 +163,8 @@ class Stamp:
         names = (edge.tail.rpartition("|")[0], edge.head.rpartition("|")[0])
         kind = {"cut": "time", "cutwire": "rail", "skip": "time"}.get(edge.kind, edge.kind)
         dots = tail.role if "dots" in (tail.role, head.role) else ""
-        self.alike.setdefault((*names, kind, *away, dots), []).append(edge)
+        lag = edge.through[1] if edge.through is not None and dots else 0
+        self.alike.setdefault((*names, kind, *away, dots, lag), []).append(edge)
 
     def _route(self) -> None:
         for v in self.picture.vertices.values():
@@ -160,13 +174,22 @@ class Stamp:
             ):
                 self.stripes.setdefault(k, []).append(v)
         lines: list[list[Point]] = []
+        left = []
+        joined: set[tuple[str, str]] = set()
         for edges in self.alike.values():
             ends = [(e, self.picture.vertices[e.tail], self.picture.vertices[e.head]) for e in edges]
-            routes.connect(ends, self._near, lines=lines)
-            lines += [curves.sample(curves.points_of(e.path), 12) for e in (*edges[:4], *edges[4:][-4:])]
+            pair = (edges[0].tail, edges[0].head)
+            if routes.connect(ends, self._near, lines=lines, bent=pair in joined):
+                lines += _lines(edges)
+            else:
+                left.append(ends)
+            joined |= {(e.tail, e.head) for e in edges}
+        for ends in left:
+            routes.detour(ends, self._near, lines=lines)
+            lines += _lines([e for e, _, _ in ends])
 
     def _inner_edges(self, t: int) -> None:
-        for tail, head, kind, label in self.rows.inner_edges():
+        for tail, head, kind, label in self.rows.inner_edges(t):
             edge = Edge(f"{tail}|{t}", f"{head}|{t}", kind, label)
             if tail in self.rows.taken:
                 edge.through = (*self.rows.taken[tail], t)
@@ -185,9 +208,11 @@ class Stamp:
             box = (x + cx + x0, rows.y + cy + y0, x + cx + x1, rows.y + cy + y1)
             if routes.crosses(tail, head, box):
                 lane = box[2] + 10 if head.role != "bus" else box[0] - 10
-                routes.around_panel(edge, tail, head, box, lane)
-                self.picture.edges.append(edge)
-                return True
+                points = routes.around_panel(edge, tail, head, box, lane)
+                solid = routes.boxes(self.picture.vertices.values(), (tail, head))
+                if not curves.touches(points, solid, 0.0):
+                    self.picture.edges.append(edge)
+                    return True
         return False
 
     def _wire(self, wire: Wire) -> None:
@@ -195,34 +220,33 @@ class Stamp:
         numbers = [c.number for c in self.rows.columns]
         for t in numbers:
             if t is None:
-                self._through_ellipsis(wire, numbers)
+                self._into_ellipsis(wire, numbers)
                 continue
             come_from = t - wire.lag
             if not 1 <= come_from <= self.rows.T:
                 if f"{wire.source}|{come_from}" in self.picture.vertices:
                     kind = "cut" if style.tip(wire.kind) else "cutwire"
                     self._through(wire, f"{wire.source}|{come_from}", t, kind)
-            elif come_from in numbers:
-                self._through(wire, f"{wire.source}|{come_from}", t, wire.kind, wire.label)
+            else:
+                tail = come_from if come_from in numbers else "…"
+                self._through(wire, f"{wire.source}|{tail}", t, wire.kind, wire.label)
 
     def _through(self, wire: Wire, tail: str, t: int, kind: str, label: str = "") -> None:
         """An edge through time that arrives at step ``t``."""
         self._connect(Edge(tail, f"{wire.head}|{t}", kind, label, through=(wire.source, wire.lag, t)))
 
-    def _through_ellipsis(self, wire: Wire, numbers: list[int | None]) -> None:
-        dots = f"{wire.source}|…"
-        if abs(wire.lag) == 1 and dots in self.picture.vertices:
-            gap = numbers.index(None)
-            before, after = numbers[gap - 1], numbers[gap + 1]
-            if wire.lag < 0:
-                before, after = after, before
-            heights = self.rows.step.places | self.rows.step.taps
-            same = heights[wire.source][1] == heights[wire.head][1]
-            if before is None or after is None:
-                return
-            if same or wire.kind == "rail":
-                kind, into = "time" if same else "rail", before + wire.lag
-                edge = Edge(f"{wire.source}|{before}", dots, kind, wire.label)
-                edge.through = (wire.source, wire.lag, into)
-                self._connect(edge)
-            self._through(wire, dots, after, wire.kind, wire.label)
+    def _into_ellipsis(self, wire: Wire, numbers: list[int | None]) -> None:
+        """From the last step before the ellipsis, of what runs level: else it would seem to end there."""
+        gap = numbers.index(None)
+        before = numbers[gap - 1] if wire.lag > 0 else numbers[gap + 1]
+        heights = self.rows.step.places | self.rows.step.taps
+        same = heights[wire.source][1] == heights[wire.head][1]
+        if abs(wire.lag) == 1 and before is not None and (same or wire.kind == "rail"):
+            edge = Edge(f"{wire.source}|{before}", f"{wire.source}|…", "time" if same else "rail", wire.label)
+            edge.through = (wire.source, wire.lag, before + wire.lag)
+            self._connect(edge)
+
+
+def _lines(edges: list[Edge]) -> list[list[Point]]:
+    """Some of the edges that repeat each other, as polylines."""
+    return [curves.dense(curves.points_of(e.path)) for e in (*edges[:4], *edges[4:][-4:])]

@@ -10,7 +10,7 @@ import pytest
 from bptt import graph, rnn
 from bptt.graph.circuit import Circuit
 from bptt.graph.draw import Drawing, curves, labels
-from drawings import defined, edges, net, roles
+from drawings import defined, edges, net, reached, roles
 
 
 def unrolled(circuit: Circuit, **options: Any) -> Drawing:
@@ -119,21 +119,6 @@ def test_a_gradient_goes_back_to_a_value_of_all_steps_but_not_to_the_inputs_belo
     assert "q" in heads
     assert not {"rail|turn|1", "rail|down|1", "x|1", "h[t-1]|1"} & heads
     assert "h[t-1]|2" in heads
-
-
-def reached(drawing: Drawing, start: str, through_time: bool = True) -> set[str]:
-    heads: dict[str, set[str]] = {}
-    for e in drawing.picture.edges:
-        if through_time or not e.through:
-            heads.setdefault(e.tail, set()).add(e.head)
-            if e.tail.startswith("rail|") and e.head.startswith("rail|"):
-                heads.setdefault(e.head, set()).add(e.tail)  # a rail is one wire
-    seen, stack = {start}, [start]
-    while stack:
-        new = heads.get(stack.pop(), set()) - seen
-        seen |= new
-        stack += new
-    return seen
 
 
 def test_long_networks_have_an_ellipsis_here_too() -> None:
