@@ -63,7 +63,7 @@ def tagging(runs: Path) -> bool:
         f"tagging: {ours:.2%} of {words} words of the test part (goal 97.5 %), best of the development part after"
         f" {run.update} updates; the most frequent tag of each word: {guessed / words:.2%}"
     )
-    return ours >= 0.975
+    return bool(ours >= 0.975)
 
 
 # ---- sentiment -----------------------------------------------------------------------------------
@@ -81,7 +81,7 @@ def sentiment(runs: Path) -> bool:
         f"sentiment: {ours:.2%} of {len(test)} sentences of the test part (goal 80 %), best of the development part"
         f" after {run.update} updates; naive Bayes: {bayes:.2%}"
     )
-    return ours >= 0.80
+    return bool(ours >= 0.80)
 
 
 def naive_bayes(train: list[Labelled], test: list[Labelled]) -> Iterable[bool]:
@@ -104,7 +104,7 @@ END = 0
 """The symbol that ends a name, and stands before it."""
 
 
-def names(_: Path) -> bool:
+def names(runs: Path) -> bool:
     """Names cost less than by their letters' frequencies, and more if another language is said."""
     found = read_folder(DATA / "names")
     languages = sorted({one.label for one in found})
@@ -155,9 +155,10 @@ def _report_names(run: Trainer, after: Sequences, languages: list[str], vocabula
     def cost(other: int) -> float:
         nats = 0.0
         for batch in (given.given(b, other) for b in buckets.in_order()):
-            o = reader(run.weights, lengths=batch.lengths, **batch.inputs).value["o"].astype(np.float64)
+            inputs: dict[str, Any] = batch.inputs
+            o = reader(run.weights, lengths=batch.lengths, **inputs).value["o"].astype(np.float64)
             o -= o.max(-1, keepdims=True)
-            y = batch.inputs["y"]
+            y = inputs["y"]
             log_p = np.take_along_axis(o, np.maximum(y, 0)[..., None], -1)[..., 0] - np.log(np.exp(o).sum(-1))
             nats -= float(log_p[y >= 0].sum())
         return nats / len(after.x)
@@ -227,7 +228,7 @@ PRINTED = {1921: "0.086; threshold autoregression 0.097", 1956: "0.35; threshold
 def sunspots(runs: Path) -> bool:
     """Better than persistence in both parts."""
     try:
-        from statsmodels.datasets import sunspots as carried
+        from statsmodels.datasets import sunspots as carried  # type: ignore[import-untyped]
     except ImportError:
         print("sunspots: skipped, the series comes with statsmodels; install the extra: .[tasks]", file=sys.stderr)
         return True
