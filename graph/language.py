@@ -275,7 +275,29 @@ class Equations:
         functions = [
             f"{f.name}({', '.join(f.parameters)}) = {written(f.value)}" for f in self.functions.values()
         ]
-        return "\n".join([*functions, *map(str, self.statements)])
+        return "\n".join([*functions, *(line for line, _ in self.lines())])
+
+    def lines(self) -> Iterator[tuple[str, str | None]]:
+        """The text of each equation and its comment; the parts of a vector that is cut stand in one line."""
+        left = list(self.statements)
+        while left:
+            n = _parts_of_one(left)
+            targets = ", ".join(str(s).partition(" = ")[0] for s in left[:n])
+            value = left[0].value
+            right = f"split({written(value.args[0])}, {n})" if n > 1 else written(value)
+            yield f"{targets} = {right}", left[0].note
+            del left[:n]
+
+
+def _parts_of_one(statements: list[Statement]) -> int:
+    """How many of the first statements are all the parts of one vector, in order; 1 where they are not."""
+    first = statements[0].value
+    if first.head != "part" or len(statements) < first.attr[1]:
+        return 1
+    n = first.attr[1]
+    cut = [s.value for s in statements[:n]]
+    parts = all(v.head == "part" and v.attr == (k, n) for k, v in enumerate(cut))
+    return n if parts and len({str(v.args[0]) for v in cut}) == 1 else 1
 
 
 def depth(term: Term) -> int:

@@ -97,6 +97,7 @@ def _without_definition(net: Circuit, opaque: Sequence[str]) -> str:
     from ... import graph
 
     names = " and ".join(opaque)
+    have, them = ("has", "it") if len(opaque) == 1 else ("have", "them")
     signals = [n for n, e in net.eqs.items() if "[" not in n and "t" in e.axes]
     steps = graph.unfold(net, 3, 3)
     third = [graph.text(steps, of=f"{n}[3]") for n in signals if f"{n}[3]" in steps.eqs]
@@ -106,8 +107,8 @@ def _without_definition(net: Circuit, opaque: Sequence[str]) -> str:
             "",
             *third,
             "",
-            f"{names} {'has' if len(opaque) == 1 else 'have'} no definition: there is nothing yet to differentiate or compile.",
-            f"Define {'it' if len(opaque) == 1 else 'them'} in a file of equations, {opaque[0]}(…) = …, or by Cell.given.",
+            f"{names} {have} no definition: there is nothing yet to differentiate or compile.",
+            f"Define {them} in a file of equations, {opaque[0]}(…) = …, or by Cell.given.",
         ]
     )
 

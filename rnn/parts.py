@@ -1,0 +1,389 @@
+"""What a cell is made of: what reads the symbols, the layer, and what reads the layer; and equations that are moved.
+
+The loss reads the scores, and the scores read the hidden output: going back from the loss, through signals that each
+read one other signal and do not recur, the first one that recurs, or that reads several, is the *output*. All that it
+needs is the *layer*, all else the *head*. The *input* is what the layer reads over time and the head does not. Where
+the input are symbols that one equation turns into vectors, ``e[t] = E[x[t]]``, that equation stands in *front* of the
+layer, and the layer's input is e.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..graph.circuit import Circuit
+from ..graph.errors import LanguageError, listed
+from ..graph.indices import Moment, moment
+from ..graph.inline import Inliner
+from ..graph.language import Equations, Statement, Term, walk, written
+from ..graph.system import System
+from ..graph.terms import call, indexed, name, number, step
+from .define import Cell, define
+
+NOW = name("t")
+
+
+@dataclass(frozen=True)
+class Part:
+    """A cell, cut.
+
+    output   the signal that the head and a layer above read
+    input    what the layer reads of what is below it, or None where it reads nothing
+    inline   whether the input are symbols that the layer looks up itself: E[x[t]]
+    ends     what the layer has at its last step, where that is not output[T]
+    """
+
+    cell: Cell
+    front: tuple[Statement, ...]
+    layer: tuple[Statement, ...]
+    head: tuple[Statement, ...]
+    output: str
+    input: str | None
+    inline: bool = False
+    ends: Term | None = None
+
+    @property
+    def system(self) -> System:
+        return self.cell.system
+
+    @property
+    def owned(self) -> list[str]:
+        """The layer's own names: its signals, and the parameters that stand in it and not in front of it."""
+        known = {*self.system.definitions, *self.system.parameters} - set(names_in(self.front))
+        return [n for n in names_in(self.layer) if n in known]
+
+    @property
+    def source(self) -> str:
+        """The input. Raises LanguageError where there is none."""
+        if self.input is None:
+            raise LanguageError(
+                f"{self.cell.name} reads no input over time that a layer below could give",
+                mend="say which of its inputs it is, input=…",
+            )
+        return self.input
+
+
+class Composed(Cell):
+    """A cell made of others.
+
+    output   the signal that is its output
+    ends     what it has at its last step, where that is not output[T]
+    layers   name in one layer -> its names in all layers: a size that is stated for h is that of h_1, h_2, …
+    """
+
+    def __init__(
+        self, cell: Cell, output: str, ends: Term | None = None, layers: Mapping[str, Sequence[str]] | None = None
+    ) -> None:
+        super().__init__(cell.equations, cell.system, cell.init_rules)
+        self.output = output
+        self.ends = ends
+        self.layers = dict(layers or {})
+
+    def __call__(self, /, **sizes: Any) -> Circuit:
+        """The circuit with these sizes; see ``Cell``. Of a stack, ``h=4`` is the size of h in every layer."""
+        known = self.system.axes
+        of_all = {
+            m: size for n, size in sizes.items() if n not in known for m in self.layers.get(n, ()) if m not in sizes
+        }
+        own = {n: size for n, size in sizes.items() if n in known or n not in self.layers}
+        return super().__call__(**of_all, **own)
+
+
+def part_of(cell: Cell, given: str | None = None, output: str | None = None) -> Part:
+    """The cell, cut at its output; ``given`` and ``output`` say what its equations leave open.
+
+    Raises LanguageError where no output, or more than one input, is found, TypeError for what is no cell.
+    """
+    if not isinstance(cell, Cell):
+        raise TypeError(f"expected a cell, as rnn.define makes it, before its sizes are bound; got {cell!r:.80}")
+    return _Cut(cell, given, output).part()
+
+
+# ---- names in terms ----------------------------------------------------------------------------------
+def names_in(statements: Iterable[Statement]) -> list[str]:
+    """The names that statements define or read, each once."""
+    found: dict[str, None] = {}
+    for s in statements:
+        found[s.name] = None
+        found |= dict.fromkeys(names_of(s.value))
+    return list(found)
+
+
+def names_of(term: Term) -> list[str]:
+    """The names in a term."""
+    return [n.attr for n in walk(term) if n.head == "name"]
+
+
+def changed(term: Term, change: Callable[[Term], Term | None]) -> Term:
+    """The term with what ``change`` gives for its parts, from the outside in; None: look further inside."""
+    new = change(term)
+    if new is not None:
+        return new
+    if not term.args:
+        return term
+    return Term(term.head, tuple(changed(a, change) for a in term.args), term.attr, term.where)
+
+
+def renamed(statements: Iterable[Statement], new: Mapping[str, str]) -> list[Statement]:
+    """The statements with other names."""
+
+    def change(term: Term) -> Term | None:
+        return name(new[term.attr]) if term.head == "name" and term.attr in new else None
+
+    return [
+        replace(
+            s,
+            name=new.get(s.name, s.name),
+            items=tuple(changed(i, change) for i in s.items),
+            value=changed(s.value, change),
+        )
+        for s in statements
+    ]
+
+
+def read(signal: str) -> Term:
+    """``h[t]``"""
+    return indexed(signal, (NOW,))
+
+
+# ---- finding the parts -------------------------------------------------------------------------------
+class _Cut:
+    def __init__(self, cell: Cell, given: str | None, output: str | None) -> None:
+        self.cell, self.system = cell, cell.system
+        inliner = Inliner(cell.equations.functions, cell.system.opaque)
+        self.statements = [replace(s, value=inliner.expand(s.value)) for s in cell.equations.statements]
+        self.reads: dict[str, set[str]] = {}
+        for s in self.statements:
+            self.reads.setdefault(s.name, set()).update(names_of(s.value))
+        self.given = given
+        self.wanted = output or (cell.output if isinstance(cell, Composed) else None)
+        self.ends = cell.ends if isinstance(cell, Composed) and output in (None, cell.output) else None
+
+    def part(self) -> Part:
+        output = self._output()
+        inside = self._whole(self._needed(output))
+        layer = [s for s in self.statements if s.name in inside]
+        head = [s for s in self.statements if s.name in self.system.definitions and s.name not in inside]
+        read_there = {n for s in head for n in names_of(s.value)}
+        head = [s for s in self.statements if s.name in self.system.inputs and s.name in read_there] + head
+        source = self._input(inside)
+        symbols = source in self.system.symbols
+        readers = [n for n in self.system.definitions if n in inside and source in self.reads[n]]
+        of_inputs = [s for s in self.statements if s.name in self.system.inputs and s.name in names_in(layer)]
+        front: list[Statement] = []
+        if symbols and len(readers) == 1 and self._embeds(readers[0], output):
+            front = [s for s in layer if s.name == readers[0]]
+            layer = [s for s in layer if s.name != readers[0]]
+            source, symbols = readers[0], False
+            front, of_inputs = of_inputs + front, []
+        return Part(self.cell, tuple(front), tuple(of_inputs + layer), tuple(head), output, source, symbols, self.ends)
+
+    def _needed(self, signal: str) -> set[str]:
+        """The signals that a signal needs, itself among them."""
+        found, stack = {signal}, [signal]
+        while stack:
+            for n in self.reads[stack.pop()] - found:
+                if n in self.system.definitions:
+                    found.add(n)
+                    stack.append(n)
+        return found
+
+    def _whole(self, inside: set[str]) -> set[str]:
+        """All parts of the vectors of which some part is inside: they are cut in one line."""
+        cut = {str(s.value.args[0]) for s in self.statements if s.name in inside and s.value.head == "part"}
+        return inside | {s.name for s in self.statements if s.value.head == "part" and str(s.value.args[0]) in cut}
+
+    def _recurs(self, signal: str) -> bool:
+        return any(signal in self._needed(n) for n in self.reads[signal] if n in self.system.definitions)
+
+    def _output(self) -> str:
+        defined = self.system.definitions
+        if self.wanted is not None:
+            if self.wanted not in defined or self.system.axes[self.wanted] != ("t",):
+                over_time = [n for n in defined if self.system.axes[n] == ("t",)]
+                raise LanguageError(
+                    f"{self.cell.name} has no signal {self.wanted} over time",
+                    expected=f"one of {listed(over_time)}",
+                    got=f"output={self.wanted!r}",
+                )
+            return self.wanted
+        at = "L" if "L" in defined else self._last()
+        while not self._recurs(at):
+            below = [n for n in defined if n in self.reads[at] and n != at]
+            if len(below) == 1:
+                at = below[0]
+            elif len(below) > 1 and (joined := self._joined(at, below)):
+                return joined
+            else:
+                break
+        if self.system.axes[at] != ("t",):
+            raise LanguageError(
+                f"{self.cell.name}: what its hidden output is, its equations do not show: {at} "
+                f"reads {listed(sorted(self.reads[at] & set(defined))) or 'no signal'}",
+                expected="a loss that reads scores, which read one signal over t",
+                mend='say it: output="h"',
+            )
+        return at
+
+    def _last(self) -> str:
+        """The signal that nothing else reads, in a cell without a loss."""
+        unread = [n for n in self.system.definitions if not any(n in r for m, r in self.reads.items() if m != n)]
+        if len(unread) == 1:
+            return unread[0]
+        found = unread or list(self.system.definitions)
+        raise LanguageError(
+            f"{self.cell.name} has no loss L, and its hidden output may be {listed(found)}",
+            mend=f'say it: output="{found[0]}"',
+        )
+
+    def _joined(self, scores: str, below: list[str]) -> str | None:
+        """``o[t] = V @ concat(h[t], k[t]) + d`` becomes two equations, of which the first is the output."""
+        where, own = next((i, s) for i, s in enumerate(self.statements) if s.name == scores)
+        products = [
+            p.args[1] for p in walk(own.value)
+            if p.head == "matmul" and p.args[0].head == "name" and p.args[0].attr in self.system.parameters
+            and set(below) <= set(names_of(p.args[1]))
+        ]  # fmt: skip
+        if len(products) != 1 or own.items != self.statements[where].items or self.system.axes[scores] != ("t",):
+            return None
+        new = unused("joined", [*self.system.axes])
+        value = changed(own.value, lambda x: read(new) if x is products[0] else None)
+        self.statements[where : where + 1] = [
+            Statement(new, (NOW,), products[0]),
+            replace(own, value=value),
+        ]
+        whole = Equations()
+        for s in self.statements:
+            whole.add(s)
+        self.cell = again(whole, [self.cell], self.cell.name, self.cell.init_rules, self.system.constants)
+        self.system = self.cell.system
+        self.reads[new], self.reads[scores] = set(names_of(products[0])), set(names_of(value))
+        return new
+
+    def _input(self, inside: set[str]) -> str | None:
+        needed = set().union(*(self.reads[n] for n in inside))
+        found = [n for n in self.system.inputs if n in needed and "t" in self.system.axes[n]]
+        if self.given is not None:
+            if self.given not in found:
+                raise LanguageError(
+                    f"{self.cell.name} does not read {self.given} in its layer",
+                    expected=f"one of {listed(found)}" if found else None,
+                    got=f"input={self.given!r}",
+                )
+            return self.given
+        after = self._needed("L") - inside if "L" in self.system.definitions else set()
+        targets = {n for m in after for n in self.reads[m]}
+        own = [n for n in found if n not in targets]
+        if len(own) > 1:
+            raise LanguageError(
+                f"{self.cell.name} reads {listed(own)} at each step: which is its input is open",
+                mend=f'say it: input="{own[0]}"',
+            )
+        return own[0] if own else None
+
+    def _embeds(self, signal: str, output: str) -> bool:
+        """Whether a signal is a vector of the symbol, and nothing else."""
+        others = self.reads[signal] & set(self.system.definitions)
+        return not others and signal != output and self.system.axes[signal] == ("t",)
+
+
+def unused(wanted: str, taken: Iterable[str]) -> str:
+    """A name like ``wanted`` that is not taken."""
+    taken = set(taken)
+    while wanted in taken:
+        wanted += "_"
+    return wanted
+
+
+def again(
+    equations: Equations, cells: Iterable[Cell], title: str, init: Mapping[str, object], constants: Iterable[str]
+) -> Cell:
+    """The cell of these equations, read from their text, so that errors show the line as it stands here; static
+    inputs and open functions are those of ``cells``."""
+    cells = list(cells)
+    text = "\n".join(f"{line}    # {note}" if note else line for line, note in equations.lines())
+    present = set(names_in(equations.statements))
+    static = [n for c in cells for n in c.inputs if not c.system.axes[n] and n in present]
+    called = {t.attr[0] for s in equations.statements for t in walk(s.value) if t.head == "call"}
+    return define(
+        text,
+        name=title,
+        inputs=dict.fromkeys(static),
+        constants=sorted(set(constants) & present),
+        opaque=sorted({n for c in cells for n in c.system.opaque} & called),
+        init={n: rule for n, rule in init.items() if n in present},
+    )
+
+
+# ---- the other way in time -----------------------------------------------------------------------------
+def backwards(statements: Iterable[Statement], system: System) -> list[Statement]:
+    """The statements with time running from the last step to the first: what was a delay is an advance, h[0] is
+    h[T+1], t is T + 1 - t, and an equation of the first step is one of the last."""
+    found: list[Statement] = []
+    first: dict[str, Statement] = {}
+    for s in statements:
+        if _is_first(s, system):
+            first[s.name] = s
+        else:
+            found.append(s)
+    return [_reversed(s, first.get(s.name) if s.items == () or _at_steps(s) else None, system) for s in found]
+
+
+def _at_steps(s: Statement) -> bool:
+    moments = [moment(i) for i in s.items]
+    return all(m is not None and m.kind == "step" for m in moments)
+
+
+def _is_first(s: Statement, system: System) -> bool:
+    found = [moment(i) for i in s.items]
+    return any(m == Moment("fixed", None, 1) for m in found) and "t" in system.axes[s.name]
+
+
+def _reversed(s: Statement, first: Statement | None, system: System) -> Statement:
+    value = reversed_term(s.value, system)
+    if first is not None:
+        here = Term("compare", (NOW, name("T")), "==")
+        value = call("where", here, reversed_term(first.value, system), value)
+    axes = system.axes[s.name]
+    items = tuple(_other_way(i) if a == "t" else i for i, a in zip(s.items, axes, strict=True))
+    return replace(s, items=items, value=value)
+
+
+def reversed_term(term: Term, system: System) -> Term:
+    """An expression of time that runs the other way."""
+
+    def change(x: Term) -> Term | None:
+        if x.head == "name":
+            return Term("sub", (step("T", 1), NOW)) if x.attr == "t" else None
+        if x.head == "call" and x.attr[1]:
+            plain = len(x.args) - len(x.attr[1])
+            options = [a if k == "over" else changed(a, change) for k, a in zip(x.attr[1], x.args[plain:], strict=True)]
+            return Term("call", (*[changed(a, change) for a in x.args[:plain]], *options), x.attr)
+        axes = system.axes.get(x.args[0].attr, ()) if x.head == "index" and x.args[0].head == "name" else ()
+        if not axes:
+            return None
+        items = []
+        for k, item in enumerate(x.args[1:]):
+            timed = k < len(axes) and moment(item) is not None
+            items.append((_other_way(item) if axes[k] == "t" else item) if timed else changed(item, change))
+        return Term("index", (x.args[0], *items))
+
+    return changed(term, change)
+
+
+def _other_way(item: Term) -> Term:
+    found = moment(item)
+    if found is None:
+        return item
+    if found.kind == "step":
+        return step("t", -found.offset)
+    if found.kind == "last":
+        return number(1 - found.offset)
+    return step("T", 1 - found.offset)
+
+
+def same(a: Term, b: Term) -> bool:
+    """Whether two terms are written alike."""
+    return a.head == b.head and written(a) == written(b)
