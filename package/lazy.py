@@ -12,7 +12,7 @@ from typing import Any
 class LazyPackage(ModuleType):
     """A package that looks its public names up in its table, ``_public``: name -> module that holds it.
 
-    Names that are not in the table are asked of the module ``_others``, if there is one.
+    Names that are not in the table are asked of the module ``_others``, if there is one; its own name is that module.
 
     A function may be called like its module (``graph.grad`` of ``graph/grad.py``). Importing that module
     would bind its name in the package to the module; here the function keeps its name.
@@ -27,7 +27,8 @@ class LazyPackage(ModuleType):
             module = self.__dict__["_others"]
         if module is None:
             raise AttributeError(f"{self.__name__} has no name {name!r}; it has {', '.join(self.__all__)}")
-        value = getattr(import_module(f"{self.__name__}.{module}"), name)
+        found = import_module(f"{self.__name__}.{module}")
+        value = found if name == module == self.__dict__["_others"] else getattr(found, name)
         self.__dict__[name] = value
         return value
 

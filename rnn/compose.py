@@ -30,8 +30,7 @@ def stack(*cells: Cell | int, input: str | None = None, output: str | None = Non
     names and are shared. input, output: those of every cell, where its equations do not show them. Raises LanguageError
     where they cannot be told or a layer cannot read vectors, TypeError for what is no cell.
     """
-    layers = _layers(cells)
-    parts = [part_of(c, input, output) for c in layers]
+    parts = [part_of(c, input, output) for c in _layers(cells)]
     if len(parts) == 1:
         return Composed(parts[0].cell, parts[0].output, parts[0].ends)
     last = parts[-1]

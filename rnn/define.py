@@ -95,8 +95,10 @@ class Cell:
                     mend=did_you_mean(name, self.system.opaque),
                 )
         whole = Equations()
-        for part in (*old.functions.values(), *more.functions.values(), *old.statements, *more.statements):
-            whole.add(part)
+        for function in (*old.functions.values(), *more.functions.values()):
+            whole.add(function)
+        for statement in (*old.statements, *more.statements):
+            whole.add(statement)
         static = [name for name in self.inputs if not self.system.axes[name]]
         system = find_roles(whole, self.name, static, self.system.constants, opaque)
         return Cell(whole, system, self.init_rules).starting(init or {})

@@ -53,7 +53,12 @@ def test_every_cell_is_a_public_name() -> None:
     from bptt import rnn
     from bptt.rnn.cells import CELLS
 
-    assert all(getattr(rnn, name).name == name for name in CELLS)
+    functions = set(rnn.__all__)
+    assert all(getattr(rnn, name).name == name for name in CELLS if name not in functions)
+    assert functions & set(CELLS) == {"bidirectional"}
+    code = "from bptt import rnn; print(rnn.cells.bidirectional.name)"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "bidirectional"
     with pytest.raises(AttributeError, match="no cell 'lstmm'"):
         rnn.lstmm  # noqa: B018
 
