@@ -141,7 +141,8 @@ class Truncated:
             return None
         inputs = {name: _part(self.net, name, a, slice(steps)) for name, a in batch.inputs.items()}
         ends = None if batch.lengths is None else np.minimum(batch.lengths, steps)
-        out = self.advance(weights, lengths=replace(batch, lengths=ends).ends, initial=initial, start=batch.start, seed=seed, **inputs)
+        ends = replace(batch, lengths=ends).ends
+        out = self.advance(weights, lengths=ends, initial=initial, start=batch.start, seed=seed, **inputs)
         return out.final
 
     def _initial(self, batch: Batch, state: Mapping[str, Array] | None) -> Arrays | None:

@@ -56,6 +56,46 @@ def check_remedies(found: Figures) -> None:
     assert found["weight decay, after"] < found["none, after"]
 
 
+def check_elman(found: Figures) -> None:
+    assert abs(found["consonants"] - 1.0986) < 0.08
+    assert found["vowels"] < 0.03
+    assert found["letters in no word"] <= 3  # the last word may be cut
+
+
+def check_jordan(found: Figures) -> None:
+    assert found["loops"] == 0
+    assert found["probabilities"] == found["letters"] == 1.0
+
+
+def check_teacher_forcing(found: Figures) -> None:
+    assert abs(found["greedy"] - 0.2) < 0.04
+    assert abs(found["best"] - 0.4) < 0.04
+    assert abs(found["drawn"] - 0.4) < 0.08
+
+
+def check_acceptor(found: Figures) -> None:
+    assert found["right up to 40"] > 0.98
+    assert found["before"] < 0.1 < 0.9 < found["after"]
+
+
+def check_vector_to_sequence(found: Figures) -> None:
+    assert found["right"] >= 8 / 9
+
+
+def check_seq2seq(found: Figures) -> None:
+    assert min(found[f"length {n}"] for n in (3, 4, 6)) > 0.95
+    assert found["length 10"] < 0.3
+    assert found["gain"] >= 0.0
+
+
+def check_attention(found: Figures) -> None:
+    for task in ("copy", "reverse"):
+        assert min(found[f"{task} {n} by {how}"] for n in (5, 6) for how in ("content", "place")) > 0.97
+        assert min(found[f"{task} {n} by place"] for n in (15, 20)) > 0.8
+    assert found["copy distance"] > 0.1
+    assert found["reverse distance"] < -0.1
+
+
 # ---- the examples ----------------------------------------------------------------------------------
 def check_of(name: str) -> Any:
     return globals().get(f"check_{name}")
