@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import math
 import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ import pytest
 
 FOLDER = Path(__file__).parents[1] / "examples"
 NAMES = sorted(p.stem for p in FOLDER.glob("*.py"))
-QUICK: set[str] = set()
+QUICK = {"dynamics", "gate_program", "loops"}
 SECONDS = 120
 """How long an example may take: on a machine that does other things too."""
 Figures = Mapping[str, float]
@@ -94,6 +95,32 @@ def check_attention(found: Figures) -> None:
         assert min(found[f"{task} {n} by place"] for n in (15, 20)) > 0.8
     assert found["copy distance"] > 0.1
     assert found["reverse distance"] < -0.1
+
+
+def check_dynamics(found: Figures) -> None:
+    assert abs(found["exponent"] - math.log(2)) < 0.01
+    assert found["away"] == 0
+
+
+def check_gate_program(found: Figures) -> None:
+    assert found == {"Korean": 1, "French": 1}
+
+
+def check_lstm(found: Figures) -> None:
+    for name in ("lstm_peephole", "lstm_packed", "lstm_bakker"):
+        assert found[f"{name}, apart"] < 1e-12
+        assert found[f"{name}, nats"] < 0.1
+
+
+def check_loops(found: Figures) -> None:
+    products = {"lstm": 1, "gru": 2, "gru_cudnn": 1, "mut3": 3, "diagonal": 0, "sru": 0, "mingru": 0}
+    assert found == {f"{name}, {way}": n for name, n in products.items() for way in ("forward", "backward")}
+
+
+def check_compose(found: Figures) -> None:
+    assert found["from the left"] > 0.68
+    assert found["from both sides"] < 0.5
+    assert found["residual"] < 0.2
 
 
 # ---- the examples ----------------------------------------------------------------------------------

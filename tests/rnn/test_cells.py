@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bptt import rnn
+from bptt import compiler, rnn
+from bptt.compiler.loop import Product
 from bptt.graph import evaluate
 from bptt.graph.statistics import batch_statistics
 from bptt.rnn import cells, define
@@ -140,6 +141,61 @@ def test_gru(after: bool) -> None:
         h = share * h + (1 - share) * n if after else (1 - share) * h + share * n
         o.append(h @ p["V"].T + p["d"])
     np.testing.assert_allclose(loss, mean_cross_entropy(np.stack(o), given["y"]))
+
+
+def test_mut3() -> None:
+    """Jozefowicz et al. 2015, MUT3."""
+    loss, p, given = loss_of("mut3")
+    h, o = np.zeros((BATCH, 4)), []
+    for x in given["x"]:
+        z = sigmoid(x @ p["U_z"].T + np.tanh(h) @ p["W_z"].T + p["b_z"])
+        r = sigmoid(x @ p["U_r"].T + h @ p["W_r"].T + p["b_r"])
+        h = np.tanh((r * h) @ p["W_h"].T + x @ p["U_h"].T + p["b_h"]) * z + h * (1 - z)
+        o.append(h @ p["V"].T + p["d"])
+    np.testing.assert_allclose(loss, mean_cross_entropy(np.stack(o), given["y"]))
+
+
+def test_sru() -> None:
+    """Lei et al. 2018, equations 1 to 4."""
+    loss, p, given = loss_of("sru")
+    c, o = np.zeros((BATCH, 4)), []
+    for x in given["x"]:
+        f = sigmoid(x @ p["U_f"].T + p["v_f"] * c + p["b_f"])
+        r = sigmoid(x @ p["U_r"].T + p["v_r"] * c + p["b_r"])
+        c = f * c + (1 - f) * (x @ p["U"].T)
+        o.append((r * c + (1 - r) * x) @ p["V"].T + p["d"])
+    np.testing.assert_allclose(loss, mean_cross_entropy(np.stack(o), given["y"]))
+
+
+def test_mingru() -> None:
+    """Feng et al. 2024, section 3.1."""
+    loss, p, given = loss_of("mingru")
+    h, o = np.zeros((BATCH, 4)), []
+    for x in given["x"]:
+        z = sigmoid(x @ p["U_z"].T + p["b_z"])
+        h = (1 - z) * h + z * (x @ p["U_g"].T + p["b_g"])
+        o.append(h @ p["V"].T + p["d"])
+    np.testing.assert_allclose(loss, mean_cross_entropy(np.stack(o), given["y"]))
+
+
+@pytest.mark.parametrize(("name", "products"), [("sru", 0), ("mingru", 0), ("lstm", 1), ("gru", 2)])
+def test_how_many_matrix_products_are_left_in_the_loops(name: str, products: int) -> None:
+    program = compiler.compile(cell(name)(**CELLS[name].sizes), target="interpret").loops
+    loops = [rows for rows in program.rows() if rows.axis == "t" and rows.order != "free"]
+    assert {rows.order for rows in loops} == {"up", "down"}
+    for rows in loops:
+        assert sum(isinstance(part, Product) for part in rows.body) == products
+
+
+def test_the_gate_program_writes_keeps_empties_and_reads() -> None:
+    net, p, _ = data("gate_program")
+    p |= {n: np.full((5, 4), -1.0) for n in ("A_i", "A_f", "A_q")}
+    p["A_i"][1] = p["A_f"][2] = p["A_q"][3] = 1
+    x = np.array([1, 4, 3, 0, 2, 3])[:, None]
+    found = evaluate(net, p, returns=["c", "h"], x=x)
+    held = np.array([0, 1, 1, 1, 1, 0])[:, None, None] * p["E"][4]
+    np.testing.assert_array_equal(found["c"], held)
+    np.testing.assert_array_equal(found["h"], held * (x == 3)[..., None])
 
 
 def test_hidden_markov_model_sums_over_all_paths() -> None:
