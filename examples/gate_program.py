@@ -2,8 +2,8 @@
 
 It reads "In Korea , more than half of all the residents speak" and says "Korean". The word "In" opens the input gate
 for the word that follows: the cell holds the country, over all the words between. "speak" opens the output gate, and
-the scores of the next word see the cell ("…": nothing to say). A full stop empties it. ``python examples/gate_program.py gates.svg`` draws
-the gates over the sentence.
+the scores of the next word see the cell ("…": nothing to say). A full stop empties it.
+``python examples/gate_program.py gates.svg`` draws the gates over the sentence.
 """
 
 from __future__ import annotations
