@@ -121,8 +121,8 @@ PROBLEMS = {
             yardstick={"lstm": 32 * 800},
         ),
         Problem(
-            "copy", problems.copy_memory, {"x": 10, "h": 64, "o": 9}, rows=32, rate=0.005, keep=3.0, limit=3000,
-            every=3000, tested=256, measure=nats, unit="nats a step", solved=lambda v: False,
+            "copy", problems.copy_memory, {"x": 10, "h": 64, "o": 9}, rows=32, rate=0.005, keep=3.0, limit=1000,
+            every=1000, tested=256, measure=nats, unit="nats a step", solved=lambda v: False,
             chance=f"{problems.copy_chance(100):.4f}", source="Arjovsky et al. 2016, figure 1 (T = 100)",
             options={"steps": 100}, published={"elman": "at chance", "lstm": "at chance"},
         ),
