@@ -32,7 +32,7 @@ def stack(*cells: Cell | int, input: str | None = None, output: str | None = Non
     """
     parts = [part_of(c, input, output) for c in _layers(cells)]
     if len(parts) == 1:
-        return Composed(parts[0].cell, parts[0].output, parts[0].ends)
+        return Composed(parts[0].cell, parts[0].output, parts[0].units, parts[0].ends)
     last = parts[-1]
     made = _Made(parts, shared=[*names_in(parts[0].front), *names_in(last.head)])
     below: str | None = None
@@ -118,6 +118,7 @@ def residual(
     head = _with_ends(part, indexed(sums, (name("T"),)))
     made.lines += renamed(head, {part.output: sums})
     made.rules |= part.cell.init_rules
+    made.units += part.units
     return made.cell(f"residual_{part.cell.name}", sums)
 
 
@@ -143,6 +144,7 @@ class _Made:
     shared: Iterable[str]
     lines: list[Statement] = field(default_factory=list)
     rules: dict[str, Any] = field(default_factory=dict)
+    units: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         inputs = [n for p in self.parts for n in p.system.inputs]
@@ -157,6 +159,7 @@ class _Made:
         new = {n: n + suffix for n in part.owned}
         self.taken |= set(new.values())
         self.rules |= {new.get(n, n): rule for n, rule in part.cell.init_rules.items()}
+        self.units += [new[n] for n in part.units]
         self.constants |= {new[n] for n in part.system.constants if n in new}
         return new
 
@@ -178,7 +181,8 @@ class _Made:
             found[label] = s
             whole.add(s)
         cells = [p.cell for p in self.parts]
-        return Composed(again(whole, cells, title, self.rules, self.constants), output, ends, layers)
+        made = again(whole, cells, title, self.rules, self.constants)
+        return Composed(made, output, self.units, ends, layers)
 
 
 def _layers(cells: Sequence[Cell | int]) -> list[Cell]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from copy import copy
 from typing import Any, Never
 
 from ..graph.circuit import Circuit
@@ -49,6 +50,15 @@ class Cell:
         """Names that are defined."""
         return tuple(self.system.definitions)
 
+    @property
+    def units(self) -> tuple[str, ...]:
+        """The signals that have as many units as a task's setting ``hidden`` says: h and k, as far as it has them."""
+        return tuple(n for n in ("h", "k") if n in self.system.definitions)
+
+    def sizes_by_name(self, sizes: Mapping[str, Any]) -> dict[str, Any]:
+        """Sizes by the names that the equations have; a stack takes one for all its layers."""
+        return dict(sizes)
+
     def __call__(self, /, **sizes: Any) -> Circuit:
         """The circuit with these sizes.
 
@@ -70,7 +80,9 @@ class Cell:
                     got=name,
                     mend=did_you_mean(name, self.system.parameters),
                 )
-        return Cell(self.equations, self.system, {**self.init_rules, **init})
+        other = copy(self)
+        other.init_rules = {**self.init_rules, **init}
+        return other
 
     def given(self, text: str, init: Mapping[str, Any] | None = None) -> Cell:
         """The same equations with definitions for functions that had none, and whatever else the text says.

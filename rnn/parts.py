@@ -55,6 +55,11 @@ class Part:
         return [n for n in names_in(self.layer) if n in known]
 
     @property
+    def units(self) -> list[str]:
+        """The hidden outputs of the cells that the layer is made of."""
+        return [n for n in self.cell.units if n in self.owned] or [self.output]
+
+    @property
     def source(self) -> str:
         """The input. Raises LanguageError where there is none."""
         if self.input is None:
@@ -71,24 +76,38 @@ class Composed(Cell):
     output   the signal that is its output
     ends     what it has at its last step, where that is not output[T]
     layers   name in one layer -> its names in all layers: a size that is stated for h is that of h_1, h_2, …
+    units    the hidden outputs of the cells that it is made of
     """
 
     def __init__(
-        self, cell: Cell, output: str, ends: Term | None = None, layers: Mapping[str, Sequence[str]] | None = None
+        self,
+        cell: Cell,
+        output: str,
+        units: Iterable[str],
+        ends: Term | None = None,
+        layers: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         super().__init__(cell.equations, cell.system, cell.init_rules)
         self.output = output
         self.ends = ends
         self.layers = dict(layers or {})
+        self._units = tuple(units)
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        return self._units
+
+    def sizes_by_name(self, sizes: Mapping[str, Any]) -> dict[str, Any]:
+        known = self.system.axes
+        found = {n: size for n, size in sizes.items() if n in known or n not in self.layers}
+        for n, size in sizes.items():
+            if n not in found:
+                found |= {m: size for m in self.layers[n] if m not in sizes}
+        return found
 
     def __call__(self, /, **sizes: Any) -> Circuit:
         """The circuit with these sizes; see ``Cell``. Of a stack, ``h=4`` is the size of h in every layer."""
-        known = self.system.axes
-        of_all = {
-            m: size for n, size in sizes.items() if n not in known for m in self.layers.get(n, ()) if m not in sizes
-        }
-        own = {n: size for n, size in sizes.items() if n in known or n not in self.layers}
-        return super().__call__(**of_all, **own)
+        return super().__call__(**self.sizes_by_name(sizes))
 
 
 def part_of(cell: Cell, given: str | None = None, output: str | None = None) -> Part:

@@ -39,7 +39,7 @@ class Network:
 
         Raises DataError for equations without x, y or L, and where sizes clash or stay open.
         """
-        sizes: Sizes = {**task.sizes_for(self.cell), **given}
+        sizes: Sizes = {**task.sizes_for(self.cell), **self.cell.sizes_by_name(given)}
         try:
             return self.cell(**sizes), sizes
         except LanguageError as error:
@@ -102,9 +102,8 @@ def described(network: Network) -> dict[str, dict[str, Any]]:
 def equations_of(network: Network) -> str:
     """The content of equations.txt, with the comments."""
     written = network.cell.equations
-    lines = str(written).split("\n")
-    functions, statements = lines[: len(written.functions)], written.statements
-    noted = [f"{s}  # {s.note}" if s.note else str(s) for s in statements]
+    functions = str(written).split("\n")[: len(written.functions)]
+    noted = [f"{line}  # {note}" if note else line for line, note in written.lines()]
     return "\n".join([*functions, *noted]) + "\n"
 
 

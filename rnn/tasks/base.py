@@ -152,15 +152,11 @@ class Task(ABC):
         return define(self.equations, name=self.name, init=self.init)
 
     def sizes_for(self, cell: Cell) -> dict[str, int]:
-        """The sizes of x, o, e, h and k, as far as the cell has signals or inputs of these names: x and o are what the
-        data have, e is ``vector``, h and k are ``hidden``. What else a cell leaves open its user has to say."""
-        sizes = {
-            "x": self.reads,
-            "e": self.settings.vector,
-            "h": self.settings.hidden,
-            "k": self.settings.hidden,
-            "o": self.predicts,
-        }
+        """The sizes of x, o, e and the cell's units (h and k; of a composed cell those of every layer), as far as it
+        has signals or inputs of these names: x and o are what the data have, e is ``vector``, the units are
+        ``hidden``. What else a cell leaves open its user has to say."""
+        units = dict.fromkeys(cell.units, self.settings.hidden)
+        sizes = {"x": self.reads, "e": self.settings.vector, **units, "o": self.predicts}
         known = {*cell.inputs, *cell.signals}
         return {name: size for name, size in sizes.items() if name in known}
 

@@ -47,6 +47,14 @@ def test_a_cell_is_a_legal_circuit(name: str) -> None:
         assert np.isfinite(evaluate(net, params, returns="L", **inputs)["L"]).all()
 
 
+@pytest.mark.parametrize("name", CELLS)
+def test_the_equations_of_a_cell_are_read_again_with_open_sizes(name: str) -> None:
+    one, recipe = cell(name), CELLS[name]
+    static = [n for n in one.inputs if not one.system.axes[n]]
+    again = define(str(one), name=name, inputs=static, opaque=recipe.options.get("opaque", ()))
+    assert str(again(**recipe.sizes)) == str(one(**recipe.sizes))
+
+
 def test_the_systems_of_the_lectures_are_listed() -> None:
     wanted = """
         markov markov_k markov_driven ngram_counts window_lm hmm dynamics driven elman no_output diagonal jordan

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -365,3 +366,37 @@ def test_any_system_is_composed_or_the_error_says_why(name: str) -> None:
         else:
             said = "mend: none"
         assert "mend: " in said or "expected: " in said
+
+
+# ---- in runs -----------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("made", "shapes"),
+    [
+        (rnn.stack(rnn.rnn_lm, 2), {"E": (15, 24), "U_f_2": (6, 6), "V": (15, 6)}),
+        (rnn.stack(rnn.residual(rnn.lstm, project=True), 2), {"P_1": (6, 15), "P_2": (6, 6)}),
+        (rnn.lstm_packed, {"W": (24, 6)}),
+    ],
+    ids=["stack", "residual", "cut vectors"],
+)
+def test_composed_cells_are_trained_and_loaded(made: Cell, shapes: dict[str, Any], tmp_path: Path) -> None:
+    """``hidden`` is the number of units of every layer."""
+    text = tmp_path / "verse.txt"
+    text.write_text("the rain in spain stays mainly in the plain\n" * 4)
+    options = {"hidden": 6, "vector": 24, "batch": 2, "window": 5, "updates": 1, "sample": 0, "quiet": True}
+    run = rnn.fit(text, cell=made, run=tmp_path / "run", target="interpret", **options)
+    net = run.bound.net
+    assert shapes.items() <= net.params.items()
+    again = rnn.load(tmp_path / "run").bound.net
+    assert (str(again), again.params) == (str(net), net.params)
+
+
+def test_a_size_of_all_layers_is_given_to_a_run(tmp_path: Path) -> None:
+    text = tmp_path / "verse.txt"
+    text.write_text("the rain in spain stays mainly in the plain\n" * 4)
+    options = {"batch": 2, "window": 5, "updates": 1, "sample": 0, "quiet": True, "sizes": {"h": 3, "h_2": 5}}
+    rnn.fit(text, cell=rnn.stack(rnn.gru, 2), run=tmp_path / "run", target="interpret", **options)
+    net = rnn.load(tmp_path / "run").bound.net
+    assert [net.outputs[f"h_{k}"] for k in (1, 2)] == [(3,), (5,)]
+    assert rnn.stack(rnn.bidirectional(rnn.tagger), 2).units == tuple(
+        f"{n}_{side}_{k}" for k in (1, 2) for side in ("fw", "bw") for n in ("h", "k")
+    )
