@@ -22,6 +22,7 @@ from .boundaries import one_value_a_slot
 from .checkpoint import checkpointed
 from .chunks import fuse, ring
 from .initial import States
+from .late_sums import late_sums
 from .loop import Program as LoopProgram
 from .lower import lower
 from .merge import regroup_sums
@@ -166,6 +167,7 @@ class Road:
         wrt = self._wrt(net, loss, parts)
         value = net.eqs[loss]
         adjoint = grad(net, loss, wrt) if wrt else net
+        adjoint = adjoint.with_eqs(late_sums(adjoint.eqs))
         loss_ref = ref(loss, value)
         mean = build.div(build.reduce(loss_ref, ["b"]), count(["b"])) if value.axes else make("copy", (loss_ref,))
         adjoint = adjoint.with_eqs({**adjoint.eqs, _MEAN: mean})
