@@ -32,8 +32,11 @@ from typing import Any
 LISTED = "files.json"
 #: what kernels call, beside what is printed
 HELPERS = ("cpu/functions.py", "cpu/jit.py", "../graph/random.py")
+Watcher = Callable[["int | None"], object]
+"""Told None when kernels begin to be compiled, and when that has ended, how many they were."""
 
 _compiled = 0
+_watching: list[Watcher] = []
 
 
 class CacheError(OSError):
@@ -51,6 +54,21 @@ class Loaded:
 def compilations() -> int:
     """How many kernels this process has compiled; those taken from the cache do not count."""
     return _compiled
+
+
+@contextmanager
+def watched(watcher: Watcher) -> Iterator[None]:
+    """Within it ``watcher`` is told of every compilation of this process as it begins and ends."""
+    _watching.append(watcher)
+    try:
+        yield
+    finally:
+        _watching.remove(watcher)
+
+
+def _tell(count: int | None) -> None:
+    for watcher in _watching:
+        watcher(count)
 
 
 def cache_folder() -> Path:
@@ -190,7 +208,13 @@ def _remove(entry: Path) -> None:
 
 def _build(folder: Path, key: str, source: str, signatures: Mapping[str, str]) -> Loaded:
     (folder / f"k_{key}.py").write_text(source, encoding="utf-8")
-    loaded = _load(folder, key, signatures)
+    _tell(None)
+    count = 0
+    try:
+        loaded = _load(folder, key, signatures)
+        count = loaded.compiled
+    finally:
+        _tell(count)
     _list_files(folder)
     return loaded
 

@@ -9,8 +9,9 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -63,8 +64,12 @@ class Report:
     nats     whether the loss is in nats an item, so that it has bits
     quiet    print nothing; as_json: one JSON object a line on standard output, and nothing else
 
-    ``say`` prints a line, ``step`` counts an update, ``validation`` notes a result. metrics.jsonl holds what repeats
-    exactly; speed.jsonl the times. What the next line of metrics adds up is saved with the run (``state``).
+    ``say`` prints a line, ``step`` counts an update, ``validation`` notes a result, ``compiling`` that kernels are
+    compiled. metrics.jsonl holds what repeats exactly; speed.jsonl the times. What the next line of metrics adds up is
+    saved with the run (``state``).
+
+    The speed is that of updates alone: validations, saves, callbacks and updates that waited for the compiler are left
+    out. The time left has all of them but the compiler.
     """
 
     def __init__(
@@ -83,13 +88,16 @@ class Report:
         self._losses: list[float] = []
         self._latest: dict[str, float] = {}
         self._stepped: Step | None = None
+        self._building: float | None = None
+        self._silent = False
         self.restart(0)
 
     def restart(self, update: int) -> None:
         """Begin to count the time: ``update`` updates were made before."""
-        self._begin = self._since = self._warm = time.perf_counter()
-        self._first, self._update, self._items, self._reported = update, update, 0, 0
-        self._ended, self._validating = self._begin, 0.0
+        self._begin = self._warm = time.perf_counter()
+        self._first = self._update = update
+        self._compiled = 0.0
+        self._whole, self._recent = Pace(), Pace()
 
     # ---- what is said ------------------------------------------------------------------------------
     def say(self, line: str) -> None:
@@ -107,13 +115,46 @@ class Report:
             print(json.dumps(folder.plain({"event": kind, **record}), ensure_ascii=False), flush=True)
 
     # ---- what is noted -----------------------------------------------------------------------------
-    def step(self, step: Step) -> None:
-        """Count an update; after the first and every ``every``, a line of metrics: the mean loss since."""
+    @property
+    def busy(self) -> bool:
+        """Whether kernels are being compiled."""
+        return self._building is not None or self._silent
+
+    def compiling(self, count: int | None) -> None:
+        """Say that kernels begin to be compiled (None), or that so many have been, and how long it took."""
+        if count is None:
+            self._building = time.perf_counter()
+            if not self._silent:
+                self.say("compiling…")
+        elif self._building is not None:
+            taken, self._building = time.perf_counter() - self._building, None
+            self._compiled += taken
+            if not self._silent:
+                self.say(f"compiled in {duration(taken)} ({kernels(count)})")
+
+    @contextmanager
+    def first(self, compilations: Callable[[], int]) -> Iterator[None]:
+        """Within it the first update of a process is made, all of which is waiting for the compiler."""
+        self.say("compiling…")
+        since, self._silent = time.perf_counter(), True
+        try:
+            yield
+        finally:
+            self._silent = False
+        self.say(f"compiled in {duration(time.perf_counter() - since)} ({kernels(compilations())})")
+
+    def step(self, step: Step, seconds: float | None = None) -> None:
+        """Count an update; after the first and every ``every``, a line of metrics: the mean loss since.
+
+        seconds  that the update took; None where it waited for the compiler, which leaves it out of the speed
+        """
         self._losses.append(step.loss)
-        self._items += step.items
-        self._update, self._stepped, self._ended = step.update, step, time.perf_counter()
+        self._update, self._stepped = step.update, step
         if step.update == self._first + 1:
-            self._warm, self._validating = self._ended, 0.0
+            self._warm, self._compiled = time.perf_counter(), 0.0
+        if seconds is not None:
+            self._whole.add(step.items, seconds)
+            self._recent.add(step.items, seconds)
         if self._terminal():
             self._advance(1)
         if step.update != 1 and step.update % self.every and step.update != self.updates:
@@ -124,10 +165,10 @@ class Report:
             record["bits"] = loss * BITS
         record |= {"norm": step.norm, "rate": step.rate}
         folder.append(self.place / folder.METRICS, record)
-        speed = self._speed()
+        speed, self._recent = self._recent.speed, Pace()
         self._note_speed(step.update, speed)
         pace, shown = {}, ""
-        if step.update > self._first + 1:  # the first update of a process waits for the compiler
+        if speed is not None:
             left = self._left()
             pace = {f"{self.item}s_per_second": round(speed), "seconds_left": round(left)}
             shown = f", {speed:,.0f} {self.item}s/s, {duration(left)} left"
@@ -146,10 +187,6 @@ class Report:
         self.event("validation", record)
         shown = next((name for name in SHOWN if name in measures), list(measures)[-1])
         self._latest = {shown: measures[shown]}
-        taken = time.perf_counter() - self._ended
-        self._validating += taken
-        self._since += taken
-        self._ended += taken
         if self._bar is not None:
             self._advance(0)
         self.say(f"validation after {update}: {written(measures, self.item)}")
@@ -161,21 +198,16 @@ class Report:
         """The accuracy (or other measure) of the last validation, where the loss does not say it."""
         return "" if self.nats or not self._latest else f", {name} {written(self._latest, self.item)}"
 
-    def _speed(self) -> float:
-        """Items a second since this was last asked, without validation."""
-        now = time.perf_counter()
-        speed = (self._items - self._reported) / max(now - self._since, 1e-9)
-        self._since, self._reported = now, self._items
-        return speed
-
     def _left(self) -> float:
-        """Seconds to the last update, if it goes on as it did since the first of this process."""
+        """Seconds to the last update, if it goes on as it did since the first of this process, without compiling."""
         done = self._update - self._first - 1
-        return (time.perf_counter() - self._warm) / max(done, 1) * (self.updates - self._update)
+        passed = time.perf_counter() - self._warm - self._compiled
+        return passed / max(done, 1) * (self.updates - self._update)
 
-    def _note_speed(self, update: int, speed: float) -> None:
-        seconds = time.perf_counter() - self._begin
-        record = {"update": update, "seconds": round(seconds, 3), "items_per_second": round(speed)}
+    def _note_speed(self, update: int, speed: float | None) -> None:
+        record: dict[str, Any] = {"update": update, "seconds": round(time.perf_counter() - self._begin, 3)}
+        if speed is not None:
+            record["items_per_second"] = round(speed)
         folder.append(self.place / folder.SPEED, record)
 
     # ---- what is saved -----------------------------------------------------------------------------
@@ -218,11 +250,9 @@ class Report:
             return ""
         loss = f"{step.loss:.3f} nats, {step.loss * BITS:.3f} bits" if self.nats else f"loss {step.loss:.4g}"
         shown = f"{loss}{self._validated('val.')}, norm {digits(step.norm)}"
-        done = step.update - self._first
-        if done < 2:
+        speed = self._whole.speed
+        if speed is None:
             return shown
-        seconds = max(self._ended - self._warm - self._validating, 1e-9)
-        speed = self._items * (done - 1) / done / seconds
         item = SHORT.get(self.item, f"{self.item}s")
         return f"{shown}, {speed:,.0f} {item}/s, {duration(self._left())} left"
 
@@ -231,6 +261,29 @@ class Report:
         if self._bar is not None:
             self._bar.close()
             self._bar = None
+
+
+@dataclass
+class Pace:
+    """Items, and the seconds that their updates took."""
+
+    items: int = 0
+    seconds: float = 0.0
+
+    def add(self, items: int, seconds: float) -> None:
+        """Count an update."""
+        self.items += items
+        self.seconds += seconds
+
+    @property
+    def speed(self) -> float | None:
+        """Items a second; None where no update was counted."""
+        return self.items / max(self.seconds, 1e-9) if self.items else None
+
+
+def kernels(count: int) -> str:
+    """How many kernels were compiled, in words."""
+    return f"{count} kernel{'' if count == 1 else 's'}" if count else "all kernels were kept from before"
 
 
 def digits(norm: float) -> str:
@@ -259,7 +312,8 @@ class Interrupt:
             raise KeyboardInterrupt
         self.asked = True
         with suppress(RuntimeError):  # it came in the middle of a line that was being written
-            self._report.say("Ctrl-C: finishing this update, then saving; once more to stop at once")
+            first = "the compilation and this update" if self._report.busy else "this update"
+            self._report.say(f"Ctrl-C: finishing {first}, then saving; once more to stop at once")
 
     def __exit__(self, *error: object) -> None:
         if self._former is not None:

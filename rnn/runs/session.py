@@ -9,13 +9,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ...compiler.cache import watched
 from ..data import DataError
 from ..tasks import Forecaster
 from ..trainer import Step, Trainer, TrainingError
 from . import checkpoint, folder
 from .checkpoint import Saved
 from .folder import RunError
-from .report import Interrupt, Report, duration
+from .report import Interrupt, Report
 from .run import Run, use_best
 
 if TYPE_CHECKING:
@@ -95,12 +96,13 @@ class Session:
         self._restore(trainer)
         self.report.restart(trainer.update)
         try:
-            with Interrupt(self.report) as interrupt:
+            with watched(self.report.compiling), Interrupt(self.report) as interrupt:
                 self._loop(trainer, interrupt)
             run.interrupted = interrupt.asked
         finally:
             self.report.close()
-        return self._finish()
+        with watched(self.report.compiling):
+            return self._finish()
 
     def _trainer(self) -> Trainer:
         run, settings = self.run, self.settings
@@ -141,12 +143,14 @@ class Session:
         self.report.say(f"going on after update {saved.update} of {self.settings.updates}; run {place}")
 
     def _loop(self, trainer: Trainer, interrupt: Interrupt) -> None:
-        settings, step = self.settings, self._first_step
+        settings, first = self.settings, trainer.update
         while trainer.update < settings.updates:
-            event = Event(self.run, step(trainer))
-            step = self._step
+            compilations, since = trainer.compilations, time.perf_counter()
+            event = Event(self.run, self._first_step(trainer) if trainer.update == first else self._step(trainer))
+            seconds = time.perf_counter() - since
             self.run.update = trainer.update
-            self.report.step(event.step)
+            waited = trainer.update == first + 1 or trainer.compilations > compilations
+            self.report.step(event.step, None if waited else seconds)
             due = trainer.update % settings.validate == 0 or trainer.update == settings.updates
             if due:
                 event.validation = self._validate(trainer.schedule)
@@ -164,12 +168,8 @@ class Session:
         """The first update of this process, which waits for the compiler."""
         if self.settings.target == "interpret":
             return self._step(trainer)
-        self.report.say("compiling…")
-        since = time.perf_counter()
-        step = self._step(trainer)
-        found = f"{trainer.compilations} kernels" if trainer.compilations else "all kernels were kept from before"
-        self.report.say(f"compiled in {duration(time.perf_counter() - since)} ({found})")
-        return step
+        with self.report.first(lambda: trainer.compilations):
+            return self._step(trainer)
 
     def _step(self, trainer: Trainer) -> Step:
         """The next update; one that cannot be made leaves what was before it saved."""

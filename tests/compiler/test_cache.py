@@ -17,6 +17,7 @@ from bptt.compiler.cache import (
     fingerprint,
     load_kernels,
     private_folder,
+    watched,
 )
 
 SOURCE = """
@@ -54,6 +55,17 @@ def test_a_second_load_compiles_nothing(folder: Path) -> None:
     assert x.tolist() == [2.0, 4.0]
     assert oct(folder.stat().st_mode & 0o777) == "0o700"
     assert [p.name for p in folder.iterdir()] == [entry(folder).name]
+
+
+def test_a_watcher_is_told_when_compiling_begins_and_ends(folder: Path) -> None:
+    told: list[int | None] = []
+    with watched(told.append):
+        load_kernels(SOURCE, SIGNATURES)
+        load_kernels(SOURCE, SIGNATURES)  # from the cache: nothing begins
+    assert told == [None, 1]
+    (entry(folder) / f"k_{entry(folder).name}.py").unlink()
+    load_kernels(SOURCE, SIGNATURES)
+    assert told == [None, 1]
 
 
 def test_another_process_compiles_nothing(folder: Path) -> None:

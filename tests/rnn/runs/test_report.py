@@ -32,12 +32,12 @@ def test_small_norms_have_their_digits() -> None:
 def test_a_line_of_metrics_is_the_mean_loss_since_the_one_before(tmp_path: Path, capsys: Captured) -> None:
     made = report(tmp_path)
     for step in steps(1, 6):
-        made.step(step)
+        made.step(step, 0.5)
     metrics = folder.read_metrics(tmp_path)
     assert [m["update"] for m in metrics] == [1, 2, 4, 6]
     assert [m["loss"] for m in metrics] == pytest.approx([1, 1 / 2, (1 / 3 + 1 / 4) / 2, (1 / 5 + 1 / 6) / 2])
     lines = capsys.readouterr().err.splitlines()
-    assert lines[0] == "update     1 of 6: 1.000 nats, 1.443 bits a character, gradient norm 0.50"
+    assert lines[0] == "update     1 of 6: 1.000 nats, 1.443 bits a character, gradient norm 0.50, 20 characters/s, 0 s left"
     assert lines[1].startswith("update     2 of 6: 0.500 nats, 0.721 bits a character, gradient norm 0.50, ")
     assert lines[1].endswith(" characters/s, 0 s left")
 
@@ -52,12 +52,12 @@ def test_metrics_are_the_same_after_an_interruption_and_times_are_elsewhere(tmp_
         first.step(step)
     second.load(first.state(), 3)
     for step in steps(4, 6):
-        second.step(step)
+        second.step(step, None if step.update == 4 else 0.5)
     assert (tmp_path / "a" / folder.METRICS).read_bytes() == (tmp_path / "b" / folder.METRICS).read_bytes()
     assert "second" not in (tmp_path / "a" / folder.METRICS).read_text()
-    speed = [json.loads(line) for line in (tmp_path / "a" / folder.SPEED).read_text().splitlines()]
+    speed = [json.loads(line) for line in (tmp_path / "b" / folder.SPEED).read_text().splitlines()]
     assert [record["update"] for record in speed] == [1, 2, 4, 6]
-    assert all(record["items_per_second"] > 0 for record in speed)
+    assert [record.get("items_per_second") for record in speed] == [None, None, None, 20]
 
 
 def test_a_loss_that_is_not_in_nats_has_no_bits(tmp_path: Path, capsys: Captured) -> None:
@@ -78,7 +78,7 @@ def test_on_a_terminal_there_is_a_bar(tmp_path: Path, monkeypatch: pytest.Monkey
     made = report(tmp_path, nats=False, item="word", updates=3)
     made.validation(0, {"nats": 0.5, "accuracy": 0.875})
     for step in steps(1, 2):
-        made.step(step)
+        made.step(step, 1.0)
     assert made._bar is not None
     made._bar.refresh()
     made.say("a line")
@@ -90,26 +90,47 @@ def test_on_a_terminal_there_is_a_bar(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_the_speed_is_of_updates_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ten items a second, whatever time validations take, in the lines and in the bar."""
+    """Ten items a second, whatever time validations, saves and the compiler take, in the lines and in the bar."""
     clock = [0.0]
     monkeypatch.setattr("time.perf_counter", lambda: clock[0])
     made = report(tmp_path, every=2, updates=8)
     for step in steps(1, 8):
+        waits = step.update in (1, 3)
+        if waits:
+            made.compiling(None)
+            clock[0] += 30.0
+            made.compiling(2)
         clock[0] += 1.0
-        made.step(step)
+        made.step(step, None if waits else 1.0)
         if step.update in (2, 5, 8):
-            clock[0] += 50.0
             made.validation(step.update, {"nats": 1.0})
+            clock[0] += 50.0  # of validating and saving
         if step.update > 1:
             assert "10 char/s" in made._shown()
-    speeds = [json.loads(line)["items_per_second"] for line in (tmp_path / folder.SPEED).read_text().splitlines()]
-    assert speeds == [10] * 5
+    speeds = [json.loads(line) for line in (tmp_path / folder.SPEED).read_text().splitlines()]
+    assert [record.get("items_per_second") for record in speeds] == [None, 10, 10, 10, 10]
+
+
+def test_the_time_left_is_without_the_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    clock = [0.0]
+    monkeypatch.setattr("time.perf_counter", lambda: clock[0])
+    made = report(tmp_path, every=4, updates=8)
+    for step in steps(1, 4):
+        clock[0] += 1.0
+        if step.update == 3:
+            made.compiling(None)
+            clock[0] += 30.0
+            made.compiling(1)
+        made.step(step, 1.0)
+    said = capsys.readouterr().err
+    assert "compiling…\ncompiled in 30 s (1 kernel)\n" in said
+    assert said.endswith("10 characters/s, 4 s left\n")
 
 
 def test_lines_have_the_accuracy_of_the_last_validation(tmp_path: Path, capsys: Captured) -> None:
     made = report(tmp_path, nats=False, item="word")
     for step in steps(1, 4):
-        made.step(step)
+        made.step(step, 1.0)
         if step.update == 3:
             made.validation(3, {"nats": 0.5, "accuracy": 0.875})
     lines = capsys.readouterr().err.splitlines()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import signal
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from bptt import rnn
+from bptt.compiler import cache
 from bptt.graph.errors import CircuitError
 from bptt.rnn.data import Batch, DataError, Stream
 from bptt.rnn.optim import SGD, Adam, Arrays
@@ -450,6 +452,30 @@ def test_ctrl_c_finishes_the_update_and_saves(
     said = capsys.readouterr().err
     assert "finishing this update" in said
     assert f"stopped after update 2 of 6; {run.folder} keeps its weights; go on with: bptt resume {run.folder}" in said
+
+
+def test_each_compilation_is_said_and_left_out_of_the_speed(
+    text: Path, tmp_path: Path, plain: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As with a reach beyond the window, whose second program is first called by a later update."""
+    step, made = Trainer.step, [0]
+
+    def compiling(self: Trainer) -> Any:
+        if self.update == 2:
+            cache._tell(None)
+            os.kill(os.getpid(), signal.SIGINT)
+            made[0] = 3
+            cache._tell(3)
+        return step(self)
+
+    monkeypatch.setattr(Trainer, "step", compiling)
+    monkeypatch.setattr(Trainer, "compilations", property(lambda self: made[0]))
+    run = fit(text, run=tmp_path / "run", **{**TINY, "report": 1})
+    said = capsys.readouterr().err
+    assert "compiling…\nCtrl-C: finishing the compilation and this update, then saving" in said
+    assert "compiled in 0 s (3 kernels)\n" in said
+    speeds = [json.loads(line) for line in (run.folder / folder.SPEED).read_text().splitlines()]
+    assert ["items_per_second" in record for record in speeds] == [False, True, False]
 
 
 def test_ctrl_c_in_the_last_update_leaves_the_sample_to_resume(
