@@ -180,3 +180,10 @@ def test_an_example_is_short_and_explains_itself(name: str) -> None:
     assert len(text.splitlines()) <= 100
     assert len(ast.get_docstring(tree) or "") > 100, "what one sees, in the docstring"
     assert 'if __name__ == "__main__":\n    main(' in text
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_example_is_in_the_list_with_what_it_says_first(name: str) -> None:
+    first = ast.get_docstring(ast.parse((FOLDER / f"{name}.py").read_text(encoding="utf-8"))) or ""
+    said = " ".join(first.partition("\n\n")[0].split())
+    assert f"| [{name}.py]({name}.py) | {said} |" in (FOLDER / "README.md").read_text(encoding="utf-8")
