@@ -21,7 +21,7 @@ from bptt.graph.ops.table import TABLE
 from hypothesis import Phase, given, settings
 from properties.dozen import DOZEN, Entry, trouble
 from properties.random_circuits import Example, examples
-from systems import COMPUTED
+from systems import WITH_LOSS
 
 HERE = Path(__file__).parent
 #: compiled in a process of its own, beside this one
@@ -157,8 +157,8 @@ def random_entries(count: int) -> list[Entry]:
 def test_random_circuits_and_every_cell(tmp_path: Path) -> None:
     """200 random circuits and all cells, in float32 and float64, by as many processes as there are cores."""
     tmp_path.chmod(0o700)
-    entries = [*(Entry(name) for name in COMPUTED), *random_entries(200)]
-    assert len(entries) == len(COMPUTED) + 200
+    entries = [*(Entry(name) for name in WITH_LOSS), *random_entries(200)]
+    assert len(entries) == len(WITH_LOSS) + 200
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BPTT_CACHE", str(tmp_path))
         patch.setenv("BPTT_CHECK", "1")
