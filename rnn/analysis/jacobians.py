@@ -28,6 +28,7 @@ from ...graph.circuit import Circuit, reachable
 from ...graph.dependence import dependent
 from ...graph.errors import CircuitError
 from ...graph.expr import Node, substitute, time_axes, topological
+from .singular import largest
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -254,7 +255,8 @@ def norms(
             there = np.isfinite(logs)
             for state in cycle:
                 own, found = steps.place[state.name], np.full(len(at), -np.inf)
-                found[there] = logs[there] + _logs(blocks[there][:, own, own], norm)
+                square = np.ascontiguousarray(blocks[there][:, own, own])
+                found[there] = logs[there] + _logs(square, norm)
                 left = meant & np.isfinite(found)
                 total[state.name][left, s - 1] += found[left]
                 alive[state.name][left, s - 1] += 1
@@ -291,16 +293,29 @@ def products(
         blocks[at == s], scale[at == s] = np.eye(N), 0.0
         size = np.abs(blocks).max((1, 2))
         odd = (size == 0) | ~np.isfinite(size)
-        kept[s] = scale + np.log(np.where(odd, 1.0, size)), blocks / np.where(odd, 1.0, size)[:, None, None]
+        blocks /= np.where(odd, 1.0, size)[:, None, None]
+        kept[s] = scale + np.log(np.where(odd, 1.0, size)), blocks
         kept.pop(s + reach if forward else s - reach, None)
-        logs, blocks = kept[s]
-        yield s, logs, (blocks.reshape(-1, N) @ steps.within[s - 1, row]).reshape(-1, N, N)
+        yield s, kept[s][0], _within(blocks, np.isfinite(kept[s][0]), steps.within[s - 1, row])
+
+
+def _within(blocks: Array, there: Array, within: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The blocks, where they are ``there``, times D(s): of a state that no other of its step reads, the identity."""
+    N = len(within)
+    moved = np.flatnonzero((within != np.eye(N)).any(0))
+    if not len(moved):
+        return blocks
+    some, found = np.flatnonzero(there), blocks.copy()
+    found[np.ix_(some, np.arange(N), moved)] = (blocks[some].reshape(-1, N) @ within[:, moved]).reshape(
+        len(some), N, len(moved)
+    )
+    return found
 
 
 def _logs(blocks: NDArray[np.float64], norm: str) -> NDArray[np.float64]:
     """log ‖J‖ of each block of [s, n, n]."""
     if norm == "operator":
-        sizes = np.linalg.norm(blocks, ord=2, axis=(1, 2))
+        sizes = largest(blocks)
     else:
         sizes = np.linalg.norm(blocks, axis=(1, 2)) / np.sqrt(blocks.shape[-1])
     with np.errstate(divide="ignore"):

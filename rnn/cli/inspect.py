@@ -32,6 +32,10 @@ UNITS = 32
 """Units of a signal where a gradient is looked at and no size is said: of a few rectifiers soon all are off."""
 
 
+LARGE = 200
+"""Units of all states from which a gradient takes more than a few seconds."""
+
+
 # ---- explain ---------------------------------------------------------------------------------------
 def add_explain(commands: Any) -> None:
     """Add ``bptt explain``."""
@@ -219,6 +223,7 @@ def diagnosed(net: Circuit, run: Run | None, steps: int = 50, seed: int = 0, dat
         weights: Mapping[str, Any] = net.init(seed=seed, dtype="float64")
         about = f"initial weights and random inputs (seed {seed})"
         inputs: dict[str, Any] = dict(random_inputs(net, steps, seed=seed))
+        _tell_large(net, steps)
         return diagnose(net, weights, about=about, **inputs)
     if data:
         batch, about = data_batch(run, data, steps), f"{run.folder}, update {run.update}, on {data}"
@@ -226,7 +231,18 @@ def diagnosed(net: Circuit, run: Run | None, steps: int = 50, seed: int = 0, dat
         print("bptt: reading the data of the run", file=sys.stderr)
         batch, about = run_batch(run, steps), f"{run.folder}, update {run.update}, on its validation data"
     read: dict[str, Any] = dict(batch.inputs)
+    _tell_large(net, batch.steps)
     return diagnose(run.bound.net, run.weights, lengths=batch.lengths, about=about, **read)
+
+
+def _tell_large(net: Circuit, steps: int) -> None:
+    """Say on standard error what is measured, where that takes more than a few seconds."""
+    from ..analysis.jacobians import recurrent_states
+
+    units = sum(state.size for state in recurrent_states(net).values())
+    if units >= LARGE:
+        what = f"the derivatives of {units} units over {steps} steps by each other"
+        print(f"bptt: measuring {what}, which grows with the cube of the units", file=sys.stderr, flush=True)
 
 
 def painted(net: Circuit, run: Run | None, steps: int) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from bptt import graph, rnn
 from bptt.rnn.cells import CELLS, cell
-from bptt.rnn.cli import main
+from bptt.rnn.cli import inspect, main
 
 Captured = pytest.CaptureFixture[str]
 
@@ -216,3 +216,11 @@ def test_what_can_be_mended(run: Path, capsys: Captured, tmp_path: Path, monkeyp
     ):
         assert message in refused(capsys, *arguments), arguments
     assert [p.name for p in tmp_path.iterdir()] == ["empty"]
+
+
+def test_a_gradient_that_takes_a_while_says_what_is_measured(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inspect, "LARGE", 6)
+    assert main(["explain", "elman", "--gradient", "--size", "h=6", "--steps", "3"]) == 0
+    assert "measuring the derivatives of 6 units over 3 steps by each other" in capsys.readouterr().err
+    assert main(["explain", "elman", "--gradient", "--size", "h=5", "--steps", "3"]) == 0
+    assert capsys.readouterr().err == ""
