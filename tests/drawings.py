@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 
 from bptt import graph, rnn
@@ -11,6 +11,7 @@ from bptt.graph.circuit import Circuit
 from bptt.graph.draw import Drawing, curves
 from bptt.graph.draw.picture import Edge
 from bptt.rnn.cells import CELLS
+from drawn_networks import network
 
 #: Every way to draw a circuit, by name.
 WAYS: Mapping[str, Callable[[Circuit], Drawing]] = {
@@ -21,12 +22,24 @@ WAYS: Mapping[str, Callable[[Circuit], Drawing]] = {
     "gradient": lambda c: graph.draw_unrolled(c, steps=3, grad=True),
     "unrolled operations": lambda c: graph.draw_unrolled(c, steps=2, operations=True),
     "long operations": lambda c: graph.draw_unrolled(c, steps=100, operations=True),
+    "gradient of operations": lambda c: graph.draw_unrolled(c, steps=2, operations=True, grad=True),
 }
-UNROLLED = tuple(way for way in WAYS if way not in ("circuit", "operations"))
+#: How many steps they are of.
+STEPS: Mapping[str, int] = {
+    "unrolled": 3,
+    "long": 100,
+    "gradient": 3,
+    "unrolled operations": 2,
+    "long operations": 100,
+    "gradient of operations": 2,
+}
 
 
 @cache
 def net(name: str) -> Circuit:
+    """A system of the table, or one of the networks for pictures."""
+    if name not in CELLS:
+        return network(name)
     recipe = CELLS[name]
     return recipe.cell(name)(**recipe.sizes)
 
@@ -52,12 +65,6 @@ def edges(drawing: Drawing, kind: str = "") -> set[tuple[str, str]]:
 def ends(edge: Edge) -> tuple[tuple[float, float], tuple[float, float]]:
     points = curves.points_of(edge.path)
     return points[0], points[-1]
-
-
-def boxes(drawing: Drawing) -> Iterator[tuple[str, float, float, float, float]]:
-    for v in drawing.picture.vertices.values():
-        if v.role not in ("panel", "bus", "port", "text"):
-            yield v.id, *curves.box_of(v)
 
 
 def reached(drawing: Drawing, start: str, through_time: bool = True) -> set[str]:

@@ -46,9 +46,11 @@ def _detour_round_loops(picture: Picture) -> None:
     """Edges that dot led through where the squares and the arcs of loops now are run around them."""
     vertices = picture.vertices
     for edge in picture.edges:
-        line = curves.dense(curves.points_of(edge.path)) if edge.path else []
+        points = curves.points_of(edge.path) or [(0.0, 0.0)]
+        line, hull = curves.dense(points), curves.hull(points)
         others = [v for v in vertices.values() if v.id not in (edge.tail, edge.head) and v.role != "bus"]
-        if any(curves.is_inside(p, v) for p in line for v in others):
+        others = [v for v in others if curves.overlap(curves.box_of(v), hull)]
+        if edge.path and any(curves.is_inside(p, v) for p in line for v in others):
             lines = [curves.dense(curves.points_of(e.path)) for e in picture.edges if e.path and e is not edge]
             ends = (edge, vertices[edge.tail], vertices[edge.head])
             routes.detour([ends], lambda a, b: vertices.values(), lines=lines)

@@ -6,8 +6,13 @@ from collections.abc import Sequence
 from itertools import pairwise
 from math import ceil, cos, hypot, radians, sin
 
+import numpy as np
+from numpy.typing import NDArray
+
 from . import style
 from .picture import Edge, Point, Vertex
+
+Numbers = NDArray[np.float64]
 
 #: Graphviz draws a border centred on the outline: an edge ends this far outside.
 GAP = 1.0
@@ -319,20 +324,26 @@ def extent(points: Sequence[Point]) -> float:
 
 def crossings(points: Sequence[Point], others: Sequence[Sequence[Point]]) -> int:
     """How many other polylines a spline crosses."""
-    line = sample(points, 12)
-    left, low, right, high = hull(line)
+    line = np.array(sample(points, 12))
+    low, high = line.min(axis=0), line.max(axis=0)
+    a, b = line[:-1, None], line[1:, None]
     count = 0
     for other in others:
-        near = [
-            (c, d)
-            for c, d in pairwise(other)
-            if min(c[0], d[0]) <= right
-            and max(c[0], d[0]) >= left
-            and min(c[1], d[1]) <= high
-            and max(c[1], d[1]) >= low
-        ]
-        count += bool(near) and any(_cross(a, b, c, d) for a, b in pairwise(line) for c, d in near)
+        ends = np.asarray(other)
+        c, d = ends[:-1], ends[1:]
+        near = ((np.minimum(c, d) <= high) & (np.maximum(c, d) >= low)).all(axis=1)
+        if near.any():
+            c, d = c[near], d[near]
+            apart = (_turns(a, b, c) * _turns(a, b, d) < 0) & (_turns(c, d, a) * _turns(c, d, b) < 0)
+            count += bool(apart.any())
     return count
+
+
+def _turns(p: Numbers, q: Numbers, r: Numbers) -> Numbers:
+    """On which side of the line through p and q a point r is, for arrays of points."""
+    u, v = q - p, r - p
+    turns: Numbers = u[..., 0] * v[..., 1] - u[..., 1] * v[..., 0]
+    return turns
 
 
 def nearness(points: Sequence[Point], others: Sequence[Sequence[Point]], margin: float) -> int:
@@ -341,10 +352,3 @@ def nearness(points: Sequence[Point], others: Sequence[Sequence[Point]], margin:
     line = line[len(line) // 6 : -len(line) // 6]
     near = [p for other in others for p in other]
     return sum(any(abs(x - u) < margin and abs(y - v) < margin for u, v in near) for x, y in line)
-
-
-def _cross(a: Point, b: Point, c: Point, d: Point) -> bool:
-    def turn(p: Point, q: Point, r: Point) -> float:
-        return (q[0] - p[0]) * (r[1] - p[1]) - (q[1] - p[1]) * (r[0] - p[0])
-
-    return turn(a, b, c) * turn(a, b, d) < 0 and turn(c, d, a) * turn(c, d, b) < 0

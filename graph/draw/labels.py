@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from math import ceil
 
 from ..latex import GREEK
 from . import style
@@ -17,6 +18,7 @@ _WIDTHS = (
     *(64, 32, 31, 61, 32, 95, 64, 60, 64, 64, 48, 51, 40, 64, 56, 86, 56, 56, 53, 64, 34, 64, 84),
 )
 _WIDE = {"\u00a0": 32, "…": 100, "⊤": 94, "×": 84, "−": 84, "÷": 84, "≥": 84, "≤": 84, "≠": 84}
+_SPACE, _ROOM = "\u00a0", 16  # points beside a widened label
 _LETTER = 66  # others: Greek
 
 LETTERS = {name: letter for letter, name in GREEK.items()}
@@ -86,6 +88,14 @@ def width(label: str, size: float = style.NODE_SIZE) -> float:
     scripts = "".join(re.findall(r"<SU[BP]><FONT[^>]*>(.*?)</FONT>", label))
     small = sum(map(_advance, html.unescape(re.sub(r"<[^>]*>", "", scripts))))
     return (size * (sum(map(_advance, plain(label))) - small) + style.SCRIPT_SIZE * small) / 100
+
+
+def widened(label: str) -> str:
+    """A label with as much space after it again, and a little more."""
+    if not label:
+        return label
+    space = width(_SPACE, style.EDGE_SIZE)
+    return label[:-1] + "&nbsp;" * ceil((width(label, style.EDGE_SIZE) + _ROOM) / space) + ">"
 
 
 def _advance(character: str) -> int:

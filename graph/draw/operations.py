@@ -48,10 +48,8 @@ def draw_operations(reading: Reading) -> Picture:
 def add_panels(picture: Picture, boxes: Mapping[str, tuple[Point, Point]]) -> None:
     """The clusters of a placed picture as panels behind its vertices, and their names where no edge runs."""
     panels = Picture(picture.name)
-    inks = [p for e in picture.edges for p in curves.sample(curves.points_of(e.path), 24)]
-    for v in picture.vertices.values():
-        (x, y), (w, h) = v.at, v.half
-        inks += [(x + i * w, y + j * h) for i in (-1, 0, 1) for j in (-1, 0, 1)]
+    inks = [p for e in picture.edges for p in curves.dense(curves.points_of(e.path))]
+    solid = [curves.box_of(v) for v in picture.vertices.values() if v.role not in ("bus", "port")]
     for name, ((x0, y0), (x1, y1)) in boxes.items():
         label = picture.clusters[name][0]
         size = ((x1 - x0) / 72, (y1 - y0) / 72)
@@ -60,19 +58,23 @@ def add_panels(picture: Picture, boxes: Mapping[str, tuple[Point, Point]]) -> No
             vertex = panels.add(Vertex(f"name|{name}", "text", label, name))
             wide = labels.width(label, style.EDGE_SIZE)
             vertex.size = ((wide + 3) / 72, 0.25)
-            vertex.at = _free_corner((x0, y0, x1, y1), vertex.half, inks)
+            vertex.at = _free_corner((x0, y0, x1, y1), vertex.half, inks, solid)
     picture.vertices = panels.vertices | picture.vertices
 
 
-def _free_corner(box: curves.Box, half: Point, inks: list[Point]) -> Point:
-    """The upper left corner of a panel, the upper right one, or the highest place below them without ink."""
+def _free_corner(box: curves.Box, half: Point, inks: list[Point], solid: list[curves.Box]) -> Point:
+    """The upper left corner of a panel, the upper right one, or the highest place below them that is free."""
     x0, y0, x1, y1 = box
     near = [(x, y) for x, y in inks if x0 <= x <= x1 and y0 <= y <= y1]
+    met = [b for b in solid if curves.overlap(b, box)]
     left, right, y = x0 + 6 + half[0], x1 - 6 - half[0], y1 - 12
-    places = [(x, y - 4 * k) for k in range(int((y1 - y0 - 24) / 4) + 1) for x in (left, right)]
+    across = (left, right, *(left + (right - left) * k / 8 for k in range(1, 8)))
+    places = [(x, y - 4 * k) for k in range(int((y1 - y0 - 24) / 4) + 1) for x in across]
 
     def covered(at: Point) -> int:
-        return sum(abs(x - at[0]) < half[0] + 1 and abs(y - at[1]) < half[1] for x, y in near)
+        ink = (at[0] - half[0] - 1, at[1] - half[1], at[0] + half[0] + 1, at[1] + half[1])
+        boxes = sum(curves.overlap(ink, b) for b in met)
+        return 10 * boxes + sum(ink[0] < x < ink[2] and ink[1] < y < ink[3] for x, y in near)
 
     return min(places, key=covered)
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from . import style
+from . import labels, style
 
 Point = tuple[float, float]
 
@@ -133,8 +133,9 @@ def _defaults(graph: Mapping[str, str]) -> Iterable[tuple[str, Mapping[str, str]
 
 
 def _clusters(picture: Picture) -> Iterable[str]:
+    """The panels; their names with room for an edge beside them."""
     for name, (label, members) in picture.clusters.items():
-        look = f"label={quoted(label)}; labeljust=l; labelloc=b; margin=7;"
+        look = f"label={quoted(labels.widened(label))}; labeljust=l; labelloc=b; margin=7;"
         yield f"  subgraph {quoted('cluster_' + name)} {{ {look} " + "; ".join(map(quoted, members)) + " }"
 
 

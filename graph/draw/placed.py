@@ -95,6 +95,7 @@ def stamp(name: str, reading: Reading, axis: str, t: int | str) -> str:
 
 def _add_ports(step: Placed, crossings: list[Crossing]) -> None:
     picture = step.picture
+    lowest = [v.id for v in picture.vertices.values() if all(e.head != v.id for e in picture.edges)]
     for c in crossings:
         apart = c.moment is not None or not (c.head in picture.vertices and c.tail in picture.vertices)
         key = (c.tail, c.moment)
@@ -103,6 +104,8 @@ def _add_ports(step: Placed, crossings: list[Crossing]) -> None:
                 port = picture.add(Vertex(f"in|{len(step.entries)}|{c.tail}", "port", "", c.tail))
                 step.entries[key] = port.id
                 picture.bottom.append(port.id)
+                for name in lowest:  # also below what nothing is below
+                    picture.join(port.id, name, "order", weight="0")
             picture.join(step.entries[key], c.head, weight="2")
         if apart and c.tail in picture.vertices and key not in step.exits:
             port = picture.add(Vertex(f"out|{len(step.exits)}|{c.tail}", "port", "", c.tail))
@@ -115,8 +118,9 @@ def finish_ports(picture: Picture) -> None:
     """Wires meet in the middle of a port; one from which several edges go on is a dot."""
     for v in picture.vertices.values():
         if v.role == "port":
-            out = [e for e in picture.edges if e.tail == v.id]
-            for e in picture.edges:
+            joined = [e for e in picture.edges if e.kind != "order"]
+            out = [e for e in joined if e.tail == v.id]
+            for e in joined:
                 points = curves.points_of(e.path)
                 if e.tail == v.id:
                     e.path = curves.path([v.at, *points[1:]], curves.tip_of(e.path))

@@ -189,17 +189,21 @@ class Row:
                 east.append((way.out[-1][1], r.source, "…"))
         for side, found in ((-1, west), (1, east)):
             wanted = {(source, n): y - _APART * self._distance(n) for y, source, n in reversed(found)}
-            heights = _spread(wanted)
+            widest = max((self._cut_size(*of) for of in wanted), default=0.0)
+            heights = _spread(wanted, max(_APART, 72 * widest + 4))
             for _, source, number in found:
                 name = f"{source}|{'end' if number == '…' else self._step_of(number)}"
                 if name in self.picture.vertices:
                     continue
                 away = self.step.gutter + 26 + (46 if self._computed(source, number) else 0)
                 x = first - away if side < 0 else last + away
+                at, size = (x, heights[source, number] + self.y), self._cut_size(source, number)
                 label = labels.name(source, number)
-                size = labels.vertex_size(label, "cut") or (_CUT, _CUT)
-                at = (x, heights[source, number] + self.y)
-                self.picture.add(Vertex(name, "cut", label, f"{source}[{number}]", at, (size[0], size[0])))
+                self.picture.add(Vertex(name, "cut", label, f"{source}[{number}]", at, (size, size)))
+
+    def _cut_size(self, source: str, number: str) -> float:
+        """Inches across a value before the start or after the end."""
+        return (labels.vertex_size(labels.name(source, number), "cut") or (_CUT, _CUT))[0]
 
     def _number(self, r: Read, j: int) -> str:
         return str(-j) if r.lag > 0 else f"{self.axis.upper()}+{j + 1}"
@@ -318,10 +322,10 @@ class Row:
         self.picture.edges.append(Edge(tail, head, "rail", path=path, through=through))
 
 
-def _spread(wanted: dict[tuple[str, str], float]) -> dict[tuple[str, str], float]:
+def _spread(wanted: dict[tuple[str, str], float], apart: float) -> dict[tuple[str, str], float]:
     """Heights at least so far apart that circles do not touch, close to those wanted."""
     found: dict[tuple[str, str], float] = {}
     lowest = -1e9
     for name in sorted(wanted, key=lambda n: wanted[n]):
-        found[name] = lowest = max(wanted[name], lowest + _APART)
+        found[name] = lowest = max(wanted[name], lowest + apart)
     return found

@@ -150,7 +150,7 @@ class _Divided:
 
     def _mark_cases(self) -> None:
         """What only the first step's equation reads stands in the first column alone."""
-        signals = set(self.made.reading.roles)
+        signals = {*self.made.reading.roles, *self.made.stands.values()}
         below: dict[str, list[Edge]] = {}
         for e, _ in self.edges:
             below.setdefault(e.tail, []).append(e)

@@ -66,6 +66,12 @@ class Stamp:
         self._boundaries()
 
     def join(self) -> None:
+        for v in self.picture.vertices.values():
+            (x, _), (w, _) = v.at, v.half
+            for k in range(
+                *(int((x + side - self.rows.x) // self.rows.step.pitch) + (side > 0) for side in (-w, w))
+            ):
+                self.stripes.setdefault(k, []).append(v)
         for edge in self.ends:
             self._connect(edge)
         for column in self.rows.columns:
@@ -167,12 +173,6 @@ class Stamp:
         self.alike.setdefault((*names, kind, *away, dots, lag), []).append(edge)
 
     def _route(self) -> None:
-        for v in self.picture.vertices.values():
-            (x, _), (w, _) = v.at, v.half
-            for k in range(
-                *(int((x + side - self.rows.x) // self.rows.step.pitch) + (side > 0) for side in (-w, w))
-            ):
-                self.stripes.setdefault(k, []).append(v)
         lines: list[list[Point]] = []
         left = []
         joined: set[tuple[str, str]] = set()
@@ -209,7 +209,7 @@ class Stamp:
             if routes.crosses(tail, head, box):
                 lane = box[2] + 10 if head.role != "bus" else box[0] - 10
                 points = routes.around_panel(edge, tail, head, box, lane)
-                solid = routes.boxes(self.picture.vertices.values(), (tail, head))
+                solid = routes.boxes(self._near(tail, head), (tail, head))
                 if not curves.touches(points, solid, 0.0):
                     self.picture.edges.append(edge)
                     return True

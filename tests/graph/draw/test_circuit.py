@@ -6,7 +6,8 @@ import pytest
 from bptt import graph
 from bptt.graph.draw import curves, labels
 from bptt.graph.draw.reading import read
-from drawings import boxes, defined, edges, ends, net, roles
+from drawings import defined, edges, ends, net, roles
+from layout_rules import boxes
 
 
 def test_roles() -> None:
@@ -103,7 +104,7 @@ def test_feedback_touches_no_node() -> None:
         drawing = graph.draw_circuit(net(name))
         for e in drawing.picture.edges:
             if e.hints.get("around"):
-                others = [b[1:] for b in boxes(drawing) if b[0] not in (e.tail, e.head)]
+                others = [box for n, box in boxes(drawing) if n not in (e.tail, e.head)]
                 assert not curves.touches(curves.points_of(e.path), others, 0.0), (name, e.tail)
 
 

@@ -1,0 +1,97 @@
+"""Networks for the tests of pictures that are no system of the table: classifiers that pool, values of all steps that
+all steps read, and ten random networks as ``properties.random_circuits`` makes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from bptt import rnn
+from bptt.graph.circuit import Circuit
+
+_RUN = "h[t] = tanh(W @ h[t-1] + U @ x[t] + b)\n"
+_HEAD = "o = V @ {} + d\nL = cross_entropy(o, y)"
+_SIZES = {"x": 3, "h": 4, "o": 5}
+_LSTM = """
+f[t] = sigmoid(W_f @ h[t-1] + U_f @ x[t] + b_f)
+i[t] = sigmoid(W_i @ h[t-1] + U_i @ x[t] + b_i)
+q[t] = sigmoid(W_q @ h[t-1] + U_q @ x[t] + b_q)
+g[t] = tanh(W_g @ h[t-1] + U_g @ x[t] + b_g)
+c[t] = f[t] * c[t-1] + i[t] * g[t]
+h[t] = q[t] * tanh(c[t])
+"""
+
+#: Name -> text, sizes and static inputs.
+POOLED: Mapping[str, tuple[str, Mapping[str, Any], tuple[str, ...]]] = {
+    "pooled": (_RUN + "m = mean(h[t], over=t)\n" + _HEAD.format("m"), _SIZES, ("y",)),
+    "pooled inline": (_RUN + _HEAD.format("mean(h[t], over=t)"), _SIZES, ("y",)),
+    "pooled in the loss": (_RUN + "L = cross_entropy(V @ mean(h[t], over=t) + d, y)", {"x": 3, "h": 4, "y": 5}, ("y",)),
+    "pooled LSTM": (_LSTM + "m = mean(h[t], over=t)\n" + _HEAD.format("m"), _SIZES, ("y",)),
+    "max pooled": (_RUN + "k[t] = maximum(k[t-1], h[t])\n" + _HEAD.format("k[T]"), _SIZES, ("y",)),
+    "pooled twice": (
+        _RUN + "m = mean(h[t], over=t)\nn = mean(h[t] * h[t], over=t)\n" + _HEAD.format("concat(m, n)"),
+        _SIZES,
+        ("y",),
+    ),
+    "pooled, and the last": (_RUN + "m = mean(h[t], over=t)\n" + _HEAD.format("concat(m, h[T])"), _SIZES, ("y",)),
+    "pooled by attention": (
+        _RUN
+        + "a[t] = exp(dot(v, tanh(A @ h[t])))\nz = sum(a[t], over=t)\nm = sum(a[t] * h[t], over=t) / z\n"
+        + _HEAD.format("m"),
+        _SIZES | {"v": 4},
+        ("y",),
+    ),
+    "given, pooled": (
+        "h[t] = tanh(W @ h[t-1] + U @ x[t] + C @ v)\no = V @ mean(h[t], over=t) + D @ v\nL = cross_entropy(o, y)",
+        _SIZES | {"v": 2},
+        ("y", "v"),
+    ),
+    "given deeply": (
+        "q = tanh(C @ v)\nh[t] = tanh(W @ h[t-1] + U @ x[t] + q)\nL = mean(sum(h[t]), over=t)",
+        {"x": 3, "h": 4, "v": 2},
+        ("v",),
+    ),
+    "read by all": (
+        "q = tanh(W_7 @ mean(x[t], over=t))\nh[t] = tanh(W @ h[t-1] + x[t] + q)\nL = sum(sum(h[t]), over=t)",
+        {"x": 2, "h": 2},
+        (),
+    ),
+    "two read by all": (
+        "m = mean(x[t], over=t)\na[t] = tanh(a[t-1] + x[t] + m)\nh[t] = a[t] * a[T]\nL = mean(sum(h[t]), over=t)",
+        {"x": 2},
+        (),
+    ),
+    "pooled between layers": (
+        (
+            "a[t] = tanh(W @ a[t-1] + U @ x[t])\nm = mean(a[t], over=t)\n"
+            "c[t] = tanh(B @ c[t-1] + a[t] + m)\nn = mean(c[t], over=t)\no = V @ n\nL = cross_entropy(o, y)"
+        ),
+        {"x": 3, "a": 4, "c": 4, "o": 5},
+        ("y",),
+    ),
+}
+
+
+def _random() -> dict[str, tuple[str, dict[str, Any]]]:
+    """Text and sizes: of each a line with the names whose size is 3, of a penalised matrix G 3×3, then its text."""
+    blocks = (Path(__file__).parent / "graph/draw/random_networks.txt").read_text(encoding="utf-8").split("\n\n")
+    found: dict[str, tuple[str, dict[str, Any]]] = {}
+    for number, block in enumerate(blocks, 1):
+        names, _, text = block.strip().removeprefix("# ").partition("\n")
+        found[f"random {number}"] = (text, {name: (3, 3) if name == "G" else 3 for name in names.split()})
+    return found
+
+
+RANDOM = _random()
+NETWORKS = (*POOLED, *RANDOM)
+
+
+@cache
+def network(name: str) -> Circuit:
+    if name in POOLED:
+        text, sizes, inputs = POOLED[name]
+        return rnn.define(text, name=name, inputs=inputs)(**sizes)
+    text, sizes = RANDOM[name]
+    return rnn.define(text, name=name)(**sizes)
