@@ -83,7 +83,13 @@ def _tags(run: Any, given: argparse.Namespace) -> Answers:
 
 
 def _labels(run: Any, given: argparse.Namespace) -> Answers:
-    for text in _lines(given.given):
+    from ..runs.scoring import labelled
+
+    found = None if given.given == "-" else labelled(run, given.given)
+    if found is not None:
+        what = f"{given.given} has labels, which are not read; bptt score {run.folder} {given.given} measures them"
+        print(f"bptt: {what}", file=sys.stderr)
+    for text in _lines(given.given) if found is None else [one.text for one in found]:
         found = run.predict(text)
         odds = sorted(found.probabilities.items(), key=lambda one: -one[1])[: given.most or 5]
         record = {"label": found.label, "probabilities": dict(odds)}
@@ -109,7 +115,7 @@ def _values(run: Any, given: argparse.Namespace) -> Answers:
 
 
 def _next(run: Any, given: argparse.Namespace) -> Answers:
-    text = _text(given.given)
+    text = text_of(given.given)
     if text != given.given:  # of a file: its last line end does not stand before what comes next
         text = text.removesuffix("\n")
     tell_unseen(run, text, "text")
@@ -137,7 +143,7 @@ def tell_unseen(run: Any, text: str, what: str) -> None:
 
 def _lines(given: str) -> list[str]:
     """The texts: of a file or standard input its lines that are not blank, else what was given."""
-    lines = [line for line in _text(given).split("\n") if line.strip()]
+    lines = [line for line in text_of(given).split("\n") if line.strip()]
     if not lines:
         raise DataError("expected a text, got an empty one")
     return lines
@@ -156,7 +162,8 @@ def standard_input(given: str, what: str = "a text") -> Iterator[str]:
         raise DataError(f"{said}; give {what} there, or name a file") from error
 
 
-def _text(given: str) -> str:
+def text_of(given: str) -> str:
+    """A text itself, or that of a file or of standard input. Raises DataError for a name of no file."""
     if given == "-":
         with standard_input(given) as path:
             return read_text(path)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Mapping
 from dataclasses import Field, fields
 from typing import Any
 
-from ..data import DataError, read_text
 from ..runs.settings import Settings
 from . import predict
 from .command import command, initial, size
@@ -32,9 +30,18 @@ def add(commands: Any) -> None:
     _add_train(commands)
     _add_resume(commands)
     _add_generate(commands)
-    parser = command(commands, "score", score, "How probable a trained language model finds a text.")
+    parser = command(
+        commands,
+        "score",
+        score,
+        "How probable a trained language model finds a text; how well any other run does on labelled data.",
+    )
     _add_run(parser)
-    parser.add_argument("text", metavar="FILE", help="a UTF-8 text file; - : standard input")
+    parser.add_argument(
+        "text",
+        metavar="TEXT|FILE",
+        help="a text, a UTF-8 text file, or data such as the run was trained on; - : standard input",
+    )
     predict.add(commands, _add_run)
     parser = command(commands, "plot", plot, "Draw the learning curves of several runs in one plot.")
     parser.add_argument("runs", nargs="+", metavar="RUN", help="run folders")
@@ -189,17 +196,12 @@ def generate(given: argparse.Namespace) -> None:
 
 def score(given: argparse.Namespace) -> None:
     """bptt score"""
-    from ..generate import language_model
-
     run = load_run(given)
-    language_model(run, "score")  # said before the text is read
-    if given.text != "-" and not os.path.exists(given.text):
-        raise DataError(
-            f"{given.text}: expected a text file, there is no such file; a text itself is given on standard input:"
-            f" bptt score {given.run} -"
-        )
-    with predict.standard_input(given.text) as path:
-        found = run.score(read_text(path))
+    if run.task.name != "language_model":
+        with predict.standard_input(given.text, "labelled data") as path:
+            print(run.score(path))
+        return
+    found = run.score(predict.text_of(given.text))
     item = found.item
     print(f"log probability   {found.log_probability:.3f} nats over {found.items} {item}s")
     print(f"{'a ' + item:<17} {found.nats_per_item:.4f} nats, {found.bits_per_item:.4f} bits")

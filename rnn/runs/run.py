@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from ..generate import Score
     from ..running import Running
     from ..tasks import Bound
+    from .scoring import Measured
 
 
 @dataclass(eq=False, repr=False)
@@ -84,11 +85,18 @@ class Run:
 
         return generate(self, length, temperature=temperature, top_k=top_k, seed=seed, prompt=prompt)
 
-    def score(self, text: str) -> Score:
-        """How probable a language model finds a text, in nats: see ``generate.score``."""
-        from ..generate import score
+    def score(self, given: str | Path) -> Score | Measured:
+        """How well the network does on what has its answers in it.
 
-        return score(self, text)
+        given  for a language model a text, or the Path of a file of one: its ``nats``, ``bits_per_item``,
+               ``perplexity``; for any other run the path of data such as it was trained on: their ``measures``
+               (accuracy, nats, rmse, …), and for a forecaster those of persistence as ``baseline``
+
+        Raises DataError for an empty text and for what is no such data.
+        """
+        from .scoring import score
+
+        return score(self, given)
 
     def predict(self, given: Any, **options: Any) -> Any:
         """What the network makes of something new, by what it has learnt.

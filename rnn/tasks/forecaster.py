@@ -55,8 +55,7 @@ class Forecaster(Task):
         with named(str(path)):
             task._training = Stream(x, settings.batch, settings.window, settings.reach, targets=y, unit="step")
         task._validation = Again(lambda: spread(later_x, settings.validation_steps, targets=later_y))
-        same = later_y - later_x[:, task._places]  # what is now, as a forecast of what comes next
-        persistence = task.measures(error_totals(same, task._scale))
+        persistence = task.measures(task.persistence(later_x, later_y))
         task.about = {
             "source": str(path),
             "steps": len(before),
@@ -72,6 +71,11 @@ class Forecaster(Task):
         """What is read at each step, and what comes next."""
         numbers = self.normalisation.apply(values)
         return numbers[:-1], numbers[1:, self._places]
+
+    def persistence(self, x: Array, y: Array) -> Totals:
+        """Sums of what is now, x […, n], taken as a forecast of what comes next, y […, m]."""
+        errors = y.reshape(-1, self.predicts) - x.reshape(-1, self.reads)[:, self._places]
+        return error_totals(errors.astype(np.float64), self._scale)
 
     @property
     def equations(self) -> str:

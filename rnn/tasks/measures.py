@@ -29,7 +29,7 @@ def log_probabilities(scores: Array, loss: str) -> NDArray[np.float64]:
 def counted(batch: Batch, target: Array) -> NDArray[np.bool_]:
     """Where the loss counts an item: [T, B] within lengths, after ``before``, with a target; [B] for static ones."""
     if target.ndim == 1:
-        return np.ones(len(target), dtype=bool)
+        return np.asarray(target >= 0) if target.dtype.kind in "iu" else np.ones(len(target), dtype=bool)
     steps = np.arange(len(target))[:, None]
     lengths = np.full(target.shape[1], len(target)) if batch.lengths is None else batch.lengths
     valid = np.asarray((steps >= batch.before) & (steps < lengths))

@@ -161,9 +161,10 @@ def test_score_reads_standard_input_and_says_what_it_cannot_read(
     monkeypatch.setattr("bptt.rnn.cli.predict.STDIN", str(text))
     assert main(["score", str(run), "-"]) == 0
     assert capsys.readouterr().out == expected
-    assert main(["score", str(run), "the rain"]) == 2
-    said = capsys.readouterr().err
-    assert "the rain: expected a text file, there is no such file; a text itself is given on standard input" in said
+    assert main(["score", str(run), text.read_text()]) == 0
+    assert capsys.readouterr().out == expected
+    assert main(["score", str(run), "rain.txt"]) == 2
+    assert "rain.txt: expected a text or a file, there is no such file; mend its name" in capsys.readouterr().err
     text.write_text("")
     assert main(["score", str(run), "-"]) == 2
     said = "bptt: standard input: expected a text, got an empty file; give a text there, or name a file\n"

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from bptt import rnn
 from bptt.rnn.cli import main
-from bptt.rnn.data import DataError
+from bptt.rnn.data import DataError, read_series
+from bptt.rnn.runs.scoring import Measured, labelled
+from bptt.rnn.tasks.classifier import read_labelled
 from small_tasks import FILES, conllu
 
 Captured = pytest.CaptureFixture[str]
@@ -131,10 +135,69 @@ def test_on_a_terminal_it_is_said_that_standard_input_is_read(
     assert said.out.startswith("up,down\n")
 
 
-def test_only_a_language_model_scores(runs: dict[str, rnn.Run], capsys: Captured) -> None:
-    """Said before the text is looked for."""
-    assert main(["score", str(runs["classifier"].folder), "nowhere"]) == 2
-    assert "is a classifier: only a language model can score; a classifier can predict" in capsys.readouterr().err
+@pytest.mark.parametrize("task", ["tagger", "classifier", "forecaster"])
+def test_a_run_is_scored_on_labelled_data(task: str, runs: dict[str, rnn.Run], capsys: Captured) -> None:
+    """On all that it was trained and validated with: the validation's sums are part of it."""
+    run = runs[task]
+    data = run.folder.parent / FILES[task][0]
+    assert main(["score", str(run.folder), str(data)]) == 0
+    said, found = capsys.readouterr().out, run.score(data)
+    assert said == f"{found}\n"
+    if task == "forecaster":
+        assert isinstance(found, Measured)
+        assert found.baseline is not None
+        assert found.items == 118
+        values = read_series(data).values
+        assert found.baseline["rmse_up"] == pytest.approx(np.sqrt(np.mean(np.diff(values[:, 0]) ** 2)), rel=1e-5)
+        assert "persistence, each value taken for the next one: mse " in said
+        assert f"rmse up {found.rmse_up:.4g}" in said
+        return
+    assert f"accuracy {found.accuracy:.2%}; over {found.items} {run.task.item}s" in said
+    if task == "classifier":
+        right = [run.predict(one.text).label == one.label for one in read_labelled(data, run.settings.for_task())]
+        assert found.accuracy == pytest.approx(np.mean(right))
+
+
+def test_labels_that_a_run_does_not_know_are_left_out_and_said(
+    runs: dict[str, rnn.Run], tmp_path: Path, capsys: Captured
+) -> None:
+    path = tmp_path / "new.tsv"
+    path.write_text("good\tthe film is fine\nodd\tthe film\n")
+    found = runs["classifier"].score(str(path))
+    assert (found.items, found.left_out) == (1, 1)
+    assert "left out: 1 sentences with a label" in str(found)
+    path.write_text("odd\tthe film\n")
+    for given, message in ((path, "expected labels that"), (tmp_path / "nowhere.tsv", "there is no such file")):
+        assert main(["score", str(runs["classifier"].folder), str(given)]) == 2
+        assert message in capsys.readouterr().err
+
+
+def test_the_texts_of_a_labelled_file_are_read_and_the_labels_said(
+    runs: dict[str, rnn.Run], tmp_path: Path, capsys: Captured
+) -> None:
+    path, run = tmp_path / "new.tsv", runs["classifier"]
+    path.write_text("good\tthe film\nbad\tso dull\n")
+    assert main(["predict", str(run.folder), str(path)]) == 0
+    said = capsys.readouterr()
+    assert said.err == f"bptt: {path} has labels, which are not read; bptt score {run.folder} {path} measures them\n"
+    assert main(["predict", str(run.folder), "the film"]) == 0
+    assert said.out.splitlines()[0] == capsys.readouterr().out.strip()
+    path = tmp_path / "texts.txt"
+    path.write_text("good film\nbad film\n")  # the run was trained on a table
+    assert main(["predict", str(run.folder), str(path)]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_lines_are_labelled_where_each_begins_with_a_label_of_lines(runs: dict[str, rnn.Run], tmp_path: Path) -> None:
+    run = copy.copy(runs["classifier"])
+    run.configuration = {"data": {"source": "train.txt"}}
+    path = tmp_path / "new.txt"
+    for text, expected in (
+        ("good the film\nbad dull\n", ["the film", "dull"]), ("good the film\nthe film\n", None), ("good film\n", None),
+    ):  # fmt: skip
+        path.write_text(text)
+        found = labelled(run, str(path))
+        assert (found and [one.text for one in found]) == expected
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ def test_a_line_of_metrics_is_the_mean_loss_since_the_one_before(tmp_path: Path,
     assert [m["update"] for m in metrics] == [1, 2, 4, 6]
     assert [m["loss"] for m in metrics] == pytest.approx([1, 1 / 2, (1 / 3 + 1 / 4) / 2, (1 / 5 + 1 / 6) / 2])
     lines = capsys.readouterr().err.splitlines()
-    assert lines[0] == "update     1 of 6: 1.000 nats, 1.443 bits a character, gradient norm 0.50, 20 characters/s, 0 s left"
+    assert lines[0].startswith("update     1 of 6: 1.000 nats, 1.443 bits a character, gradient norm 0.50, ")
     assert lines[1].startswith("update     2 of 6: 0.500 nats, 0.721 bits a character, gradient norm 0.50, ")
     assert lines[1].endswith(" characters/s, 0 s left")
 
@@ -111,7 +111,9 @@ def test_the_speed_is_of_updates_alone(tmp_path: Path, monkeypatch: pytest.Monke
     assert [record.get("items_per_second") for record in speeds] == [None, 10, 10, 10, 10]
 
 
-def test_the_time_left_is_without_the_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+def test_the_time_left_is_without_the_compiler(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
     clock = [0.0]
     monkeypatch.setattr("time.perf_counter", lambda: clock[0])
     made = report(tmp_path, every=4, updates=8)
