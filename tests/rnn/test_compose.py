@@ -77,7 +77,7 @@ def test_the_second_layer_is_the_cell_on_the_output_of_the_first(name: str, leng
     is_fed(cell(name), None, "x", dict(CELLS[name].sizes), lengths)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(examples(), st.data())
 def test_random_networks_are_stacked(example: Example, draw: st.DataObject) -> None:
     one, output, sizes = random_layer(example, draw)
@@ -202,7 +202,7 @@ def test_whatever_a_network_does_with_time_is_turned(text: str, lengths: Any) ->
     from_both_sides(rnn.define(text), None, None, {"x": 4, "h": 4}, lengths)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(examples(), st.data())
 def test_random_networks_in_both_directions(example: Example, draw: st.DataObject) -> None:
     one, output, sizes = random_layer(example, draw)
