@@ -65,7 +65,7 @@ class Cell:
         Raises LanguageError where they clash, stay free or name nothing, CircuitError for equations that are no
         circuit: a loop without a delay, or one that reads both its past and its future.
         """
-        return elaborate(self.system, sizes, self.init_rules)
+        return elaborate(self.system, self.sizes_by_name(sizes), self.init_rules)
 
     def starting(self, init: Mapping[str, Any]) -> Cell:
         """The same equations with other initial values: those of ``init``, then its own.

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..graph.circuit import Circuit
 from ..graph.errors import LanguageError, listed
 from ..graph.indices import Moment, moment
 from ..graph.inline import Inliner
@@ -104,10 +103,6 @@ class Composed(Cell):
             if n not in found:
                 found |= {m: size for m in self.layers[n] if m not in sizes}
         return found
-
-    def __call__(self, /, **sizes: Any) -> Circuit:
-        """The circuit with these sizes; see ``Cell``. Of a stack, ``h=4`` is the size of h in every layer."""
-        return super().__call__(**self.sizes_by_name(sizes))
 
 
 def part_of(cell: Cell, given: str | None = None, output: str | None = None) -> Part:
