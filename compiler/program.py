@@ -107,6 +107,11 @@ class Program:
         return self._road.plan
 
     @property
+    def target(self) -> str:
+        """What runs it: "cpu" or "interpret"."""
+        return self._target
+
+    @property
     def loops(self) -> LoopProgram:
         """The loop program: what is stored, and what is computed in which order."""
         return self._variant(None).loops

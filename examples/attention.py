@@ -59,7 +59,7 @@ def accuracy(decoder: rnn.Decoder, params: dict[str, np.ndarray], length: int, b
     return float((right == written).all(0).mean())
 
 
-def main(updates: int = 3000) -> dict[str, float]:
+def main(updates: int = 2500) -> dict[str, float]:
     """Train both networks on both tasks, run them free, draw one map; the accuracies."""
     by_place = rnn.define(BY_PLACE, name="by place", init={"g": 0.1, "r": 0.0})
     sizes = {"x": 2 + len(LETTERS), "o": 2 + len(LETTERS), "e": 32, "d": 32}
@@ -69,7 +69,7 @@ def main(updates: int = 3000) -> dict[str, float]:
         decoder = rnn.Decoder(net)
         for task, backwards in (("copy", False), ("reverse", True)):
             rng = np.random.default_rng(1)
-            batches = [pairs(rng, SEEN, 32, backwards) for _ in range(updates)]
+            batches = [pairs(rng, SEEN, 24, backwards) for _ in range(updates)]
             schedule = schedules.Cosine(0.005, updates=updates)
             trainer = rnn.Trainer(net, batches, optimiser=optim.Adam(0.005), schedule=schedule, clip=1.0)
             for _ in range(updates):

@@ -31,6 +31,7 @@ FILES = {
     "tagger": ("a.conllu", conllu(20)),
     "classifier": ("a.tsv", "good\tthe film is fine\nbad\tthe film is dull\ngood\tfine\nbad\tso dull\n" * 5),
     "forecaster": ("a.csv", sine(60)),
+    "translator": ("b.tsv", "".join(f"{'ab' * i}c\tc{'ba' * i}\n" for i in range(20))),
 }
 
 

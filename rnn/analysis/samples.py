@@ -11,9 +11,10 @@ import numpy as np
 
 from ..data import Batch, Buckets, DataError, Sequences, one_row, read_conllu, read_series, read_text
 from ..data.buckets import PADDED_TARGET
+from ..data.pairs import read_pairs
 from ..generate import language_model
 from ..runs.run import same_data
-from ..tasks import Classifier, Forecaster, LanguageModel, Tagger, Task
+from ..tasks import Classifier, Forecaster, LanguageModel, Tagger, Task, Translator
 from ..tasks.classifier import read_labelled
 
 if TYPE_CHECKING:
@@ -96,7 +97,11 @@ def _numeric(task: Forecaster, path: str, settings: Settings) -> Iterable[Batch]
     return one_row(numbers[:-1], targets=numbers[1:, [task.columns.index(name) for name in task.target]])
 
 
-READERS: dict[type[Task], Any] = {Tagger: _tagged, Classifier: _labelled, Forecaster: _numeric}
+def _paired(task: Translator, path: str, _: Settings) -> Iterable[Batch]:
+    return Buckets(task.sequences(read_pairs(path)), 64).in_order()
+
+
+READERS: dict[type[Task], Any] = {Tagger: _tagged, Classifier: _labelled, Forecaster: _numeric, Translator: _paired}
 """Task -> how its data are read for a network that has learnt it already."""
 
 
@@ -125,7 +130,11 @@ def longest(batches: Iterable[Batch], steps: int, batch: int, cut: bool = False)
     rows = np.sort(np.argsort(-_lengths(chosen), kind="stable")[:batch])
     lengths = np.minimum(_lengths(chosen)[rows], steps)
     inputs = {name: a[rows] if a.ndim == 1 else a[: lengths.max(), rows] for name, a in chosen.inputs.items()}
-    return replace(chosen, inputs=inputs, lengths=None if (lengths == lengths[0]).all() else lengths)
+    source = chosen.source
+    if source is not None:  # a source is read whole
+        source = source[rows]
+        inputs["x"] = chosen.inputs["x"][: source.max(), rows]
+    return replace(chosen, inputs=inputs, lengths=None if (lengths == lengths[0]).all() else lengths, source=source)
 
 
 def _lengths(found: Batch) -> Array:

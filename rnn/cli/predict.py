@@ -30,7 +30,8 @@ def add(commands: Any, add_run: Callable[[argparse.ArgumentParser], None]) -> No
         "What a trained network makes of something new.",
         epilog="A tagger prints a word, a tab and its tag a line, with a blank line between sentences; a classifier the"
         " label of each text and the probabilities; a forecaster the values that come next, as CSV; a language"
-        " model the symbols that may come next, as JSON strings, with their probabilities.",
+        " model the symbols that may come next, as JSON strings, with their probabilities; a translator what each text"
+        " becomes.",
     )
     add_run(parser)
     parser.add_argument(
@@ -41,7 +42,8 @@ def add(commands: Any, add_run: Callable[[argparse.ArgumentParser], None]) -> No
         " series (CSV, NPY); - or nothing: standard input",
     )
     parser.add_argument("--steps", type=int, metavar="N", help="steps to forecast (default: 1)")
-    parser.add_argument("--most", type=int, metavar="N", help="labels, or next symbols, that are shown (default: 5)")
+    shown = "labels, next symbols (default: 5) or translations (1) that are shown"
+    parser.add_argument("--most", type=int, metavar="N", help=shown)
     parser.add_argument("--json", action="store_true", help="print one JSON object a line")
     parser.set_defaults(late="given")
 
@@ -54,8 +56,9 @@ def predict(given: argparse.Namespace) -> None:
     task = run.task.name
     if given.steps is not None and task != "forecaster":
         raise DataError(f"--steps: expected a run of a forecaster, {run.folder} is a {task.replace('_', ' ')}")
-    if given.most is not None and task not in ("classifier", "language_model"):
-        raise DataError(f"--most: expected a run of a classifier or a language model, {run.folder} is a {task}")
+    if given.most is not None and task not in ("classifier", "language_model", "translator"):
+        wanted = "a classifier, a language model or a translator"
+        raise DataError(f"--most: expected a run of {wanted}, {run.folder} is a {task}")
     if given.most is not None and given.most < 1:
         raise DataError(f"--most: expected a whole number of at least 1, got {given.most}")
     if given.given is None:
@@ -124,11 +127,21 @@ def _next(run: Any, given: argparse.Namespace) -> Answers:
         yield record, f"{json.dumps(symbol.token, ensure_ascii=False)}\t{symbol.probability:.4f}"
 
 
+def _translations(run: Any, given: argparse.Namespace) -> Answers:
+    most = given.most or 1
+    for number, text in enumerate(_lines(given.given)):
+        found = run.predict(text, most=most)
+        each = [{"text": one.text, "log_probability": one.log_probability} for one in found]
+        lines = [one.text if most == 1 else f"{one.log_probability:.3f}\t{one.text}" for one in found]
+        yield {"source": text, "translations": each}, ("\n" if number and most > 1 else "") + "\n".join(lines)
+
+
 KINDS: dict[str, Callable[[Any, argparse.Namespace], Answers]] = {
     "tagger": _tags,
     "classifier": _labels,
     "forecaster": _values,
     "language_model": _next,
+    "translator": _translations,
 }
 
 

@@ -71,7 +71,7 @@ class Batch:
     @property
     def steps(self) -> int:
         """T, the steps of the longest row."""
-        return len(self.inputs["x"])
+        return len(self.inputs["x" if self.source is None else "y"])
 
     @property
     def rows(self) -> int:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .batches import Array, Batch, DataError, Symbols
 from .order import shuffled
 from .streams import for_networks
+
+if TYPE_CHECKING:
+    from .pairs import PairedSequences
 
 PADDED_TARGET = -1
 """A target that the loss does not count."""
@@ -110,7 +114,7 @@ class Buckets:
     Raises DataError where there is no sequence.
     """
 
-    def __init__(self, sequences: Sequences, batch: int, seed: int = 0, padding: float = 0.2):
+    def __init__(self, sequences: Sequences | PairedSequences, batch: int, seed: int = 0, padding: float = 0.2):
         if batch < 1:
             raise DataError(f"the batch is a whole number of at least 1, got {batch}")
         if not 0.0 <= padding < 1.0:

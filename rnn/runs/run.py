@@ -110,6 +110,8 @@ class Run:
         classifier      a text                                 ``label``, and ``probabilities`` of all labels
         forecaster      values [N, n] (one column: [N]);       the next values in the data's units, [steps, m]
                         ``steps`` (1)
+        translator      a text; ``beam`` (4), ``most`` (1),    what it becomes, the most probable first, each with
+                        ``length`` (0)                         ``text`` and ``log_probability``
         ==============  =====================================  ======================================================
 
         Raises DataError for what the task cannot read: an empty text, values that are none.

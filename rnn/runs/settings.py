@@ -66,12 +66,13 @@ TEXT = Rule(str, lambda v: "\0" not in v, "a text")
 
 
 TEXTS, SERIES = ("language_model",), ("forecaster",)
-LONG, SYMBOLIC = (*TEXTS, *SERIES), ("language_model", "tagger", "classifier")
+LONG, SYMBOLIC = (*TEXTS, *SERIES), ("language_model", "tagger", "classifier", "translator")
 READ = {
     "language_model": "reads one text",
     "tagger": "reads each sentence whole, by its words",
     "classifier": "reads each text whole",
     "forecaster": "reads a series of numbers",
+    "translator": "reads each pair of texts whole",
 }
 """What a task reads, where a setting is refused that is not for it."""
 
@@ -117,8 +118,8 @@ class Settings:
     )
     unit: str = _setting(
         "data", "", _choice("", *UNITS),
-        "what a text is cut into (default: characters; labelled texts with spaces in them: words)",
-        (*TEXTS, "classifier"),
+        "what a text is cut into (default: characters; labelled texts and pairs with spaces in them: words)",
+        (*TEXTS, "classifier", "translator"),
     )  # fmt: skip
     most: int = _setting("data", 0, _whole(0), "the most symbols of a vocabulary, 0: no limit", SYMBOLIC)
     separator: str = _setting("data", "", TEXT, "what ends a document of a text: the state starts anew after it", TEXTS)

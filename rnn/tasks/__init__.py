@@ -1,4 +1,4 @@
-"""What networks are trained for: language models, taggers, classifiers, forecasters."""
+"""What networks are trained for: language models, taggers, classifiers, forecasters, translators."""
 
 from __future__ import annotations
 
@@ -12,3 +12,4 @@ from .measures import Totals as Totals
 from .settings import TASKS as TASKS
 from .settings import TaskSettings as TaskSettings
 from .tagger import Tagger as Tagger
+from .translator import Translator as Translator

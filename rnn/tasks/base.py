@@ -53,7 +53,7 @@ class Main:
 class Task(ABC):
     """What a network is trained for, on which data.
 
-    name        language_model, tagger, classifier or forecaster
+    name        language_model, tagger, classifier, forecaster or translator
     main        the measure that is watched
     carried     whether a batch may go on where the one before ended (``Batch.kept``)
     symbolic    whether symbols are read and predicted, not numbers
@@ -88,9 +88,10 @@ class Task(ABC):
         """Read the data and decide what is learnt from them, unless ``settings.task`` says it.
 
         data   a file or folder; None: the prose that CPython carries. NPY files and tables of numbers are series,
-               CoNLL-U is tagged, other tables, lines "label sentence" and folders of one file a label are
-               classified, any other text is continued. Of a folder with one file that has ``train`` in its name
-               and one that has ``dev`` or ``valid``, the one is trained on and the other validates
+               CoNLL-U is tagged, tables of pairs of texts are translated, other tables, lines "label sentence" and
+               folders of one file a label are classified, any other text is continued. Of a folder with one file
+               that has ``train`` in its name and one that has ``dev`` or ``valid``, the one is trained on and the
+               other validates
         cache  where the symbols of a text larger than ``settings.memory`` are kept (a file that is made, or used
                again if it fits and is whole; or a function that names it, called if there is such a text); None: a
                temporary file

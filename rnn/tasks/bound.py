@@ -16,6 +16,7 @@ from .measures import Totals
 from .scores import SYMBOL_LOSSES, Scores, scores_of
 
 if TYPE_CHECKING:
+    from ..decode import Decoder
     from .base import Task
 
 
@@ -34,6 +35,7 @@ class Bound:
 
     def __init__(self, task: Task, net: Circuit, dtype: str = "float32"):
         self.task, self.dtype = task, np.dtype(dtype)
+        self._decoders: dict[str, Decoder] = {}
         self.scores: Scores = scores_of(net)
         for name in ("x", "y"):
             if name not in net.inputs:
@@ -147,13 +149,21 @@ class Bound:
         final: dict[str, Array] = {}
         for batch in batches:
             initial = None if batch.kept is None else self.rows_of(final, batch.kept)
-            out = reader(weights, lengths=batch.lengths, initial=initial, start=batch.start, **batch.inputs)
+            out = reader(weights, lengths=batch.ends, initial=initial, start=batch.start, **batch.inputs)
             final = out.final
             yield batch, out.value
 
     def rows_of(self, final: Mapping[str, Array], kept: Array) -> dict[str, Array]:
         """Some rows of a final state [B, n], or [k, B, n] for longer lags."""
         return {name: np.take(array, kept, axis=int(self.lags.get(name, 1) > 1)) for name, array in final.items()}
+
+    def decoder(self, target: str = "cpu") -> Decoder:
+        """The network run free, compiled once for each target."""
+        from ..decode import Decoder
+
+        if target not in self._decoders:
+            self._decoders[target] = Decoder(self.net, target=target, dtype=str(self.dtype))
+        return self._decoders[target]
 
     @cached_property
     def lags(self) -> dict[str, int]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..data import Cache, DataError
+from ..data.pairs import are_pairs
 from ..data.series import number_of
 from .base import Task
 from .classifier import TABLES, Classifier
@@ -16,6 +17,7 @@ from .forecaster import Forecaster
 from .language_model import LanguageModel
 from .settings import TASKS, TaskSettings
 from .tagger import Tagger
+from .translator import Translator
 
 LOOK = 1 << 16
 """Bytes at the beginning of a file that are looked at."""
@@ -24,6 +26,7 @@ _RESTORED = {
     "tagger": Tagger.restored,
     "classifier": Classifier.restored,
     "forecaster": Forecaster.restored,
+    "translator": Translator.restored,
 }
 
 
@@ -40,6 +43,8 @@ def task_of(data: str | Path | None, settings: TaskSettings, cache: Cache | None
         raise DataError(f"expected data for a {kind}: a file or a folder; got none")
     if kind == "tagger":
         return Tagger.read(path, settings)
+    if kind == "translator":
+        return Translator.read(path, settings)
     return Classifier.read(path, settings) if kind == "classifier" else Forecaster.read(path, settings)
 
 
@@ -92,7 +97,7 @@ def _head(path: Path) -> list[str]:
 
 
 def _kind_of_table(head: Sequence[str], suffix: str, settings: TaskSettings) -> str:
-    """Series of numbers, or labels and texts: numbers and dates, cells without letters, are more than half of it."""
+    """Series of numbers, pairs of texts, or labels and texts: of a series more than half are cells without letters."""
     if settings.columns or settings.target:
         return "forecaster"
     if settings.label or settings.text:
@@ -102,7 +107,9 @@ def _kind_of_table(head: Sequence[str], suffix: str, settings: TaskSettings) -> 
     separator = "\t" if suffix != ".csv" else ";" if ";" in first and "," not in first else ","
     cells = [cell for line in lines[1:21] or lines for cell in line.split(separator)]
     numbers = sum(number_of(cell) is not None or not any(c.isalpha() for c in cell) for cell in cells)
-    return "forecaster" if 2 * numbers > len(cells) else "classifier"
+    if 2 * numbers > len(cells):
+        return "forecaster"
+    return "translator" if are_pairs([line.split(separator) for line in lines[:200]]) else "classifier"
 
 
 def _labelled(lines: Sequence[str]) -> bool:

@@ -1,4 +1,5 @@
-"""The default networks of the tasks: ``rnn_lm``, ``tagger``, ``classifier`` and ``forecaster`` of ``rnn/cells``.
+"""The default networks of the tasks: ``rnn_lm``, ``tagger``, ``classifier``, ``forecaster`` and ``attention`` of
+``rnn/cells``.
 
 Forget gates start open (b_f = 1; Jozefowicz, Zaremba and Sutskever 2015), so that the state is kept until the
 network has learnt what to forget. The vectors of characters start with entries of unit size: of a row that is
@@ -29,6 +30,7 @@ _CHARACTERS = _WORDS.replace("0.5)", "0.1)")
 CLASSIFIER = {"word": _WORDS, "character": _CHARACTERS, "byte": _CHARACTERS}
 """By unit: words are many and rare, and a network that sees all of each would learn the sentences by heart."""
 FORECASTER = _text("forecaster")
+TRANSLATOR = _text("attention")
 
 
 def unit_normal(shape: tuple[int, ...], random: np.random.Generator) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 from ..data import DataError
 
 UNITS = ("character", "word", "byte")
-TASKS = ("language_model", "tagger", "classifier", "forecaster")
+TASKS = ("language_model", "tagger", "classifier", "forecaster", "translator")
 
 WINDOW = 64
 """Steps of a window, unless they are said."""
@@ -19,7 +19,7 @@ WINDOW = 64
 class TaskSettings:
     """How data are read, cut into batches, and which sizes the default network has.
 
-    task        language_model, tagger, classifier or forecaster; "" decides by the data
+    task        language_model, tagger, classifier, forecaster or translator; "" decides by the data
     vector      size of the vector of a symbol
     hidden      size of the state
     batch       rows, or sequences, side by side in a batch

@@ -204,7 +204,7 @@ def test_lines_are_labelled_where_each_begins_with_a_label_of_lines(runs: dict[s
     ("task", "arguments", "message"),
     [
         ("tagger", ["the", "--steps", "2"], "--steps: expected a run of a forecaster, .* is a tagger"),
-        ("tagger", ["the", "--most", "2"], "--most: expected a run of a classifier or a language model, .*tagger"),
+        ("tagger", ["the", "--most", "2"], "--most: expected a run of a classifier, .* or a translator, .*tagger"),
         ("classifier", ["the", "--most", "0"], "--most: expected a whole number of at least 1, got 0"),
         ("classifier", [" "], "expected a text, got an empty one"),
         ("classifier", ["nowhere.txt"], "nowhere.txt: expected a text or a file, there is no such file; mend its name"),

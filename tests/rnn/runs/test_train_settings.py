@@ -75,8 +75,8 @@ def test_what_means_nothing_to_a_task_is_refused(task: str) -> None:
     for given, tasks in (
         ({"window": 64}, ("language_model", "forecaster")),
         ({"reach": 70}, ("language_model", "forecaster")),
-        ({"unit": "word"}, ("language_model", "classifier")),
-        ({"most": 9}, ("language_model", "tagger", "classifier")),
+        ({"unit": "word"}, ("language_model", "classifier", "translator")),
+        ({"most": 9}, ("language_model", "tagger", "classifier", "translator")),
         ({"separator": "x"}, ("language_model",)),
         ({"text": "2"}, ("classifier",)),
         ({"label": "1"}, ("classifier",)),

@@ -265,6 +265,7 @@ GIVEN = {
     "tagger": "the dog",
     "classifier": "the film",
     "forecaster": [[1.0, 2.0], [3.0, 4.0]],
+    "translator": "abab",
 }
 
 
