@@ -59,13 +59,29 @@ class Cell:
         """Sizes by the names that the equations have; a stack takes one for all its layers."""
         return dict(sizes)
 
-    def __call__(self, /, **sizes: Any) -> Circuit:
+    def __call__(self, /, *unnamed: Any, **sizes: Any) -> Circuit:
         """The circuit with these sizes.
 
         Raises LanguageError where they clash, stay free or name nothing, CircuitError for equations that are no
-        circuit: a loop without a delay, or one that reads both its past and its future.
+        circuit: a loop without a delay, or one that reads both its past and its future; TypeError for sizes without
+        their names.
         """
+        if unnamed:
+            raise TypeError(self._by_name(unnamed, sizes))
         return elaborate(self.system, self.sizes_by_name(sizes), self.init_rules)
+
+    def _by_name(self, given: tuple[Any, ...], sizes: Mapping[str, Any]) -> str:
+        """That sizes have names, with the call that was likely meant: inputs first."""
+        called = self.name if self.name.isidentifier() and self.name != "net" else "cell"
+        got = ", ".join(map(repr, given))
+        try:
+            free = list(self._free(sizes))
+        except LanguageError:
+            free = []
+        names = [n for n in self.inputs if n in free] + [n for n in self.signals if n in free]
+        meant = [*zip(names, given, strict=False), *((n, "…") for n in names[len(given) :]), *sizes.items()]
+        call = f"{called}({', '.join(f'{n}={value}' for n, value in meant)})" if names else f"{called}(…)"
+        return f"{called}({got}): expected sizes by their names, got {got}; say {call}"
 
     def starting(self, init: Mapping[str, Any]) -> Cell:
         """The same equations with other initial values: those of ``init``, then its own.

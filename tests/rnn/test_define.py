@@ -144,3 +144,13 @@ def test_what_is_no_open_function_is_not_defined() -> None:
         rnn.cells.driven.given("g(s) = s")
     with pytest.raises(graph.LanguageError, match="sigmoid is no function of lstm that is still open"):
         rnn.lstm.given("sigmoid(a) = a")
+
+
+@pytest.mark.parametrize(
+    ("given", "sizes", "said"),
+    [((3, 8, 2), {}, "elman(x=3, h=8, o=2)"), ((3,), {"h": 8}, "elman(x=3, o=…, h=8)"), ((3,), {"q": 8}, "elman(…)")],
+)
+def test_sizes_without_names_are_refused_with_the_call_that_was_meant(given: Any, sizes: Any, said: str) -> None:
+    with pytest.raises(TypeError) as raised:
+        rnn.elman(*given, **sizes)
+    assert str(raised.value).endswith(f"expected sizes by their names, got {', '.join(map(str, given))}; say {said}")
