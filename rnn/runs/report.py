@@ -180,8 +180,13 @@ class Report:
             )
         self._losses = []
 
-    def validation(self, update: int, measures: Mapping[str, float]) -> None:
-        """Note the measures on the part of the data that is not trained on."""
+    def validation(
+        self, update: int, measures: Mapping[str, float], baseline: Mapping[str, float] | None = None
+    ) -> None:
+        """Note the measures on the part of the data that is not trained on.
+
+        baseline  those of persistence, of a forecaster
+        """
         record = {"update": update, **{f"validation_{name}": value for name, value in measures.items()}}
         folder.append(self.place / folder.METRICS, record)
         self.event("validation", record)
@@ -189,7 +194,8 @@ class Report:
         self._latest = {shown: measures[shown]}
         if self._bar is not None:
             self._advance(0)
-        self.say(f"validation after {update}: {written(measures, self.item)}")
+        beside = f" (persistence: {written(baseline, self.item)})" if baseline else ""
+        self.say(f"validation after {update}: {written(measures, self.item)}{beside}")
 
     def _loss(self, loss: float) -> str:
         return f"{loss:.3f} nats, {loss * BITS:.3f} bits a {self.item}" if self.nats else f"loss {loss:.4g}"

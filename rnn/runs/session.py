@@ -187,7 +187,7 @@ class Session:
         except DataError as error:
             kept = f"{run.folder} keeps the weights of update {self.saved.update}"
             raise TrainingError(f"validation after update {run.update}: {error}\n  {kept}") from error
-        self.report.validation(run.update, measures)
+        self.report.validation(run.update, measures, _persistence(run, "normalised_rmse"))
         main = run.task.main
         value = measures[main.name]
         schedule.observe(value)
@@ -234,6 +234,7 @@ class Session:
                 use_best(run, self.saved)
                 best = f"the weights of the best validation, after update {run.update},"
                 say(f"{best} are the run's result ({folder.BEST})")
+            self._compare()
             self._sample()
         else:
             say(
@@ -242,6 +243,21 @@ class Session:
             )
         self._tell_end(self.saved.update)
         return run
+
+    def _compare(self) -> None:
+        """Whether a forecaster is better than persistence."""
+        run, same = self.run, _persistence(self.run, "mse").get("mse")
+        found = [m["validation_mse"] for m in folder.read_metrics(run.folder) if "validation_mse" in m]
+        if same is None or not found:
+            return
+        error = self.progress.value if run.best else found[-1]
+        ratio = math.sqrt(error / same) if same > 0 else math.inf
+        verdict = "better" if ratio < 1 else "no better"
+        mend = "" if ratio < 1 else ": it has learnt nothing of use yet; more updates, another rate or other columns"
+        self.report.say(
+            f"the forecasts are {verdict} than persistence, each value taken for the next one: their root mean square"
+            f" error in validation is {ratio:.3g} times its own{mend}"
+        )
 
     def _tell_end(self, update: int) -> None:
         run = self.run
@@ -281,6 +297,12 @@ def _given(run: Run) -> str:
     if isinstance(run.task, Forecaster):
         return "SERIES --steps 10" if run.task.target == run.task.columns else "SERIES"
     return "SENTENCE" if run.task.name == "tagger" else "TEXT"
+
+
+def _persistence(run: Run, measure: str) -> dict[str, float]:
+    """What a measure is of taking each value for the next one, in the validation part of a series; else {}."""
+    found = run.configuration["data"].get(f"persistence_{measure}")
+    return {} if found is None else {measure: float(found)}
 
 
 def _in_nats(net: Circuit) -> bool:

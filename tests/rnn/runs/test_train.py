@@ -543,3 +543,19 @@ def test_a_diverging_run_keeps_its_last_good_weights(
         fit(text, run=tmp_path / "run", quiet=True, **TINY)
     assert "keeps the weights of update 2" in str(error.value)
     assert "the weight V is inf" in str(error.value)
+
+
+@pytest.mark.parametrize(("pace", "verdict"), [(0.2, "no better"), (math.pi, "better")])
+def test_a_forecaster_is_compared_with_persistence(
+    pace: float, verdict: str, tmp_path: Path, plain: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """After a few updates hardly more than the mean is known: worse where values stay near, better where they leap."""
+    path = tmp_path / "a.csv"
+    path.write_text("value\n" + "".join(f"{math.cos(pace * i)}\n" for i in range(120)))
+    run = fit(path, run=tmp_path / "run", **TINY)
+    said = capsys.readouterr().err
+    same = run.configuration["data"]["persistence_normalised_rmse"]
+    assert said.count(f" (persistence: normalised rmse {same:.4g})\n") == 2
+    assert f"the forecasts are {verdict} than persistence, each value taken for the next one" in said
+    last = [record for record in folder.read_metrics(run.folder) if "validation_mse" in record][-1]
+    assert f" is {last['validation_normalised_rmse'] / same:.3g} times its own" in said
