@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -62,12 +63,21 @@ def network(name: str, sizes: Sequence[str], units: int = 4) -> tuple[Circuit, R
     if path.is_dir():
         return _run(path, sizes)
     if not (path.suffix or path.exists()):
-        near = did_you_mean(name.lower(), CELLS)
+        near = did_you_mean(name, _nearby(path)) or did_you_mean(name.lower(), CELLS)
         raise DataError(
-            f"{name!r} is neither a cell that bptt cells lists, nor a file of equations, nor a run folder"
-            + (f"; {near}" if near else "")
+            f"{name!r} is neither a cell that bptt cells lists, nor a file of equations, nor a run folder;"
+            f" {near or 'bptt cells lists those that there are, such as elman, gru and lstm'}"
         )
     return _of_file(path, given, units), None
+
+
+def _nearby(path: Path) -> list[str]:
+    """The files of equations and run folders that lie where this one would."""
+    try:
+        beside = sorted(path.parent.iterdir())
+    except OSError:
+        return []
+    return [str(p) for p in beside if p.suffix == ".txt" or (p / CONFIGURATION).exists()]
 
 
 def _of_file(path: Path, given: dict[str, Any], units: int) -> Circuit:
@@ -94,7 +104,8 @@ def _of_file(path: Path, given: dict[str, Any], units: int) -> Circuit:
         raise DataError(f"{path}: {error}") from error
     taken = [f"{n}={_written(s)}" for n, s in sizes.items() if n not in given]
     if taken:
-        print(f"bptt: {path}: small sizes are taken, {', '.join(taken)}; --size {taken[0]} says it", file=sys.stderr)
+        flags = " ".join(f"--size {one}" for one in taken)
+        print(f"bptt: {path}: small sizes are taken, as by {flags}", file=sys.stderr)
     return net
 
 
@@ -143,6 +154,7 @@ def draw(given: argparse.Namespace) -> None:
     if given.steps < 1:
         raise DataError(f"--steps: expected a number of at least 1, got {given.steps}")
     net, run = network(given.cell, given.size)
+    name = net.name if run is None else Path(os.path.abspath(run.folder)).name  # all runs of a task have one network
     folder = Path(given.out)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -164,7 +176,7 @@ def draw(given: argparse.Namespace) -> None:
                 ),
             ),
         ):
-            print(drawing.save(folder / f"{net.name}-{kind}.{given.format}"))
+            print(drawing.save(folder / f"{name}-{kind}.{given.format}"))
     except RuntimeError as error:  # no Graphviz: the message has the remedies
         raise DataError(str(error)) from error
 

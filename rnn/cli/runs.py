@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Mapping
 from dataclasses import Field, fields
 from typing import Any
 
+from ..data import DataError
 from ..runs.settings import Settings
 from . import predict
 from .command import command, initial, size
@@ -20,6 +22,9 @@ GROUPS = {
     "output": "what is written when",
 }
 
+
+METAVARS = {"validation": "FILE", "separator": "TEXT", "columns": "NAMES", "forecast": "NAMES", "undecayed": "NAMES"}
+"""What stands behind a flag in the help, where it is no name, number or choice."""
 
 INTERRUPTED = 130
 """The exit code after Ctrl-C."""
@@ -92,7 +97,7 @@ def _add_setting(group: Any, setting: Field[Any]) -> None:
         dest=f"setting_{setting.name}",
         type=rule.kind,
         default=argparse.SUPPRESS,
-        metavar={int: "N", float: "X", str: "NAME"}[rule.kind],
+        metavar=METAVARS.get(setting.name) or {int: "N", float: "X", str: "NAME"}[rule.kind],
         help=f"{setting.metadata['help']}{choices}{shown}".replace("%", "%%"),
     )
 
@@ -109,6 +114,19 @@ def given_settings(given: argparse.Namespace) -> dict[str, Any]:
 
 def train(given: argparse.Namespace) -> int:
     """bptt train"""
+    try:
+        return _train(given)
+    except DataError as error:
+        raise DataError(_by_flags(str(error))) from error
+
+
+def _by_flags(message: str) -> str:
+    """A message with the flags in the place of the settings that it names."""
+    names = "|".join(setting.name for setting in fields(Settings))
+    return re.sub(rf"\b(?:the )?setting ({names})\b", lambda found: "--" + found[1].replace("_", "-"), message)
+
+
+def _train(given: argparse.Namespace) -> int:
     from ..runs.train import configured, fit
 
     kept: Mapping[str, Any] = {"data": None, "cell": None, "sizes": {}, "init": {}, "settings": {}}

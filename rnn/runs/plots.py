@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..data import DataError
 from ..figures import REPEATABLE, checked_format, image_of, write_image
-from ..tasks import Forecaster, LanguageModel, Task
+from ..tasks import Forecaster, Task
 from . import folder
 from .report import BITS
 
@@ -104,13 +104,13 @@ def _names(runs: Sequence[str | Path]) -> list[str]:
 
 
 def _counted(place: Path, configuration: dict[str, Any]) -> str:
-    """What the loss of a run counts: "character", "tag of a word", "value of price"; "" where it is not known."""
+    """What the loss of a run counts: "character", "word's tag", "value of price"; "" where it is not known."""
     if folder.TASK not in configuration["checksums"]:
         return ""
     task = Task.restore(folder.read_json(place, folder.TASK, configuration))
     if isinstance(task, Forecaster):
         return f"{task.item} of {', '.join(task.target)}"
-    return task.item if isinstance(task, LanguageModel) else f"{task.predicted} of a {task.item}"
+    return task.item if task.predicted == "symbol" else f"{task.item}'s {task.predicted}"
 
 
 def _measure(runs: Iterable[list[dict[str, Any]]], one_unit: bool = True) -> str | None:

@@ -17,6 +17,7 @@ from bptt.rnn.cli import main
 from bptt.rnn.runs import train
 from bptt.rnn.runs.settings import Settings
 from bptt.rnn.trainer import Step, Trainer
+from small_tasks import FILES
 
 TINY = [
     "--hidden=4",
@@ -99,18 +100,19 @@ def test_score_prints_nats_bits_and_perplexity(run: Path, text: Path, capsys: Ca
     [
         (["train", "nowhere.txt"], "nowhere.txt: expected a file or folder of data, got: No such file"),
         (["train", "--config", "nowhere.toml"], "nowhere.toml: expected a run folder or its run.toml, there is no"),
-        (["train", "--optimiser=adan"], "setting optimiser: expected one of sgd, momentum, nesterov, rmsprop, adam"),
-        (["train", "--optimiser=sgd", "--eps=0.1"], "setting optimiser: the optimiser sgd has no eps"),
-        (["train", "--schedule=constant", "--every=3"], "setting schedule: the schedule constant has no every"),
-        (["train", "--reach=3"], "setting reach: expected at least the window, 64 steps, got 3"),
+        (["train", "--optimiser=adan"], "bptt: --optimiser: expected one of sgd, momentum, nesterov, rmsprop, adam"),
+        (["train", "--optimiser=sgd", "--eps=0.1"], "bptt: --optimiser: the optimiser sgd has no eps"),
+        (["train", "--schedule=constant", "--every=3"], "bptt: --schedule: the schedule constant has no every"),
+        (["train", "--reach=3"], "bptt: --reach: expected at least the window, 64 steps, got 3"),
         (["resume", "nowhere"], "nowhere: expected a run folder, there is none"),
         (["plot", "nowhere", "--out=plot.svg"], "nowhere: expected a run folder, there is none"),
         (["plot", "nowhere", "--out=plot.gif"], "plot.gif: expected a file that ends in one of .svg, .png, .pdf, got"),
-        (["train", "--hidden=0"], "setting hidden: expected a whole number of at least 1, got 0"),
-        (["train", "--rate=nan"], "setting rate: expected a finite number above 0, got nan"),
+        (["train", "--hidden=0"], "bptt: --hidden: expected a whole number of at least 1, got 0"),
+        (["train", "--rate=nan"], "bptt: --rate: expected a finite number above 0, got nan"),
         (["generate", "nowhere"], "nowhere: expected a run folder, there is none"),
         (["score", "nowhere", "text"], "nowhere: expected a run folder"),
         (["explain", "lstmm"], "did you mean lstm"),
+        (["draw", "foo"], "nor a run folder; bptt cells lists those that there are, such as elman, gru and lstm"),
         (["explain", "lstm", "--size", "h=0"], "--size: expected NAME=N with a whole number"),
         (["explain", "lstm", "--size", "h"], "--size: expected NAME=N with a whole number"),
         (["explain", "nowhere.txt"], "nowhere.txt: expected a text file in UTF-8"),
@@ -127,6 +129,28 @@ def test_what_can_be_mended_is_one_message_and_exit_code_2(
     assert message in said.err
     assert "Traceback" not in said.err
     assert not list(tmp_path.iterdir())
+
+
+def test_settings_that_mean_nothing_to_a_task_are_named_by_their_flags(
+    tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.tsv").write_text(FILES["classifier"][1])
+    assert main(["train", "a.tsv", "--task=classifier", "--window=3"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("bptt: --window: it is for a language model or forecaster; this run is a classifier, ")
+    assert "(or say with --task what the data are for)" in said
+    (tmp_path / "a.txt").write_text("the rain\n" * 20)
+    assert main(["train", "a.txt", "--validation-steps=-1"]) == 2
+    assert capsys.readouterr().err.startswith("bptt: --validation-steps: expected a whole number of at least 0")
+
+
+def test_help_says_what_stands_behind_a_flag(capsys: Captured) -> None:
+    with pytest.raises(SystemExit):
+        main(["train", "--help"])
+    said = capsys.readouterr().out
+    for part in ("--validation FILE", "--separator TEXT", "--unit NAME"):
+        assert part in said, part
 
 
 def test_a_file_in_the_place_of_a_run_is_said(run: Path, text: Path, capsys: Captured) -> None:

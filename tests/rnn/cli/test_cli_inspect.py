@@ -149,7 +149,7 @@ def test_sizes_of_a_file_are_small_and_said(capsys: Captured, tmp_path: Path) ->
     assert main(["draw", str(file), "--format", "dot", "--out", str(folder)]) == 0
     said = capsys.readouterr()
     assert [Path(p) for p in said.out.split()] == [folder / "cell-circuit.dot", folder / "cell-unrolled.dot"]
-    assert f"bptt: {file}: small sizes are taken, x=3, h=4, o=4; --size x=3 says it" in said.err
+    assert f"bptt: {file}: small sizes are taken, as by --size x=3 --size h=4 --size o=4" in said.err
     assert main(["explain", str(file), "--size", "h=7", "--size", "o=2", "--size", "x=5"]) == 0
     said = capsys.readouterr()
     assert "U  7×5" in said.out
@@ -157,7 +157,7 @@ def test_sizes_of_a_file_are_small_and_said(capsys: Captured, tmp_path: Path) ->
     assert main(["explain", str(file), "--gradient", "--steps", "3"]) == 0
     said = capsys.readouterr()
     assert "state h[t], 32 units" in said.out
-    assert "x=3, h=32, o=32" in said.err
+    assert "--size x=3 --size h=32 --size o=32" in said.err
 
 
 def test_files_that_are_no_network(capsys: Captured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -224,3 +224,22 @@ def test_a_gradient_that_takes_a_while_says_what_is_measured(capsys: Captured, m
     assert "measuring the derivatives of 6 units over 3 steps by each other" in capsys.readouterr().err
     assert main(["explain", "elman", "--gradient", "--size", "h=5", "--steps", "3"]) == 0
     assert capsys.readouterr().err == ""
+
+
+def test_drawings_of_a_run_have_the_name_of_its_folder(
+    run: Path, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    printed(capsys, "draw", run, "--steps", "2", "--format", "dot", "--out", tmp_path)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["run-circuit.dot", "run-unrolled.dot"]
+    monkeypatch.chdir(run)
+    assert printed(capsys, "draw", ".", "--steps", "2", "--format", "dot", "--out", tmp_path).count("run-") == 2
+
+
+def test_a_slip_in_the_name_of_a_file_or_a_run_gets_the_near_one(
+    run: Path, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("machine.txt").write_text("h[t] = tanh(W @ h[t-1] + x[t])")
+    assert "did you mean machine.txt?" in refused(capsys, "draw", "machin")
+    monkeypatch.chdir(run.parent)
+    assert "did you mean run?" in refused(capsys, "draw", "runn")

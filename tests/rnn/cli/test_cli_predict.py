@@ -237,8 +237,12 @@ def test_what_is_no_text_is_said_in_python(runs: dict[str, rnn.Run], tmp_path: P
         with pytest.raises(TypeError, match=r"expected (a text|a sentence, as a text or a list of words), got"):
             runs[task].predict(given)
     model = runs["language_model"]
-    with pytest.raises(TypeError, match=r"expected a text, got \w+Path; read it first: path.read_text\(\)"):
-        model.score(tmp_path)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="expected a text, got int"):
+        model.score(3)  # type: ignore[arg-type]
+    (tmp_path / "a.txt").write_text("to be")
+    assert model.score(tmp_path / "a.txt") == model.score("to be")
+    with pytest.raises(TypeError, match="expected the path of labelled data, got list"):
+        runs["classifier"].score(["to be"])  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="expected a prompt, got int"):
         model.generate(3, prompt=3)  # type: ignore[arg-type]
     with pytest.raises(DataError, match="number of symbols to show is a whole number of at least 1, got 0"):

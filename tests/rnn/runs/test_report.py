@@ -245,3 +245,12 @@ def test_the_plot_of_a_run_has_both_curves(tmp_path: Path) -> None:
     text = plots.loss_plot(other).read_text()
     assert ">accuracy in validation<" in text
     assert ">bits<" not in text
+
+
+def test_what_a_loss_counts_reads_well(tmp_path: Path) -> None:
+    nats = {"update": 1, "loss": 3.0}, {"update": 1, "validation_nats": 2.0}
+    words = {"unit": "word", "tokens": ["\N{REPLACEMENT CHARACTER}", "a"]}
+    tags = {"task": "tagger", "vocabulary": words, "tags": ["A"]}
+    a, b = of_task(tmp_path / "a", language_model("character"), *nats), of_task(tmp_path / "b", tags, *nats)
+    with pytest.raises(DataError, match=r"nats a character \(a\), a word's tag \(b\)"):
+        plots.curves([a, b], tmp_path / "a.svg")
