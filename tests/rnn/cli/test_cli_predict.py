@@ -135,7 +135,7 @@ def test_on_a_terminal_it_is_said_that_standard_input_is_read(
     assert said.out.startswith("up,down\n")
 
 
-@pytest.mark.parametrize("task", ["tagger", "classifier", "forecaster"])
+@pytest.mark.parametrize("task", ["tagger", "classifier", "forecaster", "translator"])
 def test_a_run_is_scored_on_labelled_data(task: str, runs: dict[str, rnn.Run], capsys: Captured) -> None:
     """On all that it was trained and validated with: the validation's sums are part of it."""
     run = runs[task]
