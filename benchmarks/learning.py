@@ -1,7 +1,7 @@
 """Learning over long ranges, published figures and ours side by side: the median of five seeds.
 
     python benchmarks/learning.py                                    # all: about half an hour on two cores
-    python benchmarks/learning.py --quick                            # one seed, no copying: some three minutes
+    python benchmarks/learning.py --quick                            # one seed, no copying: some minutes
     python benchmarks/learning.py --problem adding --network gru --seeds 2
 
 Embedded Reber grammar, adding problem, temporal order and copy memory (``rnn.data.problems``), each by a vanilla
