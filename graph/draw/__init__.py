@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..doors import require_circuit
+from .norms import Norms
 from .render import Drawing, graphviz_version
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from ..circuit import Circuit
 
-__all__ = ["Drawing", "draw_circuit", "draw_unrolled", "graphviz_version"]
+__all__ = ["Drawing", "Norms", "draw_circuit", "draw_unrolled", "graphviz_version"]
 
 
 def draw_circuit(net: Circuit, operations: bool = False) -> Drawing:
@@ -46,7 +47,7 @@ def draw_unrolled(
     *,
     operations: bool = False,
     ellipsis: bool = True,
-    norms: Mapping[str, ArrayLike] | None = None,
+    norms: Mapping[str, ArrayLike] | Norms | None = None,
 ) -> Drawing:
     """An unrolled network: ``draw_unrolled(net, steps=3, grad=True).save("net.svg")``.
 
@@ -55,13 +56,15 @@ def draw_unrolled(
     operations  every operation of each step, instead of one node a signal
     ellipsis    of more than eight steps draw the first three and the last two only; False: all
     norms       {"h": one value in 0..1 a step}: how large the gradient of this signal is, painted as width
-                and opacity on the edges through time that enter the step
+                and opacity on the edges through time that enter the step; a legend says what width means. What
+                the values are, and what 1 stands for, it says of ``Norms(values, title, unit)``
 
     Raises ValueError for less than one step, an axis that is none, norms of a signal that is not delayed or
     that are not one a step and in 0..1; RuntimeError when there is no Graphviz.
     """
     require_circuit(net, "draw_unrolled")
     from . import beside, gradients
+    from .norms import paint
     from .reading import read
     from .rows import Shown
     from .stamped import draw_stamped
@@ -71,10 +74,10 @@ def draw_unrolled(
     picture = (draw_stamped if operations else draw_steps)(reading, shown)
     if grad:
         gradients.add_gradients(picture, reading)
+    beside.settle(picture)
     if norms is not None:
         delayed = {r.source: shown.steps[r.axis] for r in reading.reads if r.lag}
-        gradients.paint(picture, norms, delayed)
-    beside.settle(picture)
+        paint(picture, norms if isinstance(norms, Norms) else Norms(norms), delayed)
     return Drawing(picture, net.name)
 
 

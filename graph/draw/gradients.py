@@ -1,12 +1,9 @@
-"""The gradient on an unrolled network: the edges that it runs back along, and its norm over time."""
+"""The gradient on an unrolled network: the edges that it runs back along."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import hypot
-
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from ..expr import topological
 from . import curves, labels, routes, style
@@ -178,43 +175,3 @@ def _is_computed(vertex: str, reading: Reading) -> bool:
             nodes = topological([reading.circuit.eqs[name]])
             return any(n.op == "param" or (n.op == "ref" and n.dtype == "f") for n in nodes)
     return False
-
-
-# ---- norms ---------------------------------------------------------------------------------------
-def paint(picture: Picture, norms: Mapping[str, ArrayLike], numbers: Mapping[str, int]) -> None:
-    """Paint relative norms on the edges through time: the value of step t on the wires that enter step t.
-
-    norms    signal -> one value in 0..1 for each step
-    numbers  delayed signal -> the number of its steps
-
-    Raises ValueError for a name without edges through time, another number of values, or one outside 0..1.
-    """
-    for name, given in norms.items():
-        values = _checked(name, given, numbers)
-        for edge in picture.edges:
-            if edge.through is not None and edge.through[0] == name:
-                step = edge.through[2]
-                value = float(values[step - 1])
-                edge.look |= style.norm_look(value)
-                edge.look["tooltip"] = f"{name}[{step}]: {value:.3g}"
-
-
-def _checked(name: str, given: ArrayLike, numbers: Mapping[str, int]) -> NDArray[np.float64]:
-    if name not in numbers:
-        known = ", ".join(numbers) or "none"
-        raise ValueError(
-            f"norms names {name!r}, which no delay reads; signals with edges through time: {known}"
-        )
-    values = np.asarray(given, dtype=np.float64)
-    steps = numbers[name]
-    if values.shape != (steps,):
-        raise ValueError(
-            f"norms[{name!r}] has shape {values.shape}; expected one value for each of the {steps} steps: ({steps},)"
-        )
-    wrong = np.flatnonzero(~((values >= 0) & (values <= 1)))
-    if wrong.size:
-        step = int(wrong[0]) + 1
-        raise ValueError(
-            f"norms[{name!r}] is {values[step - 1]} at step {step}; expected numbers in 0..1: divide by the largest"
-        )
-    return values

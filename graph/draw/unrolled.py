@@ -93,13 +93,17 @@ class Stamp:
     def _vertices(self, column: Column) -> None:
         rows = self.rows
         delayed = {wire.source for wire in rows.wires}
+        left_out = [n for n in rows.names if n in rows.step.places and (n not in rows.step.within or n in delayed)]
+        heights = [rows.step.places[n][1] for n in left_out]  # of a row all dots stand in one column
         for name in rows.names:
             if name not in rows.step.places:
                 continue
             if column.number is not None:
                 self.picture.add(rows.vertex(name, column.number, column.x))
-            elif name not in rows.step.within or name in delayed:
-                self.picture.add(Vertex(f"{name}|…", "dots", "⋯", "…", rows.at(name, column.x)))
+            elif name in left_out:
+                x, y = rows.at(name, column.x)
+                x = column.x if heights.count(rows.step.places[name][1]) == 1 else x
+                self.picture.add(Vertex(f"{name}|…", "dots", "⋯", "…", (x, y)))
         for tap in rows.step.taps if column.number is not None else ():
             self.picture.add(Vertex(f"{tap}|{column.number}", "bus", "", tap, rows.at(tap, column.x)))
 

@@ -163,11 +163,11 @@ class Diagnosis:
         return plot(self, Path(path))
 
     def draw(self, path: str | Path, all_steps: bool = False) -> Path:
-        """The unrolled network with ‖∂L/∂h[t]‖ painted as width and opacity on the edges through time.
+        """The unrolled network with ‖∂h[T]/∂h[t]‖ painted as width and opacity on the edges through time: how much of
+        a gradient at the last step reaches step t, which the verdict is about. A legend gives the scale.
 
-        The largest of all states and steps is 1. all_steps: of more than eight steps too all are drawn, not only the
-        first three and the last two. Without a loss ‖∂h[T]/∂h[t]‖ is painted. Raises RuntimeError when there is no
-        Graphviz.
+        all_steps: of more than eight steps too all are drawn, not only the first three and the last two. Raises
+        RuntimeError when there is no Graphviz.
         """
         from .diagnosis import draw
 

@@ -14,12 +14,15 @@ from .diagnose import counted
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from ...graph.draw import Norms
     from .diagnose import Diagnosis, Verdict
 
 BARS = "▁▂▃▄▅▆▇█"
 WIDEST = 40
 DEEPEST = 12
 """Powers of ten that a heat map tells apart."""
+MOST_NAMED = 2
+"""States that the legend of a drawing names."""
 
 
 # ---- text ------------------------------------------------------------------------------------------
@@ -245,14 +248,24 @@ def draw(d: Diagnosis, path: Path, all_steps: bool) -> Path:
     return path
 
 
-def painted(d: Diagnosis) -> dict[str, NDArray[np.float64]]:
-    """What is painted: the norms of each state over the steps, the largest of all states as 1."""
-    sizes = {}
-    for name, state in d.states.items():
-        if name in d.loss:
-            sizes[name] = d.loss[name]
-        else:
-            row = d.jacobians[name].logs[-1 if state.forward else 0]
-            sizes[name] = np.exp(np.where(np.isnan(row), -np.inf, row))
-    largest = max((float(s.max()) for s in sizes.values()), default=0.0) or 1.0
-    return {name: s / largest for name, s in sizes.items()}
+def painted(d: Diagnosis) -> Norms:
+    """What is painted: how much of a gradient at the last step of a state reaches its step t, ‖∂h[T]/∂h[t]‖.
+
+    The verdicts are about this. ‖∂L/∂h[t]‖ would not show it: a loss at each step is added on the way, so that it
+    can stay as large as it is while all that comes from far vanishes.
+    """
+    from ...graph.draw import Norms
+
+    rows = {name: _from_last(d, name) for name in d.states}
+    largest = max([0.0, *(float(logs.max()) for _, logs in rows.values())])
+    values = {name: np.exp(logs - largest) for name, (_, logs) in rows.items()}
+    shown = [f"‖∂{name}[{t}]/∂{name}[{d.states[name].axis}]‖" for name, (t, _) in rows.items()]
+    names = ", ".join(shown[:MOST_NAMED]) + (", …" if len(shown) > MOST_NAMED else "")
+    return Norms(values, f"What reaches step t of a gradient at the last step: {names}", scientific(largest))
+
+
+def _from_last(d: Diagnosis, name: str) -> tuple[int, NDArray[np.float64]]:
+    """The last step that was observed (the first of a state that runs back), and log ‖∂h[T]/∂h[t]‖ for all t."""
+    found, row = d.jacobians[name], -1 if d.states[name].forward else 0
+    logs = found.logs[row]
+    return int(found.targets[row]), np.where(np.isnan(logs), -np.inf, logs)

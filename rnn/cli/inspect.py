@@ -13,6 +13,7 @@ from .command import command
 
 if TYPE_CHECKING:
     from ...graph.circuit import Circuit
+    from ...graph.draw import Norms
     from ..analysis.diagnose import Diagnosis
     from ..runs.run import Run
 
@@ -245,7 +246,7 @@ def _tell_large(net: Circuit, steps: int) -> None:
         print(f"bptt: measuring {what}, which grows with the cube of the units", file=sys.stderr, flush=True)
 
 
-def painted(net: Circuit, run: Run | None, steps: int) -> dict[str, Any]:
+def painted(net: Circuit, run: Run | None, steps: int) -> Norms:
     """What ``draw_unrolled`` paints for ``bptt draw --norms``: exactly ``steps`` steps."""
     from ..analysis.diagnosis import painted
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
+from collections.abc import Iterator
 from itertools import product
 
 import pytest
@@ -21,7 +22,16 @@ from systems import WITH_LOSS
 
 every_cell = pytest.mark.parametrize("name", CELLS)
 every_network = pytest.mark.parametrize("name", [*CELLS, *NETWORKS])
-every_way = pytest.mark.parametrize("way", WAYS)
+
+#: Of the ways that take long these are drawn in the quick run, all others in the slow one.
+LONG_WAYS = ("long operations", "gradient of operations")
+QUICK = ("elman", "lstm", "bidirectional", "acceptor", "attention", "interleaved", *POOLED, "random 1", "random 3")
+
+
+def pictures() -> Iterator[object]:
+    for name, way in product([*CELLS, *NETWORKS], WAYS):
+        long = way in LONG_WAYS and name not in QUICK and (name in NETWORKS or way != "long operations")
+        yield pytest.param(name, way, marks=[pytest.mark.slow] if long else [])
 
 
 def broken(drawing: Drawing, net: Circuit, way: str) -> dict[str, list[object]]:
@@ -35,13 +45,12 @@ def broken(drawing: Drawing, net: Circuit, way: str) -> dict[str, list[object]]:
     return {rule: where[:5] for rule, where in found.items() if where}
 
 
-@every_way
-@every_network
+@pytest.mark.parametrize(("name", "way"), list(pictures()))
 def test_every_picture_keeps_the_rules(name: str, way: str) -> None:
     assert broken(drawn(name, way), net(name), way) == {}
 
 
-@every_way
+@pytest.mark.parametrize("way", [way for way in WAYS if way != "gradient of operations"])
 @every_cell
 def test_every_system_is_drawn(name: str, way: str, capfd: pytest.CaptureFixture[str]) -> None:
     tree = ET.fromstring(re.sub(r"<!DOCTYPE.*?>", "", drawn(name, way).svg, flags=re.DOTALL))
@@ -71,7 +80,7 @@ def draw_all_ways(net: Circuit) -> None:
             graph.draw_unrolled(net, steps=unrolled[0], grad=unrolled[1], operations=operations)
 
 
-@settings(max_examples=5, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=3, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck))
 @given(examples())
 def test_random_networks_are_drawn(example: Example) -> None:
     for way in ("circuit", "operations", "gradient", "gradient of operations"):
@@ -120,7 +129,9 @@ def test_every_signal_gets_its_gradient(name: str) -> None:
     assert expected <= set(back)
 
 
-@pytest.mark.parametrize("name", WITH_LOSS)
+@pytest.mark.parametrize(
+    "name", [n if n in QUICK[:3] else pytest.param(n, marks=pytest.mark.slow) for n in WITH_LOSS]
+)
 def test_an_adjoint_is_drawn_as_any_circuit(name: str) -> None:
     adjoint = graph.grad(net(name), "L")
     for drawing in (graph.draw_circuit(adjoint), graph.draw_unrolled(adjoint, steps=3)):

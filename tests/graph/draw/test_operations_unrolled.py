@@ -141,7 +141,7 @@ def test_longer_lags_pass_below_the_steps_between() -> None:
 def test_gradients_and_norms_of_operations() -> None:
     drawing = unrolled(net("elman"), steps=2, grad=True, norms={"h": [0.5, 1.0]})
     assert ("h[t-1]|2", "h|1") in edges(drawing, "grad")
-    assert {e.look["tooltip"] for e in drawing.picture.edges if e.look} == {"h[1]: 0.5", "h[2]: 1"}
+    assert {e.look["tooltip"] for e in drawing.picture.edges if e.through and e.look} == {"h[1]: 0.5", "h[2]: 1"}
 
 
 @pytest.mark.parametrize("grad", [False, True])

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from bptt import graph, rnn
-from bptt.graph.draw import labels, style
+from bptt.graph.draw import Norms, labels, style
 from drawings import defined, edges, ends, net, reached
+from layout_rules import RULES
 
 
 def test_each_step_is_the_first_one_moved() -> None:
@@ -125,7 +126,7 @@ def test_a_gradient_goes_on_through_an_end_that_is_computed() -> None:
 def test_norms_are_painted_on_the_edges_that_enter_each_step() -> None:
     values = np.array([0.0, 0.25, 1.0])
     drawing = graph.draw_unrolled(net("elman"), steps=3, norms={"h": values})
-    painted = {(e.tail, e.head): e.look for e in drawing.picture.edges if e.look}
+    painted = {(e.tail, e.head): e.look for e in drawing.picture.edges if e.through and e.look}
     assert painted == {
         ("h|0", "h|1"): {"class": "norm", "penwidth": "0.60", "color": "#005A9C40", "tooltip": "h[1]: 0"},
         ("h|1", "h|2"): {"class": "norm", "penwidth": "1.95", "color": "#005A9C70", "tooltip": "h[2]: 0.25"},
@@ -137,11 +138,25 @@ def test_norms_are_painted_on_the_edges_that_enter_each_step() -> None:
 
 def test_norms_of_a_long_network_and_of_one_that_runs_back() -> None:
     long = graph.draw_unrolled(net("gru"), steps=20, norms={"h": np.linspace(0, 1, 20)})
-    shown = {e.look["tooltip"] for e in long.picture.edges if e.look}
+    shown = {e.look["tooltip"] for e in long.picture.edges if e.through and e.look}
     assert {text.partition(":")[0] for text in shown} == {f"h[{t}]" for t in (1, 2, 3, 4, 19, 20)}
     back = graph.draw_unrolled(net("bidirectional"), steps=2, norms={"g": [0.5, 1.0]})
-    painted = {(e.tail, e.head): e.look["tooltip"] for e in back.picture.edges if e.look}
+    painted = {(e.tail, e.head): e.look["tooltip"] for e in back.picture.edges if e.through and e.look}
     assert painted == {("g|2", "g|1"): "g[1]: 0.5", ("g|3", "g|2"): "g[2]: 1"}
+
+
+def test_a_legend_says_what_the_norms_are_and_their_scale() -> None:
+    norms = Norms({"h": [0.5, 1.0]}, "‖∂h[2]/∂h[t]‖", "3.2e+05")
+    drawing = graph.draw_unrolled(net("elman"), steps=2, norms=norms)
+    vertices = drawing.picture.vertices
+    title = vertices["legend|title"]
+    assert labels.plain(title.label) == "‖∂h[2]/∂h[t]‖ (1 stands for 3.2e+05)"
+    assert title.at[1] < min(v.at[1] - v.half[1] for n, v in vertices.items() if not n.startswith("legend|"))
+    strokes = {e.look["tooltip"]: e.look["penwidth"] for e in drawing.picture.edges if e.tail.startswith("legend|")}
+    assert strokes == {"1": "6.00", "1/2": "3.30", "1/4": "1.95", "0": "0.60"}
+    plain = graph.draw_unrolled(net("elman"), steps=2, norms={"h": [0.5, 1.0]}).picture.vertices
+    assert "relative to the largest" in labels.plain(plain["legend|title"].label)
+    assert all(not list(breaks(drawing)) for breaks in RULES.values())
 
 
 @pytest.mark.parametrize(
@@ -156,6 +171,46 @@ def test_norms_of_a_long_network_and_of_one_that_runs_back() -> None:
 def test_norms_are_checked(norms: dict[str, list[float]], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         graph.draw_unrolled(net("lstm"), steps=2, norms=norms)
+
+
+def test_the_dots_of_the_steps_left_out_stand_in_one_column() -> None:
+    for name in ("lstm", "gru", "bidirectional", "acceptor"):
+        picture = graph.draw_unrolled(net(name), steps=20).picture
+        dots = [v.at[0] for v in picture.vertices.values() if v.role == "dots"]
+        assert len(dots) > 1
+        assert len(set(dots)) == 1, name
+
+
+def test_what_pools_a_sequence_stands_above_it() -> None:
+    drawing = graph.draw_unrolled(net("pooled"), steps=3)
+    at = {n: v.at for n, v in drawing.picture.vertices.items()}
+    assert at["h|3"][1] < at["m"][1] < at["o"][1] < at["L"][1] < at["y"][1]
+    assert at["m"][0] == at["o"][0] == at["y"][0] == at["h|2"][0]
+    assert all({"m", "o", "L"} <= reached(drawing, f"h|{t}") for t in (1, 2, 3))
+
+
+def test_of_several_values_that_all_steps_read_one_is_a_bar() -> None:
+    drawing = graph.draw_unrolled(net("two read by all"), steps=3)
+    vertices = drawing.picture.vertices
+    assert [n for n, v in vertices.items() if v.look.get("shape") == "box"] == ["a|last"]
+    assert vertices["m"].at[0] > vertices["a|last"].at[0] + vertices["a|last"].half[0]
+    assert {f"a|{t}" for t in (1, 2, 3)} <= reached(drawing, "m")
+
+
+def test_what_only_the_first_step_reads_has_an_edge_there_alone() -> None:
+    text = "h[t] = tanh(W @ h[t-1] + x[t])\nh[1] = v\nk[t] = h[t] * h[T]\nL = mean(sum(k[t]), over=t)"
+    found = edges(graph.draw_unrolled(rnn.define(text, inputs=("v",))(h=2), steps=3))
+    assert {("v", "h|1")} == {pair for pair in found if pair[0] == "v"}
+    assert {("x|2", "h|2"), ("x|3", "h|3")} == {pair for pair in found if pair[0].startswith("x|")}
+
+
+def test_longer_lags_come_out_of_the_ellipsis() -> None:
+    for operations in (False, True):
+        picture = graph.draw_unrolled(net("two_lags"), steps=20, operations=operations).picture
+        tails = {e.through: e.tail for e in picture.edges if e.through}
+        assert tails["h", 2, 3].startswith("h|1")
+        for t in (19, 20):
+            assert picture.vertices[tails["h", 2, t]].role == "dots"
 
 
 def test_all_steps_can_be_drawn() -> None:

@@ -230,13 +230,32 @@ def test_a_figure_has_a_line_a_state_a_fit_and_a_heat_map(four: dict[str, Diagno
         four["vanilla"].plot(tmp_path / "g.txt")
 
 
-def test_the_norms_are_painted_on_the_unrolled_network(four: dict[str, Diagnosis], tmp_path: Path) -> None:
+def test_what_is_left_of_a_gradient_of_the_last_step_is_painted(
+    four: dict[str, Diagnosis], tmp_path: Path
+) -> None:
     text = four["vanilla"].draw(tmp_path / "g.dot").read_text()
     into = {t: float(re.search(rf'"h\|{t - 1}" -> "h\|{t}" .*penwidth="?([\d.]+)', text)[1]) for t in (2, 3, 60)}
-    assert into[60] == pytest.approx(6.0, abs=0.01)
+    sizes = np.exp(four["vanilla"].jacobians["h"].logs[-1])
+    values = painted(four["vanilla"]).values["h"]
+    np.testing.assert_allclose(values, sizes / sizes.max())
+    assert into[60] == pytest.approx(0.6 + 5.4 * values[-1], abs=0.01)
     assert into[2] == into[3] == pytest.approx(0.6, abs=0.01)
-    sizes = four["vanilla"].loss["h"]
-    np.testing.assert_allclose(painted(four["vanilla"])["h"], sizes / max(sizes))
+    assert "‖∂h[60]/∂h[t]‖" in text
+
+
+def test_a_loss_at_each_step_hides_no_gradient_that_vanishes() -> None:
+    """‖∂L/∂h[t]‖ is about the same at all steps here, as the loss of step t itself goes into it."""
+    net = rnn.define("h[t] = 0.5 * h[t-1] + x[t]\nL = mean(sum(h[t]), over=t)")(h=2)
+    found = diagnose(net, x=np.zeros((10, 1, 2)))
+    assert found.overall.word == "vanishes"
+    assert min(found.loss["h"]) > 0.45 * max(found.loss["h"])
+    np.testing.assert_allclose(painted(found).values["h"], 0.5 ** np.arange(9, -1, -1), rtol=1e-9)
+
+
+def test_the_legend_of_what_explodes_says_what_1_stands_for() -> None:
+    norms = painted(linear([[1.5]], T=11))
+    np.testing.assert_allclose(norms.values["h"], 1.5 ** -np.arange(11.0), rtol=1e-9)
+    assert float(norms.unit) == pytest.approx(1.5**10, rel=0.05)
 
 
 def test_many_states_and_no_loss_make_a_figure_too(tmp_path: Path) -> None:
