@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from itertools import combinations, pairwise
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import pairwise
 
 from bptt.graph.draw import Drawing, beside, curves, labels, style
 from bptt.graph.draw.curves import Box
@@ -45,16 +45,21 @@ def incomplete(drawing: Drawing) -> Iterator[object]:
             yield e
 
 
+def _overlapping(things: Iterable[tuple[str, Box]]) -> Iterator[object]:
+    """Pairs whose boxes overlap, from west to east."""
+    open_: list[tuple[str, Box]] = []
+    for name, box in sorted(things, key=lambda thing: thing[1][0]):
+        open_ = [other for other in open_ if other[1][2] > box[0]]
+        yield from ((other, name) for other, of in open_ if curves.overlap(of, box))
+        open_.append((name, box))
+
+
 def overlapping_nodes(drawing: Drawing) -> Iterator[object]:
-    for (a, of_a), (b, of_b) in combinations(boxes(drawing), 2):
-        if curves.overlap(of_a, of_b):
-            yield a, b
+    return _overlapping(boxes(drawing))
 
 
 def overlapping_labels(drawing: Drawing) -> Iterator[object]:
-    for (a, of_a), (b, of_b) in combinations(ink(drawing), 2):
-        if curves.overlap(of_a, of_b):
-            yield a, b
+    return _overlapping(ink(drawing))
 
 
 def labels_on_nodes(drawing: Drawing) -> Iterator[object]:
