@@ -67,14 +67,24 @@ class After:
         return level
 
     def _centres(self) -> dict[str, float]:
-        """The middle of the columns for what depends on all steps, else the last of those that are read."""
+        """The middle of the columns for what depends on all steps, else above the last of the signals that it reads."""
         first = min((r.first_x for r in self.rows.values()), default=0.0)
         last = max((r.last_x for r in self.rows.values()), default=0.0)
         whole = {r.reader for reads in self.gathered.values() for r in reads}
+        above: dict[str, float] = {}
+        for r in self.reads:
+            home = self._home(r.source)
+            if home is not None and home.last_x == last and r.source in home.step.places:
+                above.setdefault(r.reader, last + home.step.places[r.source][0])
         for _ in self.names:
             whole |= {r.reader for r in self.reads if r.source in whole}
             whole |= {r.source for r in self.reads if r.reader in whole and self._is_given(r.source)}
-        return {name: (first + last) / 2 if name in whole else last for name in self.names}
+            for r in self.reads:
+                if r.source in above:
+                    above.setdefault(r.reader, above[r.source])
+                elif r.reader in above and self._is_given(r.source):
+                    above[r.source] = above[r.reader]
+        return {name: (first + last) / 2 if name in whole else above.get(name, last) for name in self.names}
 
     def _is_given(self, name: str) -> bool:
         """Whether it is one of the values, and reads nothing."""
