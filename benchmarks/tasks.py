@@ -193,8 +193,8 @@ TWO_LAYERS = """
     o[t] = V @ dropout(k[t], 0.1) + d                    # a logit for every next character
     L    = mean(cross_entropy(o[t], y[t]), over=t)
 """
-"""States of a GRU lie between −1 and 1. Cells of an LSTM have no bound while a row is carried on: with two layers they
-came to several hundred, and a text that began anew was read worse than the one trained on by half a nat."""
+"""Two layers of GRUs. With two of LSTMs (rates 0.01, 0.004) validations jumped by up to 0.4 nats while training fell;
+why has not been measured: rate, size and cell were changed together."""
 
 
 def shakespeare(runs: Path) -> bool:
