@@ -26,10 +26,8 @@ def test_statements_are_read_in_order() -> None:
         "h[t] = f(h[t-1], x[t])",
         "k = 3",
         "m[0] = -1",
-        "i[t] = split(h[t], 2)[0]",
-        "j[t] = split(h[t], 2)[1]",
-        "p[t] = split(h[t], 2)[0]",
-        "q[t] = split(h[t], 2)[1]",
+        "i[t], j[t] = split(h[t], 2)",
+        "p[t], q[t] = split(h[t], 2)",
     ]
 
 

@@ -74,7 +74,7 @@ CELLS = {
 
 @pytest.mark.parametrize("name", CELLS)
 def test_the_exact_derivative_against_central_differences(name: str) -> None:
-    cell = getattr(rnn, name)
+    cell = getattr(rnn.cells, name)
     net = rnn.norm_preserving(cell(**cell.small({"x": 3, "o": 5})), CELLS[name], 0.7)
     params, given = example(net)
     adjoint = graph.grad(net, "L")
