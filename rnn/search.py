@@ -52,7 +52,7 @@ class Beams:
 
     Of all that follow from the beginnings the k best are taken. Those of them that stop are found; of the others, and
     of the next best, up to k go on. It ends where k are found that nothing that goes on can surpass. With k = 1 that is
-    the greedy choice: at each step the most probable symbol, of equals the first.
+    the greedy choice: at each step the most probable symbol, of equals the first, up to the first that stops.
 
     lengths    the most symbols of each sequence, [B]
     stop       the symbol that ends a sequence; None: none does
@@ -98,6 +98,8 @@ class Beams:
             if symbol == self.stop:
                 if rank < self.k:
                     self._add(b, (*self.written[b, parent, : self.n].tolist(), symbol), log, True)
+                if self.k == 1:
+                    break  # the greedy choice stops here; its score is not compared with what is longer
             elif len(found) < self.k:
                 found.append((parent, symbol, log))
         return found

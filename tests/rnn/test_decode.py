@@ -11,7 +11,7 @@ import pytest
 from bptt import graph, rnn
 from bptt.graph.circuit import Circuit
 from bptt.rnn.data import DataError
-from bptt.rnn.search import largest
+from bptt.rnn.search import Beams, largest
 
 Array = np.ndarray[Any, Any]
 LANGUAGE_MODEL = "h[t] = tanh(W @ h[t-1] + E[x[t]])\no[t] = V @ h[t] + d\nL = mean(cross_entropy(o[t], y[t]), over=t)"
@@ -144,6 +144,18 @@ def test_a_narrow_beam_is_the_search_that_its_description_says() -> None:
     found = rnn.decode(net, params, x=x, length=T, beam=k, stop=stop, target="interpret")
     assert [h.symbols for h in found[0]] == [s for s, _ in ended]
     np.testing.assert_allclose([h.log_probability for h in found[0]], [log for _, log in ended], 1e-9)
+
+
+@pytest.mark.parametrize("normalise", [0.0, 1.0])
+def test_one_beam_ends_where_the_most_probable_symbol_stops(normalise: float) -> None:
+    search = Beams(np.array([5]), k=1, stop=1, normalise=normalise)
+    search.choose(np.log([[0.45, 0.55]]))
+    assert search.done
+    assert [h.symbols for h in search.found()[0]] == [(1,)]
+    search = Beams(np.array([2]), k=1, stop=1, normalise=normalise)
+    search.choose(np.log([[0.55, 0.45]]))
+    search.choose(np.log([[0.01, 0.99]]))
+    assert [h.symbols for h in search.found()[0]] == [(0, 1)]
 
 
 def test_of_equals_the_first() -> None:
