@@ -3,8 +3,8 @@
 The loss reads the scores, and the scores read the hidden output: going back from the loss, through signals that each
 read one other signal and do not recur, the first one that recurs, or that reads several, is the *output*. All that it
 needs is the *layer*, all else the *head*. The *input* is what the layer reads over time and the head does not. Where
-the input are symbols that one equation turns into vectors, ``e[t] = E[x[t]]``, that equation stands in *front* of the
-layer, and the layer's input is e.
+the input are symbols that one equation turns into vectors, each step's by itself, ``e[t] = E[x[t]]``, that equation
+stands in *front* of the layer, and the layer's input is e.
 """
 
 from __future__ import annotations
@@ -187,7 +187,7 @@ class _Cut:
         readers = [n for n in self.system.definitions if n in inside and source in self.reads[n]]
         of_inputs = [s for s in self.statements if s.name in self.system.inputs and s.name in names_in(layer)]
         front: list[Statement] = []
-        if symbols and len(readers) == 1 and self._embeds(readers[0], output):
+        if symbols and len(readers) == 1 and self._embeds(readers[0], source, output):
             front = [s for s in layer if s.name == readers[0]]
             layer = [s for s in layer if s.name != readers[0]]
             source, symbols = readers[0], False
@@ -297,9 +297,12 @@ class _Cut:
             )
         return own[0] if own else None
 
-    def _embeds(self, signal: str, output: str) -> bool:
-        """Whether a signal is a vector of the symbol, and nothing else."""
+    def _embeds(self, signal: str, source: str | None, output: str) -> bool:
+        """Whether a signal is a vector of the symbol of its step, and nothing else."""
         others = self.reads[signal] & set(self.system.definitions)
+        read_there = [x for s in self.statements if s.name == signal for x in walk(s.value) if x.head == "index"]
+        if any(not same(x, read(x.args[0].attr)) for x in read_there if x.args[0].attr == source):
+            return False  # other steps are the layer's to read: they lie the other way where time is reversed
         return not others and signal != output and self.system.axes[signal] == ("t",)
 
 

@@ -190,6 +190,7 @@ TURNED = {
     "advance": "h[T+1] = p\nh[t] = tanh(W @ h[t+1] + x[t+2] + x[t-1])\nx[T+2] = q",
     "whole": "m = mean(x[t], over=t)\nh[t] = tanh(W @ h[t-1] + x[t] - m)",
     "symbols": "x[0] = 1\nh[t] = tanh(W @ h[t-1] + E[x[t-1]] + E[x[t]])",
+    "vectors of two steps": "x[0] = 1\ne[t] = E[x[t-1]] + E[x[t]]\nh[t] = tanh(W @ h[t-1] + e[t])",
     "function": "f(a, b) = tanh(W @ a + U @ b) + t\nh[t] = f(h[t-1], x[t])",
 }
 
@@ -310,6 +311,14 @@ def test_the_states_of_the_encoder_are_where_the_decoder_starts() -> None:
     own = rnn.encoder_decoder(rnn.lstm_peephole, rnn.lstm_peephole)
     assert "h_dec[0] = h_enc[S]" in str(own)
     assert "h_0_dec" not in own.parameters
+
+
+def test_a_decoder_whose_vectors_are_of_two_steps_reads_two_targets() -> None:
+    late = "x[0] = 0\ne[t] = concat(E[x[t-1]], E[x[t]])\nh[t] = tanh(W @ h[t-1] + U @ e[t])\no[t] = V @ h[t]"
+    late += "\nL = mean(cross_entropy(o[t], y[t]), over=t)"
+    made = str(rnn.encoder_decoder(rnn.elman, rnn.define(late, name="late")))
+    assert "u[t] = concat(Y[y[t-1]], h_enc[S])" in made
+    assert "e_dec[t] = concat(E_dec @ u[t-1], E_dec @ u[t])" in made
 
 
 # ---- what a cell is made of ------------------------------------------------------------------------------
