@@ -11,8 +11,10 @@ from .picture import Edge, Picture, Point
 
 _ALONG = (0.5, 0.42, 0.58, 0.34, 0.66, 0.26, 0.74, 0.18, 0.82, 0.1, 0.9)
 _AWAY = (0.0, 3.0, 7.0, 13.0, 18.0, 24.0)
-_CELL, _CLEAR = 48.0, 1.5
+_CELL, _CLEAR, _APART = 48.0, 1.5, 9.0
 _ON_LABEL, _ON_VERTEX, _ON_EDGE = 5.0, 4.0, 2.0
+_NEAR_EDGE = 0.3
+"""What it costs to stand as near to another edge as to one's own: more than another place along it, less than one off it."""
 
 
 def settle(picture: Picture, edges: Iterable[Edge] | None = None) -> None:
@@ -29,7 +31,8 @@ def settle(picture: Picture, edges: Iterable[Edge] | None = None) -> None:
         lines = [curves.dense(curves.points_of(e.path), 4.0) for e in group]
         places = [list(_candidates(e.label, line)) for e, line in zip(group, lines, strict=True)]
         costs = [
-            sum(taken.cost(group[k], places[k][c]) for k in range(len(group))) + 0.01 * len(group) * c
+            sum(taken.cost(group[k], places[k][c]) + taken.nearness(group[k], places[k][c]) for k in range(len(group)))
+            + 0.01 * len(group) * c
             for c in range(len(places[0]))
         ]
         best = costs.index(min(costs))
@@ -107,17 +110,28 @@ class _Taken:
         self._enter(box, _ON_LABEL, 0)
 
     def free(self, edge: Edge, places: Sequence[Point]) -> Point | None:
-        """The first of the places where the label of an edge covers nothing."""
-        return next((at for at in places if self.cost(edge, at) == 0), None)
+        """The first of the places where the label of an edge covers nothing, if there is one away from other edges."""
+        free = [at for at in places if self.cost(edge, at) == 0]
+        return next((at for at in free if not self.nearness(edge, at)), free[0] if free else None)
 
     def cost(self, edge: Edge, at: Point) -> float:
+        return sum(cost * (1 if owner == 0 else 0.5) for cost, owner in self._hit(box_of(edge.label, at)))
+
+    def nearness(self, edge: Edge, at: Point) -> float:
+        """What it costs that a label could be taken for that of another edge."""
         x0, y0, x1, y1 = box_of(edge.label, at)
-        hit: dict[tuple[float, int], float] = {}
-        for cell in _cells((x0, y0, x1, y1)):
-            for box, cost, owner in self.cells.get(cell, ()):
-                if box[0] < x1 and box[2] > x0 and box[1] < y1 and box[3] > y0:
-                    hit[cost, owner] = cost * (1 if owner == 0 else 0.5)
-        return sum(hit.values())
+        around = self._hit((x0 - _APART, y0 - _APART, x1 + _APART, y1 + _APART))
+        return _NEAR_EDGE if any(cost == _ON_EDGE and owner != id(edge) for cost, owner in around) else 0.0
+
+    def _hit(self, where: curves.Box) -> set[tuple[float, int]]:
+        """What stands in a box: its cost and the edge it belongs to, 0 for what is no edge."""
+        x0, y0, x1, y1 = where
+        return {
+            (cost, owner)
+            for cell in _cells(where)
+            for box, cost, owner in self.cells.get(cell, ())
+            if box[0] < x1 and box[2] > x0 and box[1] < y1 and box[3] > y0
+        }
 
 
 def _cells(box: curves.Box) -> Iterable[tuple[int, int]]:
