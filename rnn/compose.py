@@ -129,8 +129,8 @@ def encoder_decoder(encoder: Cell, decoder: Cell, attention: bool = False) -> Ce
     joined with what the encoder has at its end, or, with ``attention``, with what the decoder looks at:
     ``w[t, s] = softmax(dot(d[t-1], K @ e[s]), over=s)``. Where both have the same states, those of the encoder's end
     are where the decoder starts; else its hidden output starts at ``tanh(M @ e[S])``. The output layer and the loss are
-    the decoder's. Raises LanguageError where inputs, outputs or the targets cannot be told, or where one of the two has
-    two indices itself.
+    the decoder's. Raises LanguageError where inputs, outputs or the targets cannot be told, where one of the two has
+    two indices itself, or where the decoder reads later steps: they hold the targets.
     """
     return _Pair(part_of(encoder), part_of(decoder), attention).cell()
 
@@ -270,11 +270,30 @@ class _Pair:
                     expected="a cell of one sequence, over t",
                     mend="write the second sequence out: e[s] = …",
                 )
+        self._reads_the_past_only()
         self.target = self._target()
         shared = [*names_in(decoder.head), *names_in(encoder.front), *names_in(decoder.front)]
         self.made = _Made([encoder, decoder], shared=shared)
         self.enc = self._named(encoder, "_enc")
         self.dec = self._named(decoder, "_dec")
+
+    def _reads_the_past_only(self) -> None:
+        """What reads later steps of the decoder reads the targets that it is to predict."""
+        part, axes = self.decoder, self.decoder.system.axes
+        statements = [*part.front, *part.layer, *part.head]
+        needed = {*names_in(part.front), *names_in(part.layer)}
+        needed |= {s.name for s in part.head if axes[s.name] == ("t",) and s.name in part.system.definitions}
+        for _ in statements:  # what those need, at most as deep as there are equations
+            needed |= {n for s in statements if s.name in needed for n in names_in([s])}
+        for s in statements:
+            later = _later(s.value, axes) if s.name in needed else None
+            if later is not None:
+                raise LanguageError(
+                    f"{part.cell.name}: the decoder reads later steps, and with them the targets that it is to "
+                    f"predict: {s.name} reads {later}",
+                    expected="a decoder that reads its own step and earlier ones",
+                    mend="take a cell of one direction for the decoder; both directions may be the encoder's",
+                )
 
     def _named(self, part: Part, suffix: str) -> dict[str, str]:
         """New names of the layer and of what stands in front of it."""
@@ -385,6 +404,21 @@ def _state_of(part: Part) -> frozenset[str]:
             if any(m is not None and m.kind == "step" and m.offset < 0 for m in moments):
                 found.add(x.args[0].attr)
     return frozenset(found)
+
+
+def _later(value: Term, axes: Mapping[str, Sequence[str]]) -> Term | None:
+    """What an equation of step t reads of later steps, or of all."""
+    for x in walk(value):
+        if x.head == "call" and x.attr[0] != "dropout" and "over" in x.attr[1]:
+            over = x.args[len(x.args) - len(x.attr[1]) + x.attr[1].index("over")]
+            if any(n.head == "name" and n.attr == "t" for n in walk(over)):
+                return x
+        known = axes.get(x.args[0].attr, ()) if x.head == "index" and x.args[0].head == "name" else ()
+        for axis, item in zip(known, x.args[1:], strict=False):
+            at = moment(item) if axis == "t" else None
+            if at is not None and (at.kind == "last" or at.offset > (1 if at.kind == "fixed" else 0)):
+                return x
+    return None
 
 
 def _at_zero(s: Statement) -> bool:

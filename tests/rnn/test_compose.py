@@ -321,6 +321,28 @@ def test_a_decoder_whose_vectors_are_of_two_steps_reads_two_targets() -> None:
     assert "e_dec[t] = concat(E_dec @ u[t-1], E_dec @ u[t])" in made
 
 
+AHEAD = {
+    "advance": ("h[t] = tanh(W @ h[t-1] + R @ x[t+1] + U @ x[t])", "o[t] = V @ h[t]", r"h reads x\[t\+1\]"),
+    "last step": ("h[t] = tanh(W @ h[t-1] + U @ x[t])", "o[t] = V @ h[t] + Q @ h[T]", r"o reads h\[T\]"),
+    "mean": ("m = mean(x[t], over=t)\nh[t] = tanh(W @ h[t-1] + U @ x[t] + m)", "o[t] = V @ h[t]", "m reads mean"),
+    "fixed": ("h[t] = tanh(W @ h[t-1] + U @ x[t] + R @ x[3])", "o[t] = V @ h[t]", r"h reads x\[3\]"),
+}
+
+
+@pytest.mark.parametrize("case", AHEAD.values(), ids=list(AHEAD))
+def test_a_decoder_that_reads_later_steps_is_refused(case: tuple[str, str, str]) -> None:
+    layer, scores, said = case
+    ahead = rnn.define(f"{layer}\n{scores}\nL = mean(cross_entropy(o[t], y[t]), over=t)", name="ahead")
+    with pytest.raises(LanguageError, match=f"ahead: the decoder reads later steps.*{said}"):
+        rnn.encoder_decoder(rnn.elman, ahead)
+
+
+def test_a_decoder_of_both_directions_is_refused() -> None:
+    for attention in (False, True):
+        with pytest.raises(LanguageError, match=r"the decoder reads later steps.*h_bw\[t\+1\]"):
+            rnn.encoder_decoder(rnn.elman, rnn.bidirectional(rnn.elman), attention=attention)
+
+
 # ---- what a cell is made of ------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("name", "source", "output"),
