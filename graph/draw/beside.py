@@ -14,7 +14,7 @@ _AWAY = (0.0, 3.0, 7.0, 13.0, 18.0, 24.0)
 _CELL, _CLEAR, _APART = 48.0, 1.5, 9.0
 _ON_LABEL, _ON_VERTEX, _ON_EDGE = 5.0, 4.0, 2.0
 _NEAR_EDGE = 0.3
-"""What it costs to stand as near to another edge as to one's own: more than another place along it, less than one off it."""
+"""What it costs to stand as near to another edge as to one's own: more than another place along that."""
 
 
 def settle(picture: Picture, edges: Iterable[Edge] | None = None) -> None:

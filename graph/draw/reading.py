@@ -146,6 +146,12 @@ def _parameter_beside(parent: Node | None, node: Node, once: set[str]) -> str:
     return names[0] if len(others) == len(names) == 1 else ""
 
 
+def _only_scales(node: Node) -> bool:
+    """Whether an expression is one other times numbers and masks, as ``dropout(h[t], 0.5)`` is."""
+    others = [a for a in node.args if any(n.op in ("ref", "input", "param") for n in topological([a]))]
+    return len(others) == 1 and (node.op == "mul" or (node.op == "div" and others[0] is node.args[0]))
+
+
 def _read_nodes(root: Node) -> Iterator[Node]:
     """The references of an expression, those apart that only bound a delay."""
     arguments = (n.args[:1] if n.op == "delay" else n.args for n in topological([root]))
@@ -175,18 +181,20 @@ def _reads(name: str, root: Node, once: set[str]) -> Iterator[Read]:
         yield from dict.fromkeys(replace(r, only="first") for r in _reads(name, root.args[0], once))
         yield from dict.fromkeys(replace(r, only="later") for r in _reads(name, root.args[1], once))
         return
-    seen: set[tuple[Node, Node | None]] = set()
-    stack: list[tuple[Node, Node | None]] = [(root, None)]
+    seen: set[tuple[Node, Node | None, Node]] = set()
+    stack: list[tuple[Node, Node | None, Node]] = [(root, None, root)]
     while stack:
-        node, parent = stack.pop()
-        if (node, parent) in seen:
+        node, parent, argument = entry = stack.pop()  # argument: that of the parent in which the node stands
+        if entry in seen:
             continue
-        seen.add((node, parent))
+        seen.add(entry)
         found = _source(name, node)
         if found is not None:
-            yield replace(found, parameter=_parameter_beside(parent, node, once), term=node in terms)
+            yield replace(found, parameter=_parameter_beside(parent, argument, once), term=node in terms)
+        elif parent is not None and _only_scales(node):
+            stack.extend((a, parent, argument) for a in reversed(node.args))
         else:
-            stack.extend((a, node) for a in reversed(node.args))
+            stack.extend((a, node, a) for a in reversed(node.args))
 
 
 # ---- folding -------------------------------------------------------------------------------------

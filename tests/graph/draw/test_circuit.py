@@ -53,6 +53,11 @@ def test_the_weight_of_a_loop_is_its_label() -> None:
     assert arrow.label_at is not None
 
 
+def test_the_weight_of_what_is_dropped_at_random_is_a_label_too() -> None:
+    found = graph.draw_circuit(defined("h[t] = W @ dropout(h[t-1], 0.5) + U @ (2 * x[t]) + b", x=2, h=3)).picture.edges
+    assert {labels.plain(e.label).strip() for e in found} == {"", "W", "U"}
+
+
 def test_a_lag_of_two_is_a_square_with_its_number_on_the_other_side() -> None:
     vertices = graph.draw_circuit(net("two_lags")).picture.vertices
     assert vertices["h[t-2]|loop"].label == "2"
@@ -97,6 +102,17 @@ def test_a_delayed_input_is_drawn_upwards() -> None:
 def test_two_sequences_show_their_index() -> None:
     vertices = graph.draw_circuit(net("attention")).picture.vertices
     assert [labels.plain(vertices[n].label) for n in ("e", "d", "w")] == ["e(s)", "d(t)", "w(t, s)"]
+
+
+def test_a_label_keeps_away_from_edges_that_it_does_not_name() -> None:
+    picture = graph.draw_unrolled(net("lstm"), steps=3).picture
+    lines = [e for e in picture.edges if e.kind != "order" and e.path]
+    for named in (e for e in lines if e.label_at is not None):
+        (x, y), own = named.label_at, curves.dense(curves.points_of(named.path), 3.0)
+        nearest = min((x - u) ** 2 + (y - v) ** 2 for u, v in own)
+        for other in (e for e in lines if e is not named):
+            points = curves.dense(curves.points_of(other.path), 3.0)
+            assert all((x - u) ** 2 + (y - v) ** 2 > nearest for u, v in points), (named.label, other.tail, other.head)
 
 
 def test_feedback_touches_no_node() -> None:
