@@ -128,7 +128,8 @@ def encoder_decoder(encoder: Cell, decoder: Cell, attention: bool = False) -> Ce
     The decoder's input is the target before, as a vector (Y[y[t-1]]; y[t-1] itself where the targets are numbers),
     joined with what the encoder has at its end, or, with ``attention``, with what the decoder looks at:
     ``w[t, s] = softmax(dot(d[t-1], K @ e[s]), over=s)``. Where both have the same states, those of the encoder's end
-    are where the decoder starts; else its hidden output starts at ``tanh(M @ e[S])``. The output layer and the loss are
+    are where the decoder starts; else its hidden output starts at ``tanh(M @ e[S])``, or, where no step reads the
+    hidden output of an earlier one, each of its states, with a matrix of its own. The output layer and the loss are
     the decoder's. Raises LanguageError where inputs, outputs or the targets cannot be told, where one of the two has
     two indices itself, or where the decoder reads later steps: they hold the targets.
     """
@@ -365,16 +366,22 @@ class _Pair:
         """Where the decoder starts; what it says itself is left out."""
         states = {_state_of(p) for p in (self.encoder, self.decoder)}
         own = self.decoder
+        recur = [self.dec[n] for n in own.system.definitions if n in _state_of(own)]
+        started = [hidden] if hidden in recur else [*recur, *([hidden] if self.attention else [])]
         if len(states) == 1:
             names = [n for n in own.system.definitions if n in next(iter(states))]
             values = {self.dec[n]: indexed(self.enc[n], (name("S"),)) for n in names}
         else:
-            matrix = unused("M", self.made.taken)
-            self.made.taken.add(matrix)
-            values = {hidden: call("tanh", Term("matmul", (name(matrix), ends)))}
+            values = {n: self._from(ends, n, len(started)) for n in started}
         stated = [s for s in own.layer if self.dec.get(s.name) in values and _at_zero(s)]
         self.decoder = replace(own, layer=tuple(s for s in own.layer if not any(s is x for x in stated)))
         return [Statement(n, (number(0),), value) for n, value in values.items()]
+
+    def _from(self, ends: Term, state: str, states: int) -> Term:
+        """``tanh(M @ e[S])``, a matrix for each state that starts so."""
+        matrix = unused("M" if states == 1 else f"M_{state}", self.made.taken)
+        self.made.taken.add(matrix)
+        return call("tanh", Term("matmul", (name(matrix), ends)))
 
     def _looked_at(self, hidden: str) -> Term:
         made, e = self.made, self.enc[self.encoder.output]
@@ -394,11 +401,12 @@ class _Pair:
 
 
 def _state_of(part: Part) -> frozenset[str]:
-    """The signals of a layer that are read at an earlier step."""
+    """The layer's own signals that are read at an earlier step."""
     found = set()
+    own = {s.name for s in part.layer if s.name in part.system.definitions}
     for s in part.layer:
         for x in walk(s.value):
-            if not _reads_one(x, set(part.system.definitions)):
+            if not _reads_one(x, own):
                 continue
             moments = [moment(i) for i in x.args[1:]]
             if any(m is not None and m.kind == "step" and m.offset < 0 for m in moments):

@@ -281,6 +281,8 @@ PAIRS = {
     "deep": (rnn.stack(rnn.gru, 2), rnn.stack(rnn.gru, 2), {"h_1_enc": 4, "h_1_dec": 4, "h_2_enc": 4, "h_2_dec": 4}),
     "from both sides": (rnn.bidirectional(rnn.lstm), rnn.gru, {"h_fw_enc": 4, "h_bw_enc": 3, "h_dec": 5}),
     "symbols": (rnn.rnn_lm, rnn.rnn_lm, {"x": 6, "h_enc": 4, "h_dec": 4}),
+    "an output that is no state": (rnn.gru, rnn.sru, {"h_enc": 4, "h_dec": 8, "c_dec": 8, "Y": (5, 4)}),
+    "two states": (rnn.gru, rnn.residual(rnn.lstm, project=True), {"h_enc": 4, "h_dec": 5}),
     "numbers": (rnn.forecaster, rnn.forecaster, {"x": 2, "h_enc": 4, "h_dec": 4}),
 }
 
@@ -341,6 +343,19 @@ def test_a_decoder_of_both_directions_is_refused() -> None:
     for attention in (False, True):
         with pytest.raises(LanguageError, match=r"the decoder reads later steps.*h_bw\[t\+1\]"):
             rnn.encoder_decoder(rnn.elman, rnn.bidirectional(rnn.elman), attention=attention)
+
+
+def test_the_states_that_a_decoder_has_are_started() -> None:
+    """Where no step reads the hidden output of an earlier one, that has no start that anything would read."""
+    sru = rnn.encoder_decoder(rnn.gru, rnn.sru)
+    assert "c_dec[0] = tanh(M @ h_enc[S])" in str(sru)
+    assert "h_dec[0]" not in str(sru)
+    around = str(rnn.encoder_decoder(rnn.gru, rnn.residual(rnn.lstm)))
+    assert "c_dec[0] = tanh(M_c_dec @ h_enc[S])" in around
+    assert "h_dec[0] = tanh(M_h_dec @ h_enc[S])" in around
+    assert "r_dec[0]" not in around
+    looking = rnn.encoder_decoder(rnn.gru, rnn.sru, attention=True)  # which reads the hidden output of the step before
+    assert "h_dec[0] = tanh(M_h_dec @ h_enc[S])" in str(looking)
 
 
 # ---- what a cell is made of ------------------------------------------------------------------------------
