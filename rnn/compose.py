@@ -19,7 +19,20 @@ from ..graph.indices import moment
 from ..graph.language import Equations, Statement, Term, walk
 from ..graph.terms import call, indexed, name, number, step
 from .define import Cell
-from .parts import Composed, Part, again, backwards, changed, names_in, part_of, read, renamed, same, unused
+from .parts import (
+    Composed,
+    Part,
+    again,
+    backwards,
+    changed,
+    names_in,
+    part_of,
+    read,
+    renamed,
+    reversed_term,
+    same,
+    unused,
+)
 
 
 def stack(*cells: Cell | int, input: str | None = None, output: str | None = None) -> Cell:
@@ -32,7 +45,7 @@ def stack(*cells: Cell | int, input: str | None = None, output: str | None = Non
     """
     parts = [part_of(c, input, output) for c in _layers(cells)]
     if len(parts) == 1:
-        return Composed(parts[0].cell, parts[0].output, parts[0].units, parts[0].ends)
+        return Composed(parts[0].cell, parts[0].output, parts[0].units, parts[0].ends, None, parts[0].instead)
     last = parts[-1]
     made = _Made(parts, shared=[*names_in(parts[0].front), *names_in(last.head)])
     below: str | None = None
@@ -51,7 +64,7 @@ def stack(*cells: Cell | int, input: str | None = None, output: str | None = Non
     assert below is not None  # there are at least two layers
     same_name = len({p.cell.name for p in parts}) == 1
     title = f"stacked_{last.cell.name}" if same_name else "_".join(p.cell.name for p in parts)
-    return made.cell(title, below, _ends(last, new), layers)
+    return made.cell(title, below, _ends(last, new), layers, last.instead)
 
 
 def bidirectional(
@@ -81,14 +94,16 @@ def bidirectional(
         )
     made.lines += renamed(other.layer, {**back, right.source: left.source})
     out = unused(left.output, made.taken)
-    ends = call("concat", indexed(forward[left.output], (name("T"),)), indexed(back[right.output], (number(1),)))
+    turned = reversed_term(_at_last(right), right.system)
+    ends = call("concat", _renamed(_at_last(left), forward), _renamed(turned, back))
+    instead = left.instead or right.instead
     made.lines.append(
         Statement(out, (name("t"),), call("concat", *map(read, (forward[left.output], back[right.output]))))
     )
-    head = _with_ends(left, ends)
+    head = _with_ends(replace(left, instead=instead), ends)
     made.lines += renamed(head, {n: out if n == left.output else forward[n] for n in forward})
     title = left.cell.name if left.cell.name == right.cell.name else f"{left.cell.name}_{right.cell.name}"
-    return made.cell(f"bidirectional_{title}", out, ends)
+    return made.cell(f"bidirectional_{title}", out, ends, instead=instead)
 
 
 def residual(
@@ -101,9 +116,13 @@ def residual(
 
     Input and hidden output have the same size; with ``project=True`` the input passes through a matrix, P @ x[t], and
     they may differ. Symbols that the layer looks up itself have a table of their own, P[x[t]]; where an equation makes
-    them vectors (e[t] = E[x[t]]), e is what is added. Raises LanguageError where input or output cannot be told.
+    them vectors (e[t] = E[x[t]]), e is what is added. Raises LanguageError where input or output cannot be told, and
+    where what both directions have at their ends is read: each has its own input there, which ``bidirectional`` of a
+    residual cell adds.
     """
     part = part_of(cell, input, output)
+    if part.ends is not None:
+        part = replace(part, instead="bidirectional(residual(cell, project=True)), each direction with its own input")
     made = _Made([part], shared=[])
     known = [*part.system.axes]
     added = read(part.source)
@@ -119,7 +138,7 @@ def residual(
     made.lines += renamed(head, {part.output: sums})
     made.rules |= part.cell.init_rules
     made.units += part.units
-    return made.cell(f"residual_{part.cell.name}", sums)
+    return made.cell(f"residual_{part.cell.name}", sums, instead=part.instead)
 
 
 def encoder_decoder(encoder: Cell, decoder: Cell, attention: bool = False) -> Cell:
@@ -171,7 +190,12 @@ class _Made:
         return found
 
     def cell(
-        self, title: str, output: str, ends: Term | None = None, layers: Mapping[str, Sequence[str]] | None = None
+        self,
+        title: str,
+        output: str,
+        ends: Term | None = None,
+        layers: Mapping[str, Sequence[str]] | None = None,
+        instead: str | None = None,
     ) -> Cell:
         whole = Equations()
         found: dict[str, Statement] = {}
@@ -183,7 +207,7 @@ class _Made:
             whole.add(s)
         cells = [p.cell for p in self.parts]
         made = again(whole, cells, title, self.rules, self.constants)
-        return Composed(made, output, self.units, ends, layers)
+        return Composed(made, output, self.units, ends, layers, instead)
 
 
 def _layers(cells: Sequence[Cell | int]) -> list[Cell]:
@@ -243,19 +267,39 @@ def _as_matrix(part: Part, value: Term, below: str) -> Term:
 
 
 def _ends(part: Part, new: dict[str, str]) -> Term | None:
-    if part.ends is None:
-        return None
-    return renamed([Statement("L", (), part.ends)], new)[0].value
+    return None if part.ends is None else _renamed(part.ends, new)
+
+
+def _renamed(term: Term, new: Mapping[str, str]) -> Term:
+    return renamed([Statement("L", (), term)], new)[0].value
+
+
+def _at_last(part: Part) -> Term:
+    """What a layer has when it has read all."""
+    return indexed(part.output, (name("T"),)) if part.ends is None else part.ends
 
 
 def _with_ends(part: Part, ends: Term) -> list[Statement]:
-    """The head, reading ``ends`` for the output at the last step."""
+    """The head, reading ``ends`` for the output at the last step. Raises LanguageError where there is no such thing."""
     own = indexed(part.output, (name("T"),))
 
     def change(x: Term) -> Term | None:
-        return ends if same(x, own) or (part.ends is not None and same(x, part.ends)) else None
+        if not same(x, own) and (part.ends is None or not same(x, part.ends)):
+            return None
+        if part.instead is not None:
+            raise _lost(part, x)
+        return ends
 
     return [replace(s, value=changed(s.value, change)) for s in part.head]
+
+
+def _lost(part: Part, read_there: Term) -> LanguageError:
+    return LanguageError(
+        f"{part.cell.name}: {read_there} is read for what both directions have at their ends, which lie at different "
+        "steps, and a residual connection around both adds the input of one step",
+        expected="an output that is read at each step",
+        mend=f"take {part.instead}",
+    )
 
 
 # ---- two sequences -------------------------------------------------------------------------------------
@@ -357,10 +401,10 @@ class _Pair:
 
     def _at_end(self) -> Term:
         """What the encoder has when it has read all."""
-        ends = _ends(self.encoder, self.enc)
-        if ends is None:
-            ends = indexed(self.enc[self.encoder.output], (name("T"),))
-        return renamed([Statement("L", (), ends)], {"t": "s", "T": "S"})[0].value
+        ends = _at_last(self.encoder)
+        if self.encoder.instead is not None:
+            raise _lost(self.encoder, ends)
+        return _renamed(_renamed(ends, self.enc), {"t": "s", "T": "S"})
 
     def _starts(self, ends: Term, hidden: str) -> list[Statement]:
         """Where the decoder starts; what it says itself is left out."""

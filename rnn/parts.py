@@ -32,6 +32,7 @@ class Part:
     input    what the layer reads of what is below it, or None where it reads nothing
     inline   whether the input are symbols that the layer looks up itself: E[x[t]]
     ends     what the layer has at its last step, where that is not output[T]
+    instead   the cell that would have one, where the equations of this one have none: the mend of the error
     """
 
     cell: Cell
@@ -42,6 +43,7 @@ class Part:
     input: str | None
     inline: bool = False
     ends: Term | None = None
+    instead: str | None = None
 
     @property
     def system(self) -> System:
@@ -74,6 +76,7 @@ class Composed(Cell):
 
     output   the signal that is its output
     ends     what it has at its last step, where that is not output[T]
+    instead   the cell to take instead where its end is read and it has none, or None
     layers   name in one layer -> its names in all layers: a size that is stated for h is that of h_1, h_2, …
     units    the hidden outputs of the cells that it is made of
     """
@@ -85,10 +88,12 @@ class Composed(Cell):
         units: Iterable[str],
         ends: Term | None = None,
         layers: Mapping[str, Sequence[str]] | None = None,
+        instead: str | None = None,
     ) -> None:
         super().__init__(cell.equations, cell.system, cell.init_rules)
         self.output = output
         self.ends = ends
+        self.instead = instead
         self.layers = dict(layers or {})
         self._units = tuple(units)
 
@@ -173,7 +178,9 @@ class _Cut:
             self.reads.setdefault(s.name, set()).update(names_of(s.value))
         self.given = given
         self.wanted = output or (cell.output if isinstance(cell, Composed) else None)
-        self.ends = cell.ends if isinstance(cell, Composed) and output in (None, cell.output) else None
+        whole = isinstance(cell, Composed) and output in (None, cell.output)
+        self.ends = cell.ends if isinstance(cell, Composed) and whole else None
+        self.instead = cell.instead if isinstance(cell, Composed) and whole else None
 
     def part(self) -> Part:
         output = self._output()
@@ -192,7 +199,8 @@ class _Cut:
             layer = [s for s in layer if s.name != readers[0]]
             source, symbols = readers[0], False
             front, of_inputs = of_inputs + front, []
-        return Part(self.cell, tuple(front), tuple(of_inputs + layer), tuple(head), output, source, symbols, self.ends)
+        cut = tuple(front), tuple(of_inputs + layer), tuple(head)
+        return Part(self.cell, *cut, output, source, symbols, self.ends, self.instead)
 
     def _needed(self, signal: str) -> set[str]:
         """The signals that a signal needs, itself among them."""

@@ -215,7 +215,37 @@ def test_what_is_read_at_the_end_is_what_each_side_has_at_its_end() -> None:
     assert "o = c + V @ concat(h_fw[T], h_bw[1])" in str(both)
     deep = rnn.stack(both, 2)
     assert "o = c + V @ concat(h_fw_2[T], h_bw_2[1])" in str(deep)
-    assert "o = c + V @ r_2[T]" in str(rnn.stack(rnn.residual(both), 2))
+    twice = "o = c + V @ concat(concat(h_fw_fw[T], h_bw_fw[1]), concat(h_fw_bw[1], h_bw_bw[T]))"
+    assert twice in str(rnn.bidirectional(both))
+
+
+BOTH_ENDS = {
+    "residual": lambda: rnn.residual(rnn.bidirectional(rnn.acceptor)),
+    "stack": lambda: rnn.stack(rnn.residual(rnn.bidirectional(rnn.classifier)), 2),
+    "encoder": lambda: rnn.encoder_decoder(rnn.residual(rnn.bidirectional(rnn.lstm)), rnn.gru),
+    "deep encoder": lambda: rnn.encoder_decoder(rnn.stack(rnn.residual(rnn.bidirectional(rnn.lstm)), 2), rnn.gru),
+    "one side": lambda: rnn.bidirectional(rnn.acceptor, rnn.residual(rnn.bidirectional(SYMBOLS))),
+}
+SYMBOLS = rnn.define("h[t] = tanh(W @ h[t-1] + E[x[t]])\no[t] = V @ h[t]\nL = mean(cross_entropy(o[t], y[t]), over=t)")
+
+
+@pytest.mark.parametrize("way", BOTH_ENDS.values(), ids=list(BOTH_ENDS))
+def test_the_ends_of_both_directions_are_not_lost_in_a_residual_connection(way: Any) -> None:
+    with pytest.raises(LanguageError, match=r"is read for what both directions have at their ends[^$]*mend: take "):
+        way()
+
+
+def test_each_direction_with_its_own_residual_connection_is_read_at_its_own_end() -> None:
+    both = rnn.bidirectional(rnn.residual(rnn.acceptor))
+    assert "o = c + V @ concat(r_fw[T], r_bw[1])" in str(both)
+    ahead = rnn.encoder_decoder(rnn.bidirectional(rnn.residual(rnn.lstm)), rnn.gru)
+    assert "h_dec[0] = tanh(M @ concat(r_fw_enc[S], r_bw_enc[1]))" in str(ahead)
+    net = both(x=6, h_fw=3, h_bw=3, o=2)
+    weights, inputs = tried(net)
+    out = compiler.compile(net, target="interpret", dtype="float64")(weights, **inputs)
+    assert all(out.grad[n].any() for n in ("W_fw", "W_bw", "P_fw", "P_bw"))
+    # what looks at all steps, or goes on in one direction, loses nothing
+    rnn.encoder_decoder(rnn.stack(rnn.residual(rnn.bidirectional(rnn.lstm)), rnn.gru), rnn.gru)
 
 
 def test_two_cells_from_the_two_sides() -> None:
