@@ -144,8 +144,10 @@ def test_gradients_and_norms_of_operations() -> None:
     assert {e.look["tooltip"] for e in drawing.picture.edges if e.through and e.look} == {"h[1]: 0.5", "h[2]: 1"}
 
 
-@pytest.mark.parametrize("grad", [False, True])
-@pytest.mark.parametrize("operations", [False, True])
+@pytest.mark.parametrize(
+    ("operations", "grad"),
+    [(False, False), (False, True), (True, False), pytest.param(True, True, marks=pytest.mark.slow)],
+)
 def test_the_cost_is_linear_in_the_steps(operations: bool, grad: bool) -> None:
     """Counted are the calls of functions, Python's and built-in ones."""
     circuit = rnn.lstm(x=2, h=2, o=2)
