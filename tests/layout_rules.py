@@ -143,8 +143,8 @@ def against_time(drawing: Drawing) -> Iterator[object]:
         yield "no steps"
     for signal, at in places.items():
         steps = sorted(at)
-        moved = {round(at[b] - at[a], 2) for a, b in pairwise(steps) if b == a + 1}
-        if len(moved) > 1 or any(at[a] >= at[b] for a, b in pairwise(steps)):
+        moved = [at[b] - at[a] for a, b in pairwise(steps) if b == a + 1] or [0.0]
+        if max(moved) - min(moved) > 0.02 or any(at[a] >= at[b] for a, b in pairwise(steps)):
             yield signal, at
     vertices = drawing.picture.vertices
     for e in drawn_edges(drawing):
