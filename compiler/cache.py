@@ -140,11 +140,13 @@ def fingerprint(source: str, signatures: Mapping[str, str]) -> str:
     import numpy
     from numba.core.registry import cpu_target
 
+    from .cpu.vector import host
+
     here = Path(__file__).parent
     digest = hashlib.sha256()
     target = cpu_target.target_context.codegen().magic_tuple()
     versions = (numba.__version__, llvmlite.__version__, numpy.__version__, platform.python_version())
-    for part in (1, versions, target, sorted(signatures.items())):
+    for part in (1, versions, target, host.HOST, sorted(signatures.items())):
         digest.update(repr(part).encode() + b"\0")
     for helper in HELPERS:
         digest.update((here / helper).read_bytes() + b"\0")

@@ -1,0 +1,1 @@
+"""Vectors for generated kernels: what the machine has, types, memory, mathematics, rows."""
