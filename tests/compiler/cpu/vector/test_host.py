@@ -47,9 +47,8 @@ def test_a_machine_that_is_not_there_is_named() -> None:
 
 def test_the_variable_chooses_and_kernels_are_kept_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     code = "from bptt.compiler.cpu.vector.host import HOST; print(HOST.name)"
-    found = subprocess.run(
-        [sys.executable, "-c", code], env={**os.environ, "BPTT_CPU": "plain"}, capture_output=True, text=True, check=True
-    )
+    there = {**os.environ, "BPTT_CPU": "plain"}
+    found = subprocess.run([sys.executable, "-c", code], env=there, capture_output=True, text=True, check=True)
     assert found.stdout.split() == ["plain"]
     before = cache.fingerprint("", {})
     other = PLAIN if host.HOST != PLAIN else AVX512

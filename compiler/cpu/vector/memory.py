@@ -1,0 +1,165 @@
+"""Vectors in memory: loads and stores at an element of an array, addresses, and arrays over addresses.
+
+Nothing is checked: an index is that of an element that is there, with the lanes after it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.core.typing.templates import signature
+from numba.extending import lower_builtin
+from numba.np import arrayobj
+
+from .emit import Emit, Value
+from .types import NumbaType, Vector, is_number, only_compiled, typed, vector
+
+
+def load(array: Any, index: Any) -> Any:
+    """The vector of the element at ``index`` (an integer, or a tuple of them) and those after it in the last axis."""
+    return only_compiled("load")
+
+
+def store(array: Any, index: Any, v: Any) -> None:
+    """Write a vector (or a number, to every lane) to the element at ``index`` and those after it in the last axis."""
+    only_compiled("store")
+
+
+def load_first(array: Any, index: Any, n: int) -> Any:
+    """``load`` of the first n lanes; the others are 0, and what is in memory there is not touched."""
+    return only_compiled("load_first")
+
+
+def store_first(array: Any, index: Any, v: Any, n: int) -> None:
+    """``store`` of the first n lanes; what is in memory for the others is not touched."""
+    only_compiled("store_first")
+
+
+def address(array: Any, index: Any) -> int:
+    """The address (int64) of the element at ``index``."""
+    found: int = only_compiled("address")
+    return found
+
+
+def view(address: int, shape: Any, dtype: Any) -> Any:
+    """A C-contiguous array over memory that others own; ``dtype`` is a class of numbers, such as numpy.float32."""
+    return only_compiled("view")
+
+
+# ---- types -----------------------------------------------------------------------------------------
+def _index_type(array: NumbaType, index: NumbaType) -> NumbaType:
+    """A tuple of int64 for each axis of the array, or None where it is no such index."""
+    if not isinstance(array, types.Array):
+        return None
+    if isinstance(index, types.Integer):
+        return types.int64 if array.ndim == 1 else None
+    if not isinstance(index, types.BaseTuple) or len(index) != array.ndim:
+        return None
+    return types.UniTuple(types.int64, array.ndim) if all(isinstance(i, types.Integer) for i in index) else None
+
+
+def _at_type(array: NumbaType, index: NumbaType) -> tuple[Vector, Any] | None:
+    at = _index_type(array, index)
+    if at is None or array.dtype not in (types.float32, types.float64) or array.layout == "F":
+        return None
+    return vector(array.dtype), at
+
+
+def _load_type(array: NumbaType, index: NumbaType, *n: NumbaType) -> Any:
+    found = _at_type(array, index)
+    return signature(found[0], array, found[1], *[types.int64] * len(n)) if found else None
+
+
+def _store_type(array: NumbaType, index: NumbaType, v: NumbaType, *n: NumbaType) -> Any:
+    found = _at_type(array, index)
+    if not found or not (v == found[0] or is_number(v)):
+        return None
+    return signature(types.none, array, found[1], found[0], *[types.int64] * len(n))
+
+
+def _address_type(array: NumbaType, index: NumbaType) -> Any:
+    at = _index_type(array, index)
+    return None if at is None else signature(types.int64, array, at)
+
+
+def _view_type(address: NumbaType, shape: NumbaType, dtype: NumbaType) -> Any:
+    if not isinstance(address, types.Integer) or not isinstance(dtype, types.NumberClass):
+        return None
+    if isinstance(shape, types.Integer):
+        axes = 1
+    elif isinstance(shape, types.BaseTuple) and all(isinstance(n, types.Integer) for n in shape):
+        axes = len(shape)
+    else:
+        return None
+    sizes = types.UniTuple(types.int64, axes) if isinstance(shape, types.BaseTuple) else types.int64
+    return signature(types.Array(dtype.instance_type, axes, "C"), types.int64, sizes, dtype)
+
+
+# ---- instructions ----------------------------------------------------------------------------------
+def _pointer(context: Any, builder: Any, sig: Any, args: Any) -> Value:
+    """To the element that the first two arguments name."""
+    array, at = sig.args[:2]
+    made = context.make_array(array)(context, builder, args[0])
+    index = cgutils.unpack_tuple(builder, args[1], array.ndim) if isinstance(at, types.BaseTuple) else [args[1]]
+    return cgutils.get_item_pointer(context, builder, array, made, index, wraparound=False, boundscheck=False)
+
+
+def _load(context: Any, builder: Any, sig: Any, args: Any) -> Value:
+    kind = sig.return_type
+    e = Emit(builder, kind.dtype, kind.lanes)
+    at = _pointer(context, builder, sig, args)
+    if len(args) == 3:
+        return e.masked_load(at, e.first(args[2]))
+    found = builder.load(builder.bitcast(at, e.vector.as_pointer()))
+    found.align = e.bits // 8
+    return found
+
+
+def _store(context: Any, builder: Any, sig: Any, args: Any) -> Value:
+    kind = sig.args[2]
+    e = Emit(builder, kind.dtype, kind.lanes)
+    at = _pointer(context, builder, sig, args)
+    if len(args) == 4:
+        e.masked_store(args[2], at, e.first(args[3]))
+    else:
+        builder.store(args[2], builder.bitcast(at, e.vector.as_pointer())).align = e.bits // 8
+    return context.get_dummy_value()
+
+
+def _address(context: Any, builder: Any, sig: Any, args: Any) -> Value:
+    return builder.ptrtoint(_pointer(context, builder, sig, args), ir.IntType(64))
+
+
+def _view(context: Any, builder: Any, sig: Any, args: Any) -> Value:
+    array, shape = sig.return_type, sig.args[1]
+    sizes = cgutils.unpack_tuple(builder, args[1], array.ndim) if isinstance(shape, types.BaseTuple) else [args[1]]
+    size = context.get_abi_sizeof(context.get_data_type(array.dtype))
+    strides = [context.get_constant(types.intp, size)]
+    for n in reversed(sizes[1:]):
+        strides.insert(0, builder.mul(strides[0], n))
+    made = context.make_array(array)(context, builder)
+    arrayobj.populate_array(
+        made,
+        data=builder.inttoptr(args[0], context.get_data_type(array.dtype).as_pointer()),
+        shape=sizes,
+        strides=strides,
+        itemsize=context.get_constant(types.intp, size),
+        meminfo=None,
+    )
+    return made._getvalue()
+
+
+typed(load, lambda array, index: _load_type(array, index))
+typed(load_first, lambda array, index, n: _load_type(array, index, n))
+typed(store, lambda array, index, v: _store_type(array, index, v))
+typed(store_first, lambda array, index, v, n: _store_type(array, index, v, n))
+typed(address, _address_type)
+typed(view, _view_type)
+lower_builtin(load, types.Array, types.Any)(_load)
+lower_builtin(load_first, types.Array, types.Any, types.Integer)(_load)
+lower_builtin(store, types.Array, types.Any, Vector)(_store)
+lower_builtin(store_first, types.Array, types.Any, Vector, types.Integer)(_store)
+lower_builtin(address, types.Array, types.Any)(_address)
+lower_builtin(view, types.Integer, types.Any, types.Any)(_view)
