@@ -31,7 +31,12 @@ from typing import Any
 
 LISTED = "files.json"
 #: what kernels call, beside what is printed
-HELPERS = ("cpu/functions.py", "cpu/jit.py", "../graph/random.py")
+HELPERS = (
+    "cpu/functions.py",
+    "cpu/jit.py",
+    "../graph/random.py",
+    *(f"cpu/products/{name}.py" for name in ("emit", "outer", "pack", "product", "tiles")),
+)
 Watcher = Callable[["int | None"], object]
 """Told None when kernels begin to be compiled, and when that has ended, how many they were."""
 

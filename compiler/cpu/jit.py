@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any, TypeVar, cast
 
 import numba
@@ -28,3 +29,40 @@ def kernel(f: F) -> F:
 def implement(f: Callable[..., Any], by_types: Callable[..., Callable[..., Any] | None]) -> None:
     """In compiled code, ``f`` is what ``by_types`` chooses from the types of its arguments."""
     overload(f, jit_options=cast(Any, OPTIONS), strict=False)(by_types)
+
+
+class Entry:
+    """A kernel that is called through its C address, from other compiled code or through ``ctypes``.
+
+    ``kernel`` and this look alike to what keeps kernels on disk: ``compile``, ``disable_compile``, ``stats``.
+    """
+
+    def __init__(self, f: Callable[..., Any]) -> None:
+        self.function = f
+        self.stats: Any = SimpleNamespace(cache_misses={})
+        self._compiled: Any = None
+
+    def compile(self, signature: str) -> None:
+        """Compile for one signature, such as "void(int64, float32)", or load what is on disk beside the module."""
+        self._compiled = numba.cfunc(signature, cache=True, **OPTIONS)(self.function)
+        self.stats.cache_misses[signature] = int(not self._compiled.cache_hits)
+
+    def disable_compile(self) -> None:
+        """Nothing: an entry has the one signature that it was compiled for."""
+
+    @property
+    def address(self) -> int:
+        """Where its machine code begins. Raises RuntimeError before ``compile``."""
+        if self._compiled is None:
+            raise RuntimeError(f"{self.function.__name__} has no address before it is compiled: call compile first")
+        return int(self._compiled.address)
+
+    @property
+    def ctypes(self) -> Any:
+        """The same for Python: called so, it runs without the interpreter's lock."""
+        return self._compiled.ctypes
+
+
+def entry(f: Callable[..., Any]) -> Entry:
+    """A kernel with a C address: compiled for one signature, kept on disk beside its module."""
+    return Entry(f)

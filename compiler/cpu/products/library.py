@@ -1,0 +1,123 @@
+"""The library of matrix products: compiled once a machine for a type, kept on disk, called by address.
+
+All sizes are known at run time only. Addresses are whole numbers, in bytes; rows, steps and offsets count numbers of
+the type; lists of rows hold 64-bit whole numbers. A vector is as many numbers as the host has lanes. No function
+allocates, and each number of a result is summed in an order that depends on the count of terms (and on ``sets``)
+alone, so any split of the work over calls and threads gives the same bits.
+
+product(rows, order*, x*, x_row, terms, vectors, panels, panel*, panel_step, out*, out_row, out_vector, out_panel,
+        add, sets)
+    out[r, p, v] = (0 | out[r, p, v]) + sum_k x[r, k] · panel[p][k, v] for each row number r of the list ``order``:
+    r is at x + r·x_row, and at out + r·out_row + p·out_panel + v·out_vector. A panel has ``vectors`` vectors, 1 to 4,
+    for each of ``terms`` k, and the next of ``panels`` of them is ``panel_step`` numbers on. ``add`` is 1 to go on
+    from what is in out, else 0. ``sets`` of accumulators take terms in turn: 1, or more for few rows (``sets_for``).
+outer(first, last, rows, b*, b_row, b_list*, width, count, table*, scratch*, add)
+    C[i, j] = (0 | C[i, j]) + sum_n a[a_list[n], i] · b[b_list[n], j] for each of ``count`` a, which the table
+    describes, seven numbers each: a*, a_row, a_list*, columns, C*, c_row, sums*; where sums* is not 0, also
+    sums[i] = (0 | sums[i]) + sum_n a[a_list[n], i]. b has ``width`` columns; its rows, those of C (whose columns from
+    width on become 0 or NaN) and of a and sums are padded to whole vectors. The work is ``outer_tiles`` tiles; this
+    call does those from ``first`` to before ``last``. ``scratch`` is memory of ``scratch_bytes(host)`` for this call alone.
+column_sums(rows, a*, a_row, a_list*, columns, sums*, add)
+    sums[i] = (0 | sums[i]) + sum_n a[a_list[n], i]: the same bits as those of ``outer``.
+pack(first, last, table*, matrices*, panels*)
+    Copies from matrices, whose addresses are listed, to panels: those from ``first`` to before ``last`` of the
+    table's, as ``Layout.table`` gives them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from llvmlite import ir
+
+from ...cache import load_kernels
+from ..vector.host import HOST, Host
+from .emit import WORD, Llvm, emitted
+from .tiles import INDEPENDENT, VECTORS, most_rows, sets_of
+
+ARGUMENTS = {
+    "product": "rows order x x_row terms vectors panels panel panel_step out out_row out_vector out_panel add sets",
+    "outer": "first last rows b b_row b_list width count table scratch add",
+    "column_sums": "rows a a_row a_list columns sums add",
+    "pack": "first last table matrices panels",
+}
+MODULES = {"product": "product", "outer": "outer", "column_sums": "outer", "pack": "pack"}
+
+
+@dataclass(frozen=True)
+class Library:
+    """Compiled functions for a type.
+
+    functions  name -> what has ``address``, and ``ctypes`` to be called from Python
+    compiled   how many of them had to be compiled
+    """
+
+    host: Host
+    dtype: str
+    functions: Mapping[str, Any]
+    compiled: int
+
+    def address(self, name: str) -> int:
+        return int(self.functions[name].address)
+
+
+def library_source(host: Host, dtype: str) -> str:
+    """The module that is compiled."""
+    lines = [f'"""Matrix products in {dtype} for {host.name}."""', "", "from bptt.compiler.cpu.jit import entry"]
+    lines += [f"from bptt.compiler.cpu.products.{MODULES[name]} import {name}_of" for name in ARGUMENTS]
+    lines += ["from bptt.compiler.cpu.vector.host import Host", "", f"host = {host!r}"]
+    lines += [f'_{name} = {name}_of(host, "{dtype}")' for name in ARGUMENTS]
+    for name, words in ARGUMENTS.items():
+        listed = ", ".join(words.split())
+        lines += ["", "", "@entry", f"def {name}({listed}):", f"    _{name}({listed})"]
+    return "\n".join([*lines, ""])
+
+
+@cache
+def library(dtype: str, host: Host = HOST) -> Library:
+    """The library for "float32" or "float64", from the cache or compiled now (about two seconds).
+
+    Raises CacheError as ``load_kernels`` does.
+    """
+    signatures = {name: f"void({', '.join(['int64'] * len(words.split()))})" for name, words in ARGUMENTS.items()}
+    loaded = load_kernels(library_source(host, dtype), signatures)
+    return Library(host, dtype, loaded.kernels, loaded.compiled)
+
+
+def sets_for(rows: int, vectors: int) -> int:
+    """The sets of accumulators for a product with so many rows in all: enough sums at once to hide latency.
+
+    rows  of the whole batch, not of a thread: the order of sums depends on sets
+    """
+    least = min(max(rows, 1), 3) if rows < 8 else 6
+    return next((s for s in sets_of(vectors) if s * vectors * least >= INDEPENDENT), sets_of(vectors)[-1])
+
+
+def outer_tiles(host: Host, dtype: str, width: int, columns: Sequence[int]) -> int:
+    """How many tiles ``outer`` has for b with so many columns, and a's with so many each."""
+    vectors = -(-width // host.lanes(dtype))
+    panels = -(-vectors // VECTORS)
+    if not panels:
+        return 0
+    most = most_rows(host, -(-vectors // panels), 1)
+    return panels * sum(-(-c // most) for c in columns)
+
+
+def _caller(name: str) -> Any:
+    """``call_…(address, …)`` in compiled code: the function at an address, called with whole numbers."""
+    words = ARGUMENTS[name].split()
+    kind = ir.FunctionType(ir.VoidType(), [WORD] * len(words))
+
+    def build(builder: Llvm, values: Sequence[Llvm]) -> None:
+        builder.call(builder.inttoptr(values[0], ir.PointerType(kind)), values[1:])
+
+    return emitted(f"call_{name}", ["address", *words], build)
+
+
+call_product = _caller("product")
+call_outer = _caller("outer")
+call_column_sums = _caller("column_sums")
+call_pack = _caller("pack")

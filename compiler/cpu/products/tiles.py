@@ -1,0 +1,112 @@
+"""Tiles of a matrix product: a few rows by a few vectors of sums, held in registers over the whole sum.
+
+A sum of one number has one order: one accumulator takes every term in turn. Where a tile is too small to keep the
+multiply-add units busy, several sets of accumulators take terms in turn: k = 0, S, 2S, … goes to the first, and so
+on, what K leaves over to the first, and the sets are added at last, neighbours first. Neither the tile nor its rows
+change that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..vector.host import Host
+from .emit import Emitter, Llvm, subroutine, word
+
+#: rows that a tile has at most, and vectors, and sets of accumulators times vectors
+ROWS, VECTORS, INDEPENDENT = 6, 4, 8
+#: the arguments of tiles: steps in numbers
+ROW_TILE = "order x x_row terms panel out out_row out_vector add".split()
+COLUMN_TILE = "listed a a_row rows panel c c_row add".split()
+
+
+def sets_of(vectors: int) -> tuple[int, ...]:
+    """The numbers of accumulator sets that there are for a panel of so many vectors."""
+    return tuple(s for s in (1, 2, 4, 8) if s * vectors <= INDEPENDENT)
+
+
+def most_rows(host: Host, vectors: int, sets: int) -> int:
+    """The rows of the largest tile whose sums stay in registers, beside a vector of the panel and the rows' numbers."""
+    spare = 6 if host.registers >= 32 else 3
+    return max(1, min(ROWS, (host.registers - spare) // (vectors * sets)))
+
+
+def row_tile(module: Llvm, host: Host, dtype: str, vectors: int, sets: int, rows: int) -> Llvm:
+    """out[r, v] = (0 | out[r, v]) + sum_k x[r, k] · panel[k, v], for the first ``rows`` rows of a list."""
+
+    def build(builder: Llvm, arguments: Sequence[Llvm]) -> None:
+        order, x, x_row, terms, panel, out, out_row, out_vector, add = arguments
+        e = Emitter(builder, host, dtype)
+        x, panel, out, order = (e.pointer(p) for p in (x, panel, out, order))
+        numbers = [e.number(order, r) for r in range(rows)]
+        starts = [e.at(x, builder.mul(n, x_row)) for n in numbers]
+        offsets = [builder.mul(out_vector, word(v)) for v in range(vectors)]
+        places = [e.at(e.at(out, builder.mul(n, out_row)), o) for n in numbers for o in offsets]
+
+        def term(k: Llvm, sums: list[Llvm], which: int) -> None:
+            weights = [e.load(e.at(e.at(panel, builder.mul(k, word(vectors * e.lanes))), v * e.lanes))
+                       for v in range(vectors)]  # fmt: skip
+            for r in range(rows):
+                one = e.broadcast(e.at(starts[r], k))
+                for v in range(vectors):
+                    i = (which * rows + r) * vectors + v
+                    sums[i] = e.multiply_add(one, weights[v], sums[i])
+
+        def turn(k: Llvm, sums: list[Llvm]) -> list[Llvm]:
+            for s in range(sets):
+                term(builder.add(k, word(s)), sums, s)
+            return sums
+
+        def left(k: Llvm, sums: list[Llvm]) -> list[Llvm]:
+            term(k, sums, 0)
+            return sums
+
+        each = rows * vectors
+        whole = builder.and_(terms, word(-sets))
+        sums = starting(e, add, places) + [e.zero] * (each * (sets - 1))
+        sums = e.loop(word(0), whole, sets, sums, turn)
+        if sets > 1:
+            sums[:each] = e.loop(whole, terms, 1, sums[:each], left)
+        while len(sums) > each:
+            pairs = [(i, i + each) for n in range(0, len(sums) // each, 2) for i in range(n * each, (n + 1) * each)]
+            sums = [builder.fadd(sums[i], sums[j]) for i, j in pairs]
+        for value, place in zip(sums, places, strict=True):
+            e.store(value, place)
+
+    return subroutine(module, f"rows_{dtype}_{host.name}_{vectors}_{sets}_{rows}", len(ROW_TILE), build)
+
+
+def column_tile(module: Llvm, host: Host, dtype: str, vectors: int, columns: int) -> Llvm:
+    """C[i, v] = (0 | C[i, v]) + sum_n a[list[n], i] · panel[n, v], for the first ``columns`` columns of a."""
+
+    def build(builder: Llvm, arguments: Sequence[Llvm]) -> None:
+        listed, a, a_row, rows, panel, c, c_row, add = arguments
+        e = Emitter(builder, host, dtype)
+        listed, a, panel, c = (e.pointer(p) for p in (listed, a, panel, c))
+        lines = [e.at(c, builder.mul(c_row, word(i))) for i in range(columns)]
+        places = [e.at(line, v * e.lanes) for line in lines for v in range(vectors)]
+
+        def term(n: Llvm, sums: list[Llvm]) -> list[Llvm]:
+            row = e.at(a, builder.mul(e.number(listed, n), a_row))
+            line = e.at(panel, builder.mul(n, word(vectors * e.lanes)))
+            values = [e.load(e.at(line, v * e.lanes)) for v in range(vectors)]
+            for i in range(columns):
+                one = e.broadcast(e.at(row, i))
+                for v in range(vectors):
+                    sums[i * vectors + v] = e.multiply_add(one, values[v], sums[i * vectors + v])
+            return sums
+
+        sums = e.loop(word(0), rows, 1, starting(e, add, places), term)
+        for value, place in zip(sums, places, strict=True):
+            e.store(value, place)
+
+    return subroutine(module, f"columns_{dtype}_{host.name}_{vectors}_{columns}", len(COLUMN_TILE), build)
+
+
+def starting(e: Emitter, add: Llvm, places: Sequence[Llvm]) -> list[Llvm]:
+    """What is at places where ``add`` is not 0, else 0; the places are read only then."""
+
+    def read(_: Llvm, sums: list[Llvm]) -> list[Llvm]:
+        return [e.load(place) for place in places]
+
+    return e.loop(word(0), add, 1, [e.zero for _ in places], read)
