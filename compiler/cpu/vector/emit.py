@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
-from numba.core import cgutils, types
 
 from .host import AVX512, HOST
+from .numba_api import cgutils, types
 
 Value = Any  # llvmlite's values are not typed
 
@@ -33,12 +33,18 @@ class Emit:
     def number_of(self, x: float) -> Value:
         """A constant in every lane, rounded to the type."""
         if self.single:
-            x = struct.unpack("f", struct.pack("f", x))[0]
-        return ir.FormattedConstant(self.vector, f"splat ({self.number} {ir.Constant(self.number, x).get_reference()})")
+            x = float(np.float32(x))
+        return self._everywhere(self.vector, ir.Constant(self.number, x))
 
     def word_of(self, n: int) -> Value:
         """A whole number in every lane."""
-        return ir.FormattedConstant(self.words, f"splat ({self.word} {n})")
+        return self._everywhere(self.words, ir.Constant(self.word, n))
+
+    @staticmethod
+    def _everywhere(vector: Any, x: Value) -> Value:
+        constant = ir.FormattedConstant(x.type, f"splat ({x.type} {x.get_reference()})")
+        constant.type = vector  # a class of its own would be asked for a value a lane, and read them all
+        return constant
 
     def either(self, x: Value) -> Value:
         return self.number_of(x) if isinstance(x, float | int) else x
@@ -128,22 +134,52 @@ class Emit:
         n = self.builder.add(n, self.word_of(bias))
         return self.as_numbers(self.builder.shl(n, self.word_of(self.fraction)))
 
-    def scale(self, x: Value, n: Value) -> Value:
-        """x * 2**n for whole numbers n of a moderate size, rounded once, subnormal results too."""
-        if HOST == AVX512 and self.lanes * self.bits == 512:
+    def nearest(self, x: Value, factor: float) -> tuple[Value, Value]:
+        """The whole number nearest to x * factor, of a size below 2**21, as a number and as words."""
+        moved = self.fma(x, factor, self.magic)
+        words = self.builder.sub(self.as_words(moved), self.as_words(self.number_of(self.magic)))
+        return self.sub(moved, self.magic), words
+
+    def scale(self, x: Value, n: Value, whole: Value) -> Value:
+        """x * 2**n for a whole number n, also as words, rounded once, subnormal results too."""
+        if self.avx512:
             return self._scalef(x, n)
-        whole = self.builder.sub(self.as_words(self.add(n, self.magic)), self.as_words(self.number_of(self.magic)))
         half = self.builder.ashr(whole, self.word_of(1))
         rest = self.builder.sub(whole, half)
         return self.mul(self.mul(x, self.power_of_two(half)), self.power_of_two(rest))
 
     def _scalef(self, x: Value, n: Value) -> Value:
         """The instruction of AVX-512 for it."""
-        short, i32 = ir.IntType(self.lanes), ir.IntType(32)
-        kind = ir.FunctionType(self.vector, [self.vector, self.vector, self.vector, short, i32])
-        name = f"llvm.x86.avx512.mask.scalef.p{'s' if self.single else 'd'}.512"
-        f = cgutils.get_or_insert_function(self.builder.module, kind, name)
-        return self.builder.call(f, [x, n, x, ir.Constant(short, -1), ir.Constant(i32, 4)])
+        return self._avx512("mask.scalef", [x, n, x], ir.Constant(ir.IntType(32), 4))
+
+    def _avx512(self, name: str, vectors: list[Value], *more: Value) -> Value:
+        """An instruction of AVX-512 on whole vectors, in all lanes."""
+        short = ir.IntType(self.lanes)
+        args = [*vectors, ir.Constant(short, -1), *more]
+        kind = ir.FunctionType(self.vector, [a.type for a in args])
+        name = f"llvm.x86.avx512.{name}.p{'s' if self.single else 'd'}.512"
+        return self.builder.call(cgutils.get_or_insert_function(self.builder.module, kind, name), args)
+
+    def ratio(self, x: Value, y: Value, rest: Value | None = None) -> Value:
+        """x / (y + rest) within 0.57 ulp, for y from 1 to 2**100 and a rest that rounding y left.
+
+        Of float32 in AVX-512 it is one step of Newton's from the reciprocal's 14 bits, as division keeps its port busy.
+        The rest counts only where multiplication and addition are one instruction.
+        """
+        short = self.single and self.avx512
+        if not short and (rest is None or not HOST.fused):
+            return self.div(x, y)
+        inverse = self._avx512("rcp14", [y, y]) if short else self.div(1.0, y)
+        found = self.mul(x, inverse)
+        left = self.fma(self.neg(found), y, x)
+        if rest is not None:
+            left = self.fma(self.neg(found), rest, left)
+        return self.fma(left, inverse, found)
+
+    @property
+    def avx512(self) -> bool:
+        """Whether this is a whole vector of AVX-512."""
+        return HOST == AVX512 and self.lanes * self.bits == 512
 
     @property
     def magic(self) -> float:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from llvmlite import binding
-from numba.core import codegen, config
+
+from .numba_api import codegen, config
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import ir
-from numba.core import cgutils, types
-from numba.core.typing.templates import signature
-from numba.extending import lower_builtin
-from numba.np import arrayobj
 
 from .emit import Emit, Value
+from .numba_api import arrayobj, cgutils, extending, templates, types
 from .types import NumbaType, Vector, is_number, only_compiled, typed, vector
 
 
@@ -69,19 +66,19 @@ def _at_type(array: NumbaType, index: NumbaType) -> tuple[Vector, Any] | None:
 
 def _load_type(array: NumbaType, index: NumbaType, *n: NumbaType) -> Any:
     found = _at_type(array, index)
-    return signature(found[0], array, found[1], *[types.int64] * len(n)) if found else None
+    return templates.signature(found[0], array, found[1], *[types.int64] * len(n)) if found else None
 
 
 def _store_type(array: NumbaType, index: NumbaType, v: NumbaType, *n: NumbaType) -> Any:
     found = _at_type(array, index)
     if not found or not (v == found[0] or is_number(v)):
         return None
-    return signature(types.none, array, found[1], found[0], *[types.int64] * len(n))
+    return templates.signature(types.none, array, found[1], found[0], *[types.int64] * len(n))
 
 
 def _address_type(array: NumbaType, index: NumbaType) -> Any:
     at = _index_type(array, index)
-    return None if at is None else signature(types.int64, array, at)
+    return None if at is None else templates.signature(types.int64, array, at)
 
 
 def _view_type(address: NumbaType, shape: NumbaType, dtype: NumbaType) -> Any:
@@ -94,7 +91,7 @@ def _view_type(address: NumbaType, shape: NumbaType, dtype: NumbaType) -> Any:
     else:
         return None
     sizes = types.UniTuple(types.int64, axes) if isinstance(shape, types.BaseTuple) else types.int64
-    return signature(types.Array(dtype.instance_type, axes, "C"), types.int64, sizes, dtype)
+    return templates.signature(types.Array(dtype.instance_type, axes, "C"), types.int64, sizes, dtype)
 
 
 # ---- instructions ----------------------------------------------------------------------------------
@@ -157,9 +154,9 @@ typed(store, lambda array, index, v: _store_type(array, index, v))
 typed(store_first, lambda array, index, v, n: _store_type(array, index, v, n))
 typed(address, _address_type)
 typed(view, _view_type)
-lower_builtin(load, types.Array, types.Any)(_load)
-lower_builtin(load_first, types.Array, types.Any, types.Integer)(_load)
-lower_builtin(store, types.Array, types.Any, Vector)(_store)
-lower_builtin(store_first, types.Array, types.Any, Vector, types.Integer)(_store)
-lower_builtin(address, types.Array, types.Any)(_address)
-lower_builtin(view, types.Integer, types.Any, types.Any)(_view)
+extending.lower_builtin(load, types.Array, types.Any)(_load)
+extending.lower_builtin(load_first, types.Array, types.Any, types.Integer)(_load)
+extending.lower_builtin(store, types.Array, types.Any, Vector)(_store)
+extending.lower_builtin(store_first, types.Array, types.Any, Vector, types.Integer)(_store)
+extending.lower_builtin(address, types.Array, types.Any)(_address)
+extending.lower_builtin(view, types.Integer, types.Any, types.Any)(_view)

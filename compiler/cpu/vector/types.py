@@ -11,14 +11,11 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from llvmlite import ir
-from numba.core import types
-from numba.core.datamodel import models
-from numba.core.typing.templates import AbstractTemplate, infer_global, signature
-from numba.extending import lower_builtin, lower_cast, register_model
 
 from ..jit import implement
 from .emit import Emit, Value
 from .host import HOST
+from .numba_api import extending, models, templates, types
 
 NumbaType = Any
 Emitter = Callable[..., Value]
@@ -41,14 +38,14 @@ class Mask(types.Type):  # type: ignore[misc]
         super().__init__(name=f"Mask({dtype}, {lanes})")
 
 
-@register_model(Vector)
+@extending.register_model(Vector)
 class _VectorModel(models.PrimitiveModel):  # type: ignore[misc]
     def __init__(self, manager: Any, kind: Vector) -> None:
         number = ir.FloatType() if kind.dtype == types.float32 else ir.DoubleType()
         super().__init__(manager, kind, ir.VectorType(number, kind.lanes))
 
 
-@register_model(Mask)
+@extending.register_model(Mask)
 class _MaskModel(models.PrimitiveModel):  # type: ignore[misc]
     def __init__(self, manager: Any, kind: Mask) -> None:
         super().__init__(manager, kind, ir.VectorType(ir.IntType(1), kind.lanes))
@@ -73,24 +70,24 @@ def of_like(like: NumbaType) -> Vector | None:
 
 
 # ---- numbers and truths become vectors and masks ---------------------------------------------------
-@lower_cast(types.Float, Vector)
-@lower_cast(types.Integer, Vector)
-@lower_cast(types.Boolean, Vector)
 def _number_to_vector(context: Any, builder: Any, kind: NumbaType, to: Vector, value: Value) -> Value:
     number = context.cast(builder, value, types.unliteral(kind), to.dtype)
     return Emit(builder, to.dtype, to.lanes).splat(number)
 
 
-@lower_cast(types.Boolean, Mask)
 def _truth_to_mask(context: Any, builder: Any, kind: NumbaType, to: Mask, value: Value) -> Value:
     e = Emit(builder, to.dtype, to.lanes)
     return e.splat(context.cast(builder, value, kind, types.boolean), e.mask)
 
 
-@lower_cast(Mask, Vector)
 def _mask_to_vector(context: Any, builder: Any, kind: Mask, to: Vector, value: Value) -> Value:
-    e = Emit(builder, to.dtype, to.lanes)
-    return e.where(value, 1.0, 0.0)
+    return Emit(builder, to.dtype, to.lanes).where(value, 1.0, 0.0)
+
+
+for _kind in (types.Float, types.Integer, types.Boolean):
+    extending.lower_cast(_kind, Vector)(_number_to_vector)
+extending.lower_cast(types.Boolean, Mask)(_truth_to_mask)
+extending.lower_cast(Mask, Vector)(_mask_to_vector)
 
 
 # ---- how a function is defined on them -------------------------------------------------------------
@@ -98,10 +95,10 @@ def typed(f: Callable[..., Any], by_types: Callable[..., Any], **attributes: Any
     """In compiled code, a call of ``f`` has the signature that ``by_types`` makes of the types of its arguments."""
     template = type(
         f"Vector_{f.__name__}",
-        (AbstractTemplate,),
+        (templates.AbstractTemplate,),
         {"key": f, "generic": lambda self, args, kws: None if kws else by_types(*args), **attributes},
     )
-    infer_global(f)(template)
+    templates.infer_global(f)(template)
 
 
 def lowered(f: Callable[..., Any], kinds: tuple[Any, ...], emit: Emitter) -> None:
@@ -111,7 +108,7 @@ def lowered(f: Callable[..., Any], kinds: tuple[Any, ...], emit: Emitter) -> Non
         like = next(k for k in (*sig.args, sig.return_type) if isinstance(k, Vector | Mask))
         return emit(Emit(builder, like.dtype, like.lanes), *args)
 
-    lower_builtin(f, *kinds)(lower)
+    extending.lower_builtin(f, *kinds)(lower)
 
 
 def elementwise(f: Callable[..., Any], emit: Emitter, count: int, mask: bool = False) -> None:
@@ -121,7 +118,7 @@ def elementwise(f: Callable[..., Any], emit: Emitter, count: int, mask: bool = F
         like = next((a for a in args if isinstance(a, Vector)), None)
         if like is None or len(args) != count or not all(a == like or is_number(a) for a in args):
             return None
-        return signature(Mask(like.dtype, like.lanes) if mask else like, *[like] * count)
+        return templates.signature(Mask(like.dtype, like.lanes) if mask else like, *[like] * count)
 
     typed(f, by_types)
     lowered(f, (Vector,) * count, emit)
@@ -134,7 +131,7 @@ def _logical(f: Callable[..., Any], emit: Emitter, count: int) -> None:
         like = next((a for a in args if isinstance(a, Mask)), None)
         if like is None or len(args) != count or not all(a == like or isinstance(a, types.Boolean) for a in args):
             return None
-        return signature(like, *[like] * count)
+        return templates.signature(like, *[like] * count)
 
     typed(f, by_types)
     lowered(f, (Mask,) * count, emit)
@@ -142,6 +139,10 @@ def _logical(f: Callable[..., Any], emit: Emitter, count: int) -> None:
 
 def _compared(relation: str) -> Emitter:
     return lambda e, x, y: e.compare(relation, x, y)
+
+
+def _inverted(e: Emit, mask: Value) -> Value:
+    return e.builder.not_(mask)
 
 
 for _f, _emit in (
@@ -162,7 +163,7 @@ for _f, _emit in (
     (operator.xor, lambda e, a, b: e.builder.xor(a, b)),
 ):  # fmt: skip
     _logical(_f, _emit, 2)
-_logical(operator.invert, lambda e, a: e.builder.not_(a), 1)
+_logical(operator.invert, _inverted, 1)
 
 
 # ---- functions -------------------------------------------------------------------------------------
@@ -212,7 +213,7 @@ def _where_type(mask: NumbaType, x: NumbaType, y: NumbaType) -> Any:
     if like is None or not all(a == like or is_number(a) for a in (x, y)):
         return None
     chosen = Mask(like.dtype, like.lanes)
-    return signature(like, chosen, like, like) if mask == chosen or isinstance(mask, types.Boolean) else None
+    return templates.signature(like, chosen, like, like) if mask == chosen or isinstance(mask, types.Boolean) else None
 
 
 def _where_of_numbers(mask: Any, x: Any, y: Any) -> Any:
@@ -233,20 +234,24 @@ def _halved(combine: Callable[[Emit, Value, Value], Value]) -> Emitter:
 
 def _splat_type(x: NumbaType, like: NumbaType) -> Any:
     kind = of_like(like)
-    return signature(kind, kind, like) if kind and (x == kind or is_number(x)) else None
+    return templates.signature(kind, kind, like) if kind and (x == kind or is_number(x)) else None
 
 
 def _first_type(n: NumbaType, like: NumbaType) -> Any:
     kind = of_like(like)
-    return signature(Mask(kind.dtype, kind.lanes), types.int64, like) if kind and isinstance(n, types.Integer) else None
+    return (
+        templates.signature(Mask(kind.dtype, kind.lanes), types.int64, like)
+        if kind and isinstance(n, types.Integer)
+        else None
+    )
 
 
 def _lanes_type(v: NumbaType) -> Any:
-    return signature(v.dtype, v) if isinstance(v, Vector) else None
+    return templates.signature(v.dtype, v) if isinstance(v, Vector) else None
 
 
 def _count_type(like: NumbaType) -> Any:
-    return signature(types.int64, like) if of_like(like) else None
+    return templates.signature(types.int64, like) if of_like(like) else None
 
 
 def _count(context: Any, builder: Any, sig: Any, args: Any) -> Value:
@@ -262,8 +267,9 @@ typed(splat, _splat_type)
 lowered(splat, (Vector, types.Any), lambda e, x, like: x)
 typed(first, _first_type)
 lowered(first, (types.Integer, types.Any), lambda e, n, like: e.first(n))
-for _f, _emit in ((total, Emit.add), (highest_lane, Emit.maximum)):
-    typed(_f, _lanes_type)
-    lowered(_f, (Vector,), _halved(_emit))
+typed(total, _lanes_type)
+typed(highest_lane, _lanes_type)
+lowered(total, (Vector,), _halved(Emit.add))
+lowered(highest_lane, (Vector,), _halved(Emit.maximum))
 typed(count_lanes, _count_type)
-lower_builtin(count_lanes, types.Any)(_count)
+extending.lower_builtin(count_lanes, types.Any)(_count)
