@@ -51,7 +51,7 @@ def compile(
     dtype     "float32" or "float64": of all numbers, in and out
     training  True: batch_norm takes the statistics of the batch, and ``out.stats`` has what they add to the running
               averages, constants of the network. False: it reads these, dropout is off, zoneout takes its mean
-    threads   how many threads may run it; the kernels of this version run on one, whatever is allowed
+    threads   how many threads may run it; None: as many as the process may use. Any number gives the same bits
     checkpoint  k: of the states only every k-th step is kept, and the steps between are computed again in the
               backward pass; where loops run both ways all steps of the states are kept, and only what follows
               from them is computed again. None: keep what is needed
@@ -86,7 +86,7 @@ def compile(
     if loss is not None:
         differentiable(whole, loss, wrt)  # raises for what cannot be differentiated, or by
     request = Request(loss, None if wrt is None else _names(wrt), returned, dtype, training, checkpoint)
-    return Program(Road(net.check(), request, plan or Plan()), target)
+    return Program(Road(net.check(), request, plan or Plan()), target, threads)
 
 
 def _names(given: str | Sequence[str]) -> tuple[str, ...]:

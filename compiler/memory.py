@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -21,7 +21,7 @@ Array = np.ndarray[Any, Any]
 #: arrays start at multiples of this many bytes: a line of the cache, and the widest vector
 ALIGNMENT = 64
 #: what storage holds before it is written, wherever nothing ought to be read
-POISON = {"f": np.nan, "i": -(10**6), "b": False}
+POISON = {"f": np.nan, "i": -(10**6), "b": False, "u": 255}
 
 
 @dataclass(frozen=True)
@@ -141,32 +141,27 @@ def pack_shape(pack: Any) -> tuple[int, int]:
     return sum(block.size[0] for block in pack.blocks), pack.blocks[0].size[1]
 
 
+class Shapes(Protocol):
+    """How a target lays arrays out."""
+
+    def arrays(self, sizes: Mapping[str, int], threads: int) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]: ...
+
+
 class Workspace:
     """The arrays of a program, kept from call to call; one that has become too small is allocated anew."""
 
-    def __init__(self, program: Program, extra: Mapping[str, tuple[int, ...]] | None = None) -> None:
-        """``extra``: more arrays of numbers, of fixed shapes, by name."""
-        self.program = program
-        self._extra = dict(extra or {})
-        self._inner = inner_blocks(program)
+    def __init__(self, shapes: Shapes) -> None:
+        self._shapes = shapes
         self._memory: dict[str, Array] = {}
         self._shaped: dict[str, Array] = {}
         self._sizes: dict[str, int] = {}
 
-    def arrays(self, sizes: Mapping[str, int]) -> dict[str, Array]:
-        """One array for every value of the program's own."""
-        if self._sizes != sizes:
-            for v in owned(self.program):
-                shape = storage_shape(v, sizes, v.name in self._inner)
-                self._shaped[v.name] = self._array(v.name, shape, number_type(self.program, v.dtype))
-            for name, shape in self._extra.items():
-                self._shaped[name] = self._array(name, shape, number_type(self.program, "f"))
-            self._sizes = dict(sizes)
-        return self._shaped
-
-    @property
-    def current(self) -> Mapping[str, Array]:
-        """The arrays in their present shapes."""
+    def arrays(self, sizes: Mapping[str, int], threads: int = 1) -> dict[str, Array]:
+        """One array for every value of the program's own, and for what else the target needs."""
+        wanted = {**sizes, "threads": threads}
+        if self._sizes != wanted:
+            self._shaped = {n: self._array(n, *found) for n, found in self._shapes.arrays(sizes, threads).items()}
+            self._sizes = wanted
         return self._shaped
 
     @property

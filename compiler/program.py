@@ -56,22 +56,26 @@ class InterpretTarget:
         return interpret(self.program, batch, given)
 
 
-def _cpu(program: LoopProgram) -> Target:
+def _cpu(program: LoopProgram, threads: int | None) -> Target:
     from .cpu.target import CpuTarget
 
-    return CpuTarget(program)
+    return CpuTarget(program, threads)
 
 
-TARGETS: dict[str, Callable[[LoopProgram], Target]] = {"cpu": _cpu, "interpret": InterpretTarget}
+def _interpret(program: LoopProgram, threads: int | None) -> Target:
+    return InterpretTarget(program)
+
+
+TARGETS: dict[str, Callable[[LoopProgram, int | None], Target]] = {"cpu": _cpu, "interpret": _interpret}
 
 
 class _Variant:
     """One loop program of a road, ready to run."""
 
-    def __init__(self, compiled: Compiled, road: Road, target: str) -> None:
+    def __init__(self, compiled: Compiled, road: Road, target: str, threads: int | None) -> None:
         self.compiled = compiled
         self.loops = checked(compiled.loops)
-        self.target = TARGETS[target](self.loops)
+        self.target = TARGETS[target](self.loops, threads)
         # what a call is checked against: the part of the user's circuit that is computed, and all of it, with
         # the boundary values that are inputs here
         nets = road.computed, road.whole
@@ -95,8 +99,8 @@ class Program:
     compilations  how many kernels this program had to compile; those found in the cache do not count
     """
 
-    def __init__(self, road: Road, target: str = "cpu") -> None:
-        self._road, self._target = road, target
+    def __init__(self, road: Road, target: str = "cpu", threads: int | None = None) -> None:
+        self._road, self._target, self._threads = road, target, threads
         self._variants: dict[bool, _Variant] = {}
         self._lock = Lock()  # one workspace: one call at a time
 
@@ -155,7 +159,7 @@ class Program:
             _ = road.states  # an error that names the equation where there can be none
         takes = road.can_be_cut and (initial is not None or not road.has_own_initial_values)
         if takes not in self._variants:
-            self._variants[takes] = _Variant(road.given if takes else road.own, road, self._target)
+            self._variants[takes] = _Variant(road.given if takes else road.own, road, self._target, self._threads)
         return self._variants[takes]
 
     # ---- a call ----------------------------------------------------------------------------------

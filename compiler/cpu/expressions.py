@@ -9,7 +9,7 @@ from zlib import crc32
 from ...graph.ops.table import load_entries
 from ...graph.random import mask_name
 from ..loop import Apply, Count, Expr, Here, Length, Let, Load, Number, Random, Step
-from .scope import Reader, Scope, offset
+from .scope import Reader, Scope, features, offset
 
 #: an expression longer than this is given a name of its own
 LONGEST = 160
@@ -29,6 +29,14 @@ class Expressions:
         self.reader, self.scope, self.shape, self.units, self.lets = reader, scope, shape, units, lets
         self.parts = 0
 
+    def loops(self) -> list[str]:
+        """The heads of the loops over units."""
+        return features(self.shape, self.units)
+
+    def store(self, name: str) -> str:
+        """The line that stores a let."""
+        return f"{self.reader.element(name, self.scope, self.units)} = {self.lets[name]}"
+
     def text(self, e: Expr) -> str:
         """Python for ``e``, without brackets around the whole."""
         text = self._text(e)
@@ -36,7 +44,7 @@ class Expressions:
 
     def _text(self, e: Expr) -> str:
         if isinstance(e, Load):
-            return self.reader.element(e, self.scope, [self.units[c] for c in e.columns])
+            return self.load(e)
         if isinstance(e, Let):
             return self.lets[e.name]
         if isinstance(e, Number):
@@ -48,6 +56,10 @@ class Expressions:
         if isinstance(e, Random):
             return self._random(e)
         return f"number({self._whole(e)})"
+
+    def load(self, e: Load) -> str:
+        """One element of a value."""
+        return self.reader.element(e, self.scope, [self.units[c] for c in e.columns])
 
     def _apply(self, e: Apply) -> str:
         args = []

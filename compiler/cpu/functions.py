@@ -232,7 +232,7 @@ def multiply_row(x: Array, w: Array, out: Array) -> None:
 @function
 def add_product_row(x: Array, w: Array, out: Array) -> None:
     """``out += x @ w``, the products added in the order of ``x``."""
-    size, width = len(x), len(out)
+    size, width = w.shape  # rows of x and out may be padded
     whole = size - size % 4
     for k in range(0, whole, 4):
         x0, x1, x2, x3 = x[k], x[k + 1], x[k + 2], x[k + 3]
@@ -258,7 +258,7 @@ def multiply(order: Array, rows: int, x: Array, w: Array, out: Array) -> None:
 @function
 def add_product(order: Array, rows: int, x: Array, w: Array, out: Array) -> None:
     """``add_product_row`` for the first ``rows`` rows in ``order``, the same bits, four rows a pass."""
-    size, width = x.shape[1], out.shape[1]
+    size, width = w.shape
     quads = rows - rows % 4
     whole = size - size % 4
     for q in range(0, quads, 4):
@@ -289,9 +289,8 @@ def add_product(order: Array, rows: int, x: Array, w: Array, out: Array) -> None
 
 
 @function
-def add_outer(order: Array, rows: int, x: Array, y: Array, out: Array) -> None:
+def add_outer(order: Array, rows: int, x: Array, y: Array, out: Array, height: int, width: int) -> None:
     """``out[i, j] += Σ x[row, i] * y[row, j]`` over the first ``rows`` rows in ``order``, in this order."""
-    height, width = out.shape
     whole = rows - rows % 8
     for q in range(0, whole, 8):
         # one row of out at a time: with more of them the compiler does not see that they are apart

@@ -8,21 +8,32 @@ import unicodedata
 from collections.abc import Iterable
 
 # fmt: off
-#: arguments of kernels that are no arrays of values, in this order
-NUMBERS = ("T", "S", "B", "start", "seed_low", "seed_high")
-INDICES = ("running_t", "running_s", "order_t", "order_s", "lengths_t", "lengths_s", "original")
-#: what printed kernels call: of functions.py, and of Python's math
+#: what kernels read from the table (see layout.py): sizes, and rows of the batch
+SIZES = ("T", "S", "B", "start", "seed_low", "seed_high", "threads", "lists")
+INDICES = ("original", "lengths_t", "lengths_s")
+LISTS = ("running_t", "order_t", "running_s", "order_s")
+#: what printed kernels call: of functions.py, of vector, and of Python's math
 HELPERS = (
     "add_outer", "add_product", "add_product_row", "argmax", "cross_entropy", "cumsum", "cumsum_reversed",
     "floor", "highest", "logaddexp", "logsumexp", "maximum", "minimum", "mod", "multiply", "multiply_row",
     "nll", "power", "random", "relu", "sigmoid", "sign", "softmax", "softplus", "step", "tanh",
 )
+ARRAYS = ("address", "load", "load_first", "store", "view")
+VECTORS = ("splat", "where")
+CALLS = ("call_outer", "call_pack", "call_product")
+#: what the table has beside sizes and values: functions of the library, and memory of their own
+FUNCTIONS = ("outer", "pack", "product", "sets_1", "sets_2", "sets_3", "sets_4")
+MEMORY = ("copies", "panels", "row_lists", "scratch", "terms", "tile", "zero")
 MATH = ("cos", "exp", "inf", "log", "nan", "sin", "sqrt")
-#: their loop variables, and names of Python that they use
-LOCAL = ("t", "s", "row", "rows", "n", "lo", "hi", "total", "number", "kernel", "range", "min", "abs")
+#: their arguments and loop variables, and names of Python that they use
+LOCAL = (
+    "table", "table_address", "who", "thread", "t", "s", "row", "rows", "n", "lo", "hi", "total", "first",
+    "number", "int64", "boolean", "entry", "found", "sums",
+    "panel", "vectors", "base", "max", "range", "min", "abs",
+)
 # fmt: on
-RESERVED = frozenset((*NUMBERS, *INDICES, *HELPERS, *MATH, *LOCAL))
-PREFIXES = ("running_", "order_", "lengths_", "count_", "unit", "part", "stage_")
+RESERVED = frozenset((*SIZES, *INDICES, *LISTS, *HELPERS, *ARRAYS, *VECTORS, *CALLS, *FUNCTIONS, *MEMORY, *MATH, *LOCAL))
+PREFIXES = ("running_", "order_", "lengths_", "count_", "unit", "part", "stage_", "list", "tile_")
 
 
 class Names:

@@ -1,16 +1,16 @@
-"""One stage as one kernel: Python for Numba, with the user's names and equations in it.
+"""One pass as one kernel: Python for Numba, with the user's names and equations in it.
 
-A kernel goes through the steps of its axis; each statement is a loop over the rows that run, or, for
-products, a call. Sizes of features are literals, lengths and batch size arguments.
+A kernel goes through the steps of its axis; each statement is a loop over the rows of its thread that run, or, for
+products, a call. Sizes of features are literals, lengths and batch size are read from the table.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from ...graph.build import split_spec
 from ..frames import complete_with_over
 from ..listing import fill_line, statement_lines, sum_line
 from ..loop import (
@@ -19,80 +19,114 @@ from ..loop import (
     Map,
     Over,
     Product,
-    Program,
     RowOp,
     Rows,
-    Stage,
     Statement,
     Sum,
     Value,
 )
+from .calls import CallPrinter, GradientPrinter, Panels, gradients
 from .expressions import Expressions
-from .names import INDICES, NUMBERS, Names
+from .fused import Fused, fused, reader_counts
+from .layout import Layout
+from .names import FUNCTIONS, INDICES, LISTS, MEMORY, SIZES
+from .parallel import ALL, SPLIT, Pass
 from .rows import RowPrinter
 from .scope import UNITS, Reader, Scope, features
+from .vectors import VectorExpressions, is_vectorisable
 from .writer import Writer
+
+TYPES = {"f": "number", "i": "int64", "b": "boolean"}
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """One printed function: its name and its arguments in order."""
+    """One printed function, and how threads share it (see ``parallel``)."""
 
     name: str
-    arguments: tuple[str, ...]
+    mode: int
     text: str
 
 
-@dataclass(frozen=True)
-class Panel:
-    """Rows ``lo`` to ``hi`` of a pack, those of one destination; kernels read them transposed, [k, rows]."""
+class PassPrinter:
+    """Prints one pass as one function."""
 
-    pack: str
-    lo: int
-    hi: int
-
-
-class StagePrinter:
-    """Prints one stage as one function."""
-
-    def __init__(
-        self, program: Program, names: Names, panels: dict[Panel, str], number: int, stage: Stage
-    ) -> None:
-        self.program, self.names, self.panels, self.stage = program, names, panels, stage
-        self.name = f"stage_{number}"
+    def __init__(self, layout: Layout, panels: Panels, name: str) -> None:
+        self.program, self.names, self.panels, self.layout = layout.program, layout.names, panels, layout
+        self.name = name
         self.w = Writer()
-        self.reader = Reader(program, names, self.w)
+        self.reader = Reader(layout, self.w)
         self.locals: dict[str, str] = {}
+        self.counts = reader_counts(self.program)
 
-    def kernel(self) -> Kernel:
-        """The function with the arguments that its body needs."""
-        stages = self.stage.stages if isinstance(self.stage, Chunks) else (self.stage,)
-        for rows in stages:
-            self.zero(rows)
-        if isinstance(self.stage, Chunks):
-            with self.pieces(self.stage):
-                for rows in stages:
+    # ---- whole functions -----------------------------------------------------------------------
+    def kernel(self, part: Pass, size: int = 0) -> Kernel:
+        """The function of a pass. ``size``: its steps are so many from ``lo`` to ``hi``, not all."""
+        looped = size > 0
+        lo, end = ("lo", "hi + 1") if looped else ("1", "")
+        if not looped and part.mode != SPLIT:
+            for rows in part.stages:
+                self.zero(rows)
+        if part.chunks is not None:
+            with self.pieces(part.chunks):
+                for rows in part.stages:
                     self.rows(rows, "lo", "hi + 1")
         else:
-            axis = self.stage.axis
-            self.rows(self.stage, "1", f"{self.w.use(axis.upper())} + 1" if axis else "")
-        counts = sorted(n for n in self.w.used if n.startswith("count_"))
-        arrays = [*(self.names[n] for n in self.program.values), *self.panels.values()]
-        known = [*NUMBERS, *counts, *INDICES, *arrays]
-        arguments = tuple(n for n in known if n in self.w.used)
-        head = self._head(arguments)
-        return Kernel(self.name, arguments, "\n".join([*head, *self.w.lines]) + "\n")
+            (rows,) = part.stages
+            if not looped and rows.axis:
+                end = f"{self.w.use(rows.axis.upper())} + 1"
+            if part.mode == SPLIT:
+                self.split(rows, lo, end, size)
+            else:
+                self.rows(rows, lo, end)
+        whys = [part.chunks.why if part.chunks else part.stages[0].why]
+        return self._kernel(part.mode, [w for w in whys if w])
 
-    def _head(self, arguments: Sequence[str]) -> list[str]:
-        lines, line = ["@kernel"], f"def {self.name}("
-        for a in arguments:
-            if len(line) + len(a) > 100:
-                lines.append(line.rstrip())
-                line = "    "
-            line += a + ", "
-        lines.append(line.removesuffix(", ") + "):")
-        if self.stage.why:
-            lines.append(f"    # {' '.join(self.stage.why.split())}")
+    def beginning(self, stages: Sequence[Rows]) -> Kernel | None:
+        """What sums of the stages start from."""
+        for rows in stages:
+            self.zero(rows)
+        return self._kernel(ALL, ["sums start here"]) if self.w.lines else None
+
+    def packing(self, first: int, last: int) -> Kernel:
+        """Panels filled from what they hold."""
+        count, part = last - first, [f"{first} + {last - first} * {n} // {self.w.use('threads')}" for n in ("thread", "(thread + 1)")]
+        copies, panels = self.w.use("copies"), self.w.use("panels")
+        self.w.line(f"call_pack({self.w.use('pack')}, {', '.join(part)}, {copies}, table_address, {panels})")
+        return self._kernel(SPLIT, [f"{count} columns of panels"])
+
+    def saving(self, chunks: Chunks) -> Kernel | None:
+        """What is kept, or put back, before each chunk."""
+        self.checkpoints(chunks)
+        return self._kernel(ALL, ["states before the chunk"]) if self.w.lines else None
+
+    def _kernel(self, mode: int, comments: Sequence[str]) -> Kernel:
+        lines = ["@entry", f"def {self.name}(table_address, who, thread, lo, hi):"]
+        lines += [f"    # {' '.join(c.split())}" for c in comments]
+        prologue = self._prologue()
+        if prologue:
+            lines += ["    table = view(table_address, (8,), int64)", *prologue]
+        return Kernel(self.name, mode, "\n".join([*lines, *self.w.lines]) + "\n")
+
+    def _prologue(self) -> list[str]:
+        """What the body uses, taken from the table."""
+        used, at = set(self.w.used), self.layout.at
+        values = {self.names[n]: v for n, v in self.program.values.items() if self.names[n] in used}
+        for v in values.values():
+            used |= {n for n in ("T", "S", "B") if n in re.findall(r"\w+", self.layout.shape_text(v))}
+        lines = [f"    {n} = table[{at(n)}]" for n in SIZES if n in used]
+        more = sorted(n for n in used if n.startswith("count_") or n in FUNCTIONS or n in MEMORY)
+        lines += [f"    {n} = table[{at(n)}]" for n in more]
+        lines += [f"    {n} = view(table[{at(n)}], (table[{at('B')}],), int64)" for n in INDICES if n in used]
+        for j, n in enumerate(LISTS):
+            if n in used:
+                size = f"table[{at('T' if n.endswith('t') else 'S')}] + 2" if j % 2 == 0 else f"table[{at('B')}]"
+                lines.append(f"    {n} = view(table[table[{at('lists')}] + 4 * who + {j}], ({size},), int64)")
+        for n, v in values.items():
+            place = f"table[{at(n)}]"
+            if v.role == "block" and v.name in self.layout.inner:
+                place += f" + who * {self.layout.inner_bytes(v)}"
+            lines.append(f"    {n} = view({place}, {self.layout.shape_text(v)}, {TYPES[v.dtype]})")
         return lines
 
     @contextmanager
@@ -107,25 +141,49 @@ class StagePrinter:
             yield
 
     def checkpoints(self, chunks: Chunks) -> None:
-        """The slots before the chunk: saved, or put back."""
+        """The slots before the chunk: saved, or put back, for the rows of the thread."""
         for signal, store in (*chunks.save, *chunks.restore):
             v = self.program.values[signal]
             state, kept = self.reader.array(v), self.reader.array(self.program.values[store])
-            for k in range(v.lead):
-                slot = self.reader.slot(v, chunks.axis, "lo", k - v.lead)
-                pair = [f"{kept}[(lo - 1) // {chunks.size} * {v.lead} + {k}]", f"{state}[{slot}]"]
-                self.w.line(" = ".join(pair if (signal, store) in chunks.save else reversed(pair)))
+            row = ", row" if "b" in v.axes else ""
+            scope = Scope((), chunks.axis, "b" in v.axes)
+            with self.reader.loop(scope):
+                for k in range(v.lead):
+                    slot = self.reader.slot(v, chunks.axis, "lo", k - v.lead)
+                    pair = [f"{kept}[(lo - 1) // {chunks.size} * {v.lead} + {k}{row}]", f"{state}[{slot}{row}]"]
+                    into, source = pair if (signal, store) in chunks.save else reversed(pair)
+                    self.w.line(f"{into}{'[:]' if v.shape else ''} = {source}")
 
     # ---- stages --------------------------------------------------------------------------------
     def zero(self, stage: Rows) -> None:
-        """Sums that are complete after the stage start here."""
+        """Sums that are complete after the stage start here, those of each row for the rows of the thread."""
         inner = [s for x in stage.body if isinstance(x, Over) for s in x.sums]
         for item in (*stage.sums, *inner):
             v = self.program.values[item.dst]
-            if item in stage.sums or not complete_with_over(v, stage):
-                self.w.line(
-                    f"{self.reader.array(v)}[{'...' if v.axes or v.shape else '()'}] = {neutral(item)}"
-                )
+            if item not in stage.sums and complete_with_over(v, stage):
+                continue
+            if v.role != "block" and "b" in v.axes:
+                index = [":"] * v.axes.index("b") + ["row"]
+                number = v.axes == ("b",) and not v.shape  # one number, no array
+                with self.reader.loop(Scope((), stage.axis, True)):
+                    place = ", ".join(index if number else [*index, "..."])
+                    self.w.line(f"{self.reader.array(v)}[{place}] = {neutral(item)}")
+            else:
+                self.w.line(f"{self.reader.array(v)}[...] = {neutral(item)}")
+
+    def split(self, stage: Rows, lo: str, end: str, size: int) -> None:
+        """Sums over the batch: weight gradients by all threads, others by the first."""
+        scope = Scope((stage.axis,) if stage.axis else (), stage.axis, True)
+        groups, rest = gradients(stage.sums, self.program, self.layout.inner)
+        if rest:
+            with self.w.block("if thread == 0:"):
+                self.rows(replace(stage, sums=tuple(rest)), lo, end)
+        if groups:
+            printer = GradientPrinter(self.reader, scope)
+            slots = printer.lists(groups, lo, end, size)
+            for group in groups:
+                self.w.comment("; ".join(sum_line(g.item) for g in group))
+                printer.outer(group, slots)
 
     def rows(self, stage: Rows, lo: str, end: str) -> None:
         """All steps of a stage from ``lo`` to before ``end``."""
@@ -144,8 +202,12 @@ class StagePrinter:
             self.w.insert(at, [f"{name} = {text}" for name, text in self.reader.places.items()])
 
     def body(self, body: Sequence[Statement], sums: Sequence[Sum], scope: Scope, stage: Rows) -> None:
-        for statement in body:
-            self.statement(statement, scope, stage)
+        together = fused(body, self.program, self.counts) if scope.batch and not scope.single else body
+        for statement in together:
+            if isinstance(statement, Fused):
+                self.tiles(statement, scope)
+            else:
+                self.statement(statement, scope, stage)
         for item in sums:
             self.sum(item, scope)
 
@@ -181,17 +243,70 @@ class StagePrinter:
     def map(self, statement: Map, scope: Scope) -> None:
         units = UNITS[: len(statement.shape)]
         names = {name: self.local(name, scope) for name, _ in statement.lets}
-        expressions = Expressions(self.reader, scope, statement.shape, units, names)
-        with self.reader.loop(scope), self.w.blocks(*features(statement.shape)):
-            stored = []
-            for name, e in statement.lets:
-                v = self.program.values.get(name)
-                comment = "" if v is None or v.note in ("", name) else f"  # {' '.join(v.note.split())}"
-                self.w.line(f"{names[name]} = {expressions.text(e)}{comment}")
-                if v is not None and not self.reader.is_local(v):
-                    stored.append(f"{self.reader.element(name, scope, units)} = {names[name]}")
-            for line in stored:  # after all that is read, so that no load waits for a store
-                self.w.line(line)
+        vectors = is_vectorisable(statement, self.program)
+        kind = VectorExpressions if vectors else Expressions
+        expressions = kind(self.reader, scope, statement.shape, units, names)
+        with self.reader.loop(scope), self.w.blocks(*expressions.loops()):
+            self.lets(statement, expressions)
+
+    def lets(self, statement: Map, expressions: Expressions) -> None:
+        """What a map computes at one unit, or the lanes from one on."""
+        stored = []
+        for name, e in statement.lets:
+            v = self.program.values.get(name)
+            comment = "" if v is None or v.note in ("", name) else f"  # {' '.join(v.note.split())}"
+            self.w.line(f"{expressions.lets[name]} = {expressions.text(e)}{comment}")
+            if v is not None and not self.reader.is_local(v):
+                stored.append(expressions.store(name))
+        for line in stored:  # after all that is read, so that no load waits for a store
+            self.w.line(line)
+
+    def tiles(self, group: Fused, scope: Scope) -> None:
+        """Products and the map that reads them, a few units of all rows at a time."""
+        (size,) = group.map.shape
+        calls, lanes = CallPrinter(self.reader, self.panels, scope), self.layout.lanes
+        names = {name: self.local(name, scope) for name, _ in group.map.lets}
+        expressions = VectorExpressions(self.reader, scope, group.map.shape, UNITS[:1], names)
+        for p in group.products:
+            self.w.comment("; ".join(self.listed(p)))
+        if group.stacked:
+            width = len(group.dsts) * lanes
+            tile = self.tile(width)
+            expressions.tiles = {n: f"load({tile}, (row, {k * lanes}))" for k, n in enumerate(group.dsts)}
+            with self.w.block(expressions.loops()[0]):
+                first = 0
+                for p in group.products:
+                    calls.stack(p, UNITS[0], tile, first, width)
+                    first += len(p.dsts)
+                with self.reader.loop(scope):
+                    self.lets(group.map, expressions)
+            return
+        runs = [self.panels.place(p.parts[0].pack, 0)[0].runs for p in group.products][0]
+        most = runs[0].vectors * lanes
+        tile = self.tile(most * len(group.products))
+        panels = sum(run.panels for run in runs)
+        expressions.tiles = {n: f"load({tile}, (row, {k * most} + {UNITS[0]} - base))" for k, n in enumerate(group.dsts)}
+        with self.w.block(f"for panel in range({panels}):"):
+            wide, count = runs[0].vectors, runs[0].panels
+            if len(runs) > 1:
+                self.w.line(f"vectors = {wide} if panel < {count} else {runs[1].vectors}")
+                self.w.line(f"base = (panel * vectors + (panel >= {count}) * {count * (wide - runs[1].vectors)}) * {lanes}")
+            else:
+                self.w.line(f"vectors = {wide}")
+                self.w.line(f"base = panel * {wide * lanes}")
+            for k, p in enumerate(group.products):
+                calls.column(p, tile, k * runs[0].vectors, most * len(group.products))
+            with self.reader.loop(scope), self.w.block(
+                f"for {UNITS[0]} in range(base, min(base + vectors * {lanes}, {size}), {lanes}):"
+            ):
+                self.lets(group.map, expressions)
+
+    def tile(self, width: int) -> str:
+        """The buffer of a tile with so many numbers a row."""
+        name = f"tile_{width}"
+        self.layout.needs_tile(width)
+        self.w.line(f"{name} = view({self.w.use('tile')}, ({self.w.use('B')}, {width}), number)")
+        return name
 
     def local(self, name: str, scope: Scope) -> str:
         """The variable that holds a let at one row and unit."""
@@ -205,32 +320,7 @@ class StagePrinter:
         return self.locals[name]
 
     def product(self, statement: Product, scope: Scope) -> None:
-        lo = 0
-        for name in statement.dsts:
-            hi = lo + self.program.values[name].shape[0]
-            for i, part in enumerate(statement.parts):
-                call = "add_product" if i else "multiply"
-                w = self.w.use(self.panel(Panel(part.pack, lo, hi)))
-                x, out = self.reader.block(part.operand, scope), self.reader.block(name, scope)
-                if x is not None and out is not None:
-                    rows = f"{self.reader.order(scope)}, {self.reader.rows(scope)}"
-                    self.w.line(f"{call}({rows}, {x}, {w}, {out})")
-                    continue
-                with self.reader.loop(scope):
-                    x, out = self.reader.view(part.operand, scope), self.reader.view(name, scope)
-                    self.w.line(f"{call}_row({x}, {w}, {out})")
-            lo = hi
-
-    def panel(self, panel: Panel) -> str:
-        """Its identifier: the parameter's, where the panel is all of it."""
-        if panel not in self.panels:
-            lo, name = 0, panel.pack
-            for block in self.program.packs[panel.pack].blocks:
-                if (lo, lo + block.size[0]) == (panel.lo, panel.hi):
-                    name = block.value + ("" if block.transposed else "_T")
-                lo += block.size[0]
-            self.panels[panel] = self.names.fresh(name)
-        return self.panels[panel]
+        CallPrinter(self.reader, self.panels, scope).product(statement)
 
     def over(self, statement: Over, outer: Scope, stage: Rows) -> None:
         axis = statement.axis
@@ -288,8 +378,6 @@ class StagePrinter:
         self.w.comment(sum_line(item))
         v = self.program.values[item.dst]
         rows = RowPrinter(self.reader, scope)
-        if item.op == "contract" and not v.axes and self.outer(item, scope):
-            return
         if item.op == "reduce" and not v.axes and not v.shape and scope.batch:
             # first over the rows of the step: small parts of a long sum stay exact
             self.w.line("total = number(0.0)")
@@ -299,20 +387,6 @@ class StagePrinter:
             return
         with self.reader.loop(scope):
             rows.sum(item)
-
-    def outer(self, item: Sum, scope: Scope) -> bool:
-        """Whether the sum is one of outer products, and printed as such."""
-        left, right, out = split_spec(item.attr[0])
-        x, y = (self.reader.block(a, scope) for a in item.args)
-        if x is None or y is None or len(left) != 1 or len(right) != 1 or left == right:
-            return False
-        if out == right + left:
-            x, y = y, x
-        elif out != left + right:
-            return False
-        target = self.reader.array(self.program.values[item.dst])
-        self.w.line(f"add_outer({self.reader.order(scope)}, {self.reader.rows(scope)}, {x}, {y}, {target})")
-        return True
 
 
 def neutral(item: Sum) -> str:

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from ..loop import Load, Program, Value
-from ..memory import inner_blocks, slot_offset
-from .names import Names
+from ..loop import Load, Value
+from ..memory import slot_offset
+from .layout import Layout
 from .writer import Writer
 
 UNITS = ("unit", "unit2", "unit3", "unit4", "unit5", "unit6", "unit7", "unit8")
@@ -33,9 +33,9 @@ class Scope:
 class Reader:
     """Prints references to values of a program in a scope; what they need becomes an argument."""
 
-    def __init__(self, program: Program, names: Names, writer: Writer) -> None:
-        self.program, self.names, self.writer = program, names, writer
-        self.inner = inner_blocks(program)
+    def __init__(self, layout: Layout, writer: Writer) -> None:
+        self.layout, self.writer = layout, writer
+        self.program, self.names, self.inner = layout.program, layout.names, layout.inner
         self.places: dict[str, str] = {}  # indices that are worked out once a step: variable -> its text
 
     # ---- rows ----------------------------------------------------------------------------------
@@ -45,20 +45,17 @@ class Reader:
         w = self.writer
         if scope.single or not scope.batch:
             yield
-        elif scope.axis == "s":
-            with w.block(f"for n in range({self.rows(scope)}):"):
-                w.line(f"row = {w.use('order_s')}[n]")
-                yield
         else:
-            with w.block(f"for row in range({self.rows(scope)}):"):
+            with w.block(f"for n in range({self.rows(scope)}):"):
+                w.line(f"row = {self.order(scope)}[n]")
                 yield
 
     def rows(self, scope: Scope) -> str:
-        """How many rows run."""
-        return "rows" if scope.axes else self.writer.use("B")
+        """How many rows run: of the thread's, or of all."""
+        return "rows" if scope.axes else f"{self.running(scope.axis or 't')}[0]"
 
     def order(self, scope: Scope) -> str:
-        """The rows in order: for t, along which the batch is sorted, 0, 1, 2, …"""
+        """The rows in order, those that run first."""
         return self.writer.use(f"order_{scope.axis or 't'}")
 
     def running(self, axis: str) -> str:
@@ -111,12 +108,14 @@ class Reader:
             return self.array(v)
         lags = load.lags if isinstance(load, Load) else ()
         index = [*self.index(v, scope, lags, row), *units]
-        return f"{self.array(v)}[{', '.join(index) or '()'}]"
+        return f"{self.array(v)}[{', '.join(index) or '0'}]"
 
     def view(self, load: Load | str, scope: Scope, units: Sequence[str] = ()) -> str:
         """The features of the row that are left when the first are fixed."""
         v = self.value(load)
         index = [*self.index(v, scope, load.lags if isinstance(load, Load) else ()), *units]
+        if len(units) < len(v.shape) and self.layout.width(v) != v.shape[-1]:
+            index += [":"] * (len(v.shape) - len(units) - 1) + [f":{v.shape[-1]}"]
         return f"{self.array(v)}[{', '.join(index)}]" if index else self.array(v)
 
     def block(self, load: Load | str, scope: Scope) -> str | None:

@@ -1,4 +1,4 @@
-"""Loop program -> the source of a module: one kernel a stage, for all lengths and batch sizes."""
+"""Loop program -> the source of a module: one kernel a pass, for all lengths, batch sizes and numbers of threads."""
 
 from __future__ import annotations
 
@@ -6,44 +6,113 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..loop import Program
-from .names import HELPERS, MATH, Names
-from .printer import Kernel, Panel, StagePrinter
+from ..loop import Program, Rows
+from .calls import Panels
+from .layout import Layout
+from .names import ARRAYS, CALLS, HELPERS, MATH, VECTORS, Names
+from .parallel import SPLIT, Loop, Pass, Step, apart, steps
+from .printer import Kernel, PassPrinter
+
+
+@dataclass(frozen=True)
+class Run:
+    """A kernel of a program, run by number."""
+
+    kernel: int
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """Kernels that are run for one chunk of steps after the other."""
+
+    axis: str
+    order: str
+    size: int
+    runs: tuple[Run, ...]
 
 
 @dataclass(frozen=True)
 class Source:
-    """A printed program: the text of its module, its kernels, and what their arguments stand for.
+    """A printed program: the text of its module, its kernels, in which order they run, and what they find where.
 
-    values  identifier -> value;  panels  identifier -> panel of a pack
+    program  the loop program as it is printed, sums over the batch apart
     """
 
+    program: Program
     text: str
     kernels: tuple[Kernel, ...]
-    values: dict[str, str]
-    panels: dict[str, Panel]
+    order: tuple[Run | Repeat, ...]
+    layout: Layout
+    panels: Panels
 
 
 def print_program(program: Program) -> Source:
     """The Numba source of a loop program; the same program gives the same text."""
+    program = apart(program)
     names = Names(program.values)
-    panels: dict[Panel, str] = {}
-    printers = [StagePrinter(program, names, panels, i, s) for i, s in enumerate(program.stages, 1)]
-    kernels = tuple(printer.kernel() for printer in printers)
+    layout = Layout(program, names)
+    panels = Panels(layout)
+    printed = _Printed(layout, panels)
+    printed.all(steps(program))
     # the name is the user's: it must not end the text that it stands in
     name = " ".join(program.name.split()).replace("\\", "/").replace('"', "'")
-    head = f'"""{name}, compiled for the CPU in {program.dtype}."""\n\n{_imports(program, kernels)}\n'
-    text = head + "\n\n".join(["", *(k.text for k in kernels)])
-    values = {names[n]: n for n in program.values}
-    return Source(text, kernels, values, {identifier: panel for panel, identifier in panels.items()})
+    head = f'"""{name}, compiled for the CPU in {program.dtype}."""\n\n{_imports(program, printed.kernels)}\n'
+    text = head + "\n\n".join(["", *(k.text for k in printed.kernels)])
+    return Source(program, text, tuple(printed.kernels), tuple(printed.order), layout, panels)
+
+
+class _Printed:
+    """Kernels as they are printed one after the other."""
+
+    def __init__(self, layout: Layout, panels: Panels) -> None:
+        self.layout, self.panels = layout, panels
+        self.kernels: list[Kernel] = []
+        self.order: list[Run | Repeat] = []
+
+    def all(self, passes: Sequence[Step]) -> None:
+        for step in passes:
+            before = self.panels.lines
+            runs = self._pass(step) if isinstance(step, Pass) else self._loop(step)
+            if self.panels.lines > before:  # panels are filled just before they are first needed
+                self.order.append(self._run(self._printer().packing(before, self.panels.lines)))
+            self.order += runs
+
+    def _printer(self) -> PassPrinter:
+        return PassPrinter(self.layout, self.panels, f"stage_{len(self.kernels) + 1}")
+
+    def _run(self, kernel: Kernel) -> Run:
+        self.kernels.append(kernel)
+        return Run(len(self.kernels) - 1)
+
+    def _beginning(self, stages: Sequence[Rows]) -> list[Run]:
+        kernel = self._printer().beginning(stages)
+        return [] if kernel is None else [self._run(kernel)]
+
+    def _pass(self, part: Pass) -> list[Run]:
+        first = self._beginning(part.stages) if part.mode == SPLIT else []
+        return [*first, self._run(self._printer().kernel(part))]
+
+    def _loop(self, loop: Loop) -> list[Run | Repeat]:
+        chunks = loop.chunks
+        first = self._beginning(chunks.stages)
+        saving = self._printer().saving(chunks)
+        runs = [] if saving is None else [self._run(saving)]
+        runs += [self._run(self._printer().kernel(part, chunks.size)) for part in loop.passes]
+        return [*first, Repeat(chunks.axis, chunks.order, chunks.size, tuple(runs))]
 
 
 def _imports(program: Program, kernels: Sequence[Kernel]) -> str:
     words = set(re.findall(r"\w+", "".join(k.text for k in kernels)))
-    used = [name for name in MATH if name in words]
-    called = [name for name in HELPERS if name in words]
-    lines = [f"from math import {', '.join(used)}", ""] if used else []
+    lines = []
+    for module, known in (("math", MATH), ("numpy", ("int64",))):
+        used = [name for name in known if name in words]
+        lines += [f"from {module} import {', '.join(used)}"] if used else []
+    if "boolean" in words:
+        lines.append("from numpy import bool_ as boolean")
     lines += [f"from numpy import {program.dtype} as number", ""]
-    if called:
-        lines += ["from bptt.compiler.cpu.functions import (", *(f"    {name}," for name in called), ")"]
-    return "\n".join([*lines, "from bptt.compiler.cpu.jit import kernel"])
+    modules = {"functions": HELPERS, "vector.memory": ARRAYS, "vector.types": VECTORS, "products.library": CALLS}
+    for module, known in modules.items():
+        called = [name for name in known if name in words]
+        if called:
+            lines += [f"from bptt.compiler.cpu.{module} import (", *(f"    {name}," for name in called), ")"]
+    return "\n".join([*lines, "from bptt.compiler.cpu.jit import entry"])

@@ -101,7 +101,7 @@ op("power", "pointwise", type=_same, meaning=lambda p, batched, x: x * x if p ==
    cheap=True)  # fmt: skip
 op("where", "pointwise", type=_chosen, meaning=lambda attr, batched, c, x, y: np.where(c, x, y),
    vjp=lambda n, out, g: [None, b.where(n.args[0], g, b.zeros(g)), b.where(n.args[0], b.zeros(g), g)],
-   jvp="pointwise", scalar="({1} if {0} else {2})", label="where({0}, {1}, {2})",
+   jvp="pointwise", scalar="where({0}, {1}, {2})", label="where({0}, {1}, {2})",
    latex=r"\operatorname{{where}}({0}, {1}, {2})", cheap=True)  # fmt: skip
 op("compare", "pointwise", type=_truth, meaning=lambda relation, batched, x, y: RELATIONS[relation](x, y),
    scalar=lambda relation, xs: f"({xs[0]} {relation} {xs[1]})", cheap=True)  # fmt: skip

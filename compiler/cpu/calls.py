@@ -1,0 +1,267 @@
+"""Matrix products and weight gradients as calls of the library: which panels they need, and the lines that call it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from ...graph.build import split_spec
+from ..loop import Load, Pack, Product, Program, Sum, Value
+from ..memory import Array
+from .layout import MOST, SCRATCH, Layout
+from .products.layout import FIELDS as COPY_FIELDS
+from .products.layout import Layout as PanelLayout
+from .products.layout import Part, interleaved, plain
+from .products.library import outer_tiles, sets_for
+from .products.outer import FIELDS
+from .scope import Reader, Scope
+from .vector.host import HOST
+
+#: batches with fewer rows than this have sums in more accumulators at once
+SMALL = 8
+
+
+@dataclass
+class Panels:
+    """The panels of a program in one piece of memory, and the copies that fill them.
+
+    places  (pack, destination) -> (layout, offset in numbers)
+    copies  one row each, as the library's ``pack`` reads them
+    """
+
+    layout: Layout
+    places: dict[tuple[str, int], tuple[PanelLayout, int]] = field(default_factory=dict)
+    copies: list[Array] = field(default_factory=list)
+    numbers: int = 0
+
+    @property
+    def lines(self) -> int:
+        """How many copies there are so far."""
+        return sum(len(c) for c in self.copies)
+
+    @property
+    def program(self) -> Program:
+        return self.layout.program
+
+    def place(self, pack: str, index: int | None) -> tuple[PanelLayout, int]:
+        """The panels of one destination of a pack, or (None) of all of them side by side; made where they are new."""
+        key = (pack, -1 if index is None else index)
+        if key not in self.places:
+            blocks, lanes = self.program.packs[pack], self.layout.lanes
+            if index is None:
+                found = interleaved([[self._part(blocks, i)] for i in range(len(blocks.blocks))], lanes)
+            else:
+                found = plain([self._part(blocks, index)], lanes)
+            table = found.table()
+            table[:, COPY_FIELDS - 2] += self.numbers
+            self.copies.append(table)
+            self.places[key] = (found, self.numbers)
+            self.numbers += found.numbers
+            self.layout.panels = self.numbers
+        return self.places[key]
+
+    def _part(self, pack: Pack, index: int) -> Part:
+        block = pack.blocks[index]
+        v = self.program.values[block.value]
+        (r0, r1), (c0, c1) = block.rows, block.columns
+        row = self.layout.width(v)
+        height, width = r1 - r0, c1 - c0
+        terms, columns = (height, width) if block.transposed else (width, height)
+        at = self.layout.at(self.layout.names[v.name])
+        return Part(at, r0 * row + c0, row, terms, columns, not block.transposed)
+
+    def is_computed(self, pack: str) -> bool:
+        """Whether a pack holds what the program computes."""
+        return any(self.program.values[b.value].role != "param" for b in self.program.packs[pack].blocks)
+
+
+class CallPrinter:
+    """Prints calls of the library for one scope."""
+
+    def __init__(self, reader: Reader, panels: Panels, scope: Scope) -> None:
+        self.reader, self.panels, self.scope = reader, panels, scope
+        self.w, self.layout = reader.writer, reader.layout
+
+    # ---- products ------------------------------------------------------------------------------
+    def product(self, statement: Product) -> None:
+        """One call for each destination, each run of panels, each part."""
+        for index, name in enumerate(statement.dsts):
+            for i, part in enumerate(statement.parts):
+                panel, offset = self.panels.place(part.pack, index)
+                x, x_row = self.rows_of(part.operand)
+                out, out_row = self.rows_of(Load(name))
+                for run in panel.runs:
+                    first = f"{self.w.use('panels')} + {self._bytes(offset + run.offset)}"
+                    to = f"{out} + {self._bytes(run.first * self.layout.lanes)}" if run.first else out
+                    lanes = self.layout.lanes
+                    self.w.line(
+                        f"call_product({self.w.use('product')}, {self.rows()}, {x}, {x_row}, {panel.terms}, {run.vectors}, "
+                        f"{run.panels}, {first}, {run.step}, {to}, {out_row}, {lanes}, {run.vectors * lanes}, {int(i > 0)}, "
+                        f"{self._sets(run.vectors)})"
+                    )
+
+    def stack(self, statement: Product, unit: str, tile: str, first: int, width: int) -> None:
+        """One vector of each destination at ``unit``, to a tile of ``width`` numbers a row, from its vector ``first`` on."""
+        lanes = self.layout.lanes
+        for i, part in enumerate(statement.parts):
+            panel, offset = self.panels.place(part.pack, None)
+            x, x_row = self.rows_of(part.operand)
+            for run in panel.runs:
+                at = f"{self.w.use('panels')} + {self._bytes(offset + run.offset)} + {unit} * {self._bytes(run.step // lanes)}"
+                self._call(x, x_row, panel.terms, str(run.vectors), at, tile, first + run.first, width, i, self._sets(run.vectors))
+
+    def column(self, statement: Product, tile: str, first: int, width: int) -> None:
+        """The vectors of the panel ``panel``, ``vectors`` of them from the unit ``base`` on."""
+        for i, part in enumerate(statement.parts):
+            panel, offset = self.panels.place(part.pack, 0)
+            x, x_row = self.rows_of(part.operand)
+            # all panels before it, narrow ones too, are whole: so the place follows from the unit
+            at = f"{self.w.use('panels')} + {self._bytes(offset)} + base * {self._bytes(panel.terms)}"
+            sets = [self._sets(run.vectors) for run in panel.runs]
+            one = sets[0] if len(set(sets)) == 1 else f"({sets[0]} if vectors == {panel.runs[0].vectors} else {sets[1]})"
+            self._call(x, x_row, panel.terms, "vectors", at, tile, first, width, i, one)
+
+    def _call(self, x: str, x_row: int, terms: int, vectors: str, at: str, tile: str, first: int, width: int, i: int,
+              sets: str) -> None:  # fmt: skip
+        lanes = self.layout.lanes
+        self.w.line(
+            f"call_product({self.w.use('product')}, {self.rows()}, {x}, {x_row}, {terms}, {vectors}, 1, {at}, 0, "
+            f"address({tile}, (0, {first * lanes})), {width}, {lanes}, 0, {int(i > 0)}, {sets})"
+        )
+
+    def rows(self) -> str:
+        """How many rows there are, and the address of their list."""
+        if self.scope.single or not self.scope.batch:
+            return f"1, {self.w.use('zero')}"
+        return f"{self.reader.rows(self.scope)}, address({self.reader.order(self.scope)}, (0,))"
+
+    def rows_of(self, load: Load) -> tuple[str, int]:
+        """The address of row 0 of an operand, and how many numbers on the next row is."""
+        v = self.reader.value(load)
+        every = self.scope.batch and not self.scope.single
+        index = [*self.reader.index(v, self.scope, load.lags, "0" if every else "row"), *["0"] * len(v.shape)]
+        own = every and ("b" in v.axes or (v.role == "block" and v.name not in self.reader.inner))
+        return f"address({self.reader.array(v)}, ({', '.join(index)},))", self.layout.width(v) if own else 0
+
+    def _sets(self, vectors: int) -> str:
+        if self.scope.single or not self.scope.batch:
+            return str(sets_for(1, vectors))
+        small, large = sets_for(1, vectors), sets_for(SMALL, vectors)
+        return str(large) if small == large else self.w.use(f"sets_{vectors}")
+
+    def _bytes(self, numbers: int) -> int:
+        return numbers * np.dtype(self.layout.program.dtype).itemsize
+
+
+@dataclass(frozen=True)
+class Gradient:
+    """A sum of outer products: C[i, j] += a[i] · b[j]; ``bias`` is the sum of a where that is asked for too."""
+
+    a: Load
+    b: Load
+    into: Value
+    bias: Value | None
+    item: Sum
+
+
+def gradients(sums: Sequence[Sum], program: Program, inner: frozenset[str]) -> tuple[list[list[Gradient]], list[Sum]]:
+    """The sums that the library's ``outer`` computes, those that read one b together, and the others."""
+    products = [g for s in sums if (g := _gradient(s, program, inner)) is not None]
+    rest = [s for s in sums if _gradient(s, program, inner) is None]
+    groups: dict[Load, list[Gradient]] = {}
+    for g in products:
+        bias = next((s for s in rest if s.op == "reduce" and s.args == (g.a,) and _is_static(s, program)), None)
+        if bias is not None:
+            rest.remove(bias)
+            g = replace(g, bias=program.values[bias.dst])
+        groups.setdefault(g.b, []).append(g)
+    return [g[i : i + MOST] for g in groups.values() for i in range(0, len(g), MOST)], rest
+
+
+def _is_static(s: Sum, program: Program) -> bool:
+    return not program.values[s.dst].axes
+
+
+def _gradient(s: Sum, program: Program, inner: frozenset[str]) -> Gradient | None:
+    into = program.values[s.dst]
+    if s.op != "contract" or into.axes:
+        return None
+    left, right, out = split_spec(s.attr[0])
+    if len(left) != 1 or len(right) != 1 or left == right:
+        return None
+    a, b = s.args if out == left + right else s.args[::-1]
+    for load in (a, b):
+        v = program.values[load.value]
+        own = "b" in v.axes or (v.role == "block" and v.name not in inner)
+        if not own or v.dtype != "f" or "s" in v.axes and "t" in v.axes:
+            return None
+    return Gradient(a, b, into, None, s)
+
+
+class GradientPrinter:
+    """Prints the sums of a pass over all rows of its steps, each thread its share of tiles."""
+
+    def __init__(self, reader: Reader, scope: Scope) -> None:
+        self.reader, self.scope = reader, scope
+        self.w, self.layout = reader.writer, reader.layout
+
+    def lists(self, groups: Sequence[Sequence[Gradient]], lo: str, end: str, chunk: int) -> dict[str, str]:
+        """Lists of rows for all steps: one for each way that operands lie; slot as text -> the list's name.
+
+        chunk  how many steps there are at most; 0: all
+        """
+        axis = self.scope.axis
+        slots: dict[str, str] = {}
+        for g in (g for group in groups for g in group):
+            for load in (g.a, g.b):
+                slots.setdefault(self._slot(load), f"list{len(slots) + 1}")
+        self.w.line("found = 0")
+        steps = str(chunk) if chunk else self.w.use(axis.upper()) if axis else "1"
+        size = f"{steps} * {self.w.use('B')}"
+        self.layout.needs_lists(len(slots), chunk, axis)
+        for k, name in enumerate(slots.values()):
+            self.w.line(
+                f"{name} = view({self.w.use('row_lists')} + (thread * {len(slots)} + {k}) * {size} * 8, ({size},), int64)"
+            )
+        heads = [f"for {axis} in range({lo}, {end}):"] if axis else []
+        with self.w.blocks(*heads, f"for n in range({self.reader.running(axis or 't')}[{axis or '0'}]):"):
+            self.w.line(f"row = {self.reader.order(self.scope)}[n]")
+            for slot, name in slots.items():
+                self.w.line(f"{name}[found] = ({slot}) * B + row" if slot else f"{name}[found] = row")
+            self.w.line("found += 1")
+        return slots
+
+    def _slot(self, load: Load) -> str:
+        v = self.reader.value(load)
+        index = self.reader.index(v, self.scope, load.lags)
+        slot = index[0] if len(index) > 1 else ""
+        return self.reader.places.get(slot, slot)
+
+    def outer(self, group: Sequence[Gradient], slots: dict[str, str]) -> None:
+        """One call for all sums that read the same b."""
+        b = self.reader.value(group[0].b)
+        width = b.shape[-1]
+        columns = [self.reader.value(g.a).shape[-1] for g in group]
+        tiles = outer_tiles(HOST, self.layout.program.dtype, width, columns)
+        self.w.line(f"sums = view({self.w.use('terms')} + thread * {MOST * FIELDS * 8}, ({MOST * FIELDS},), int64)")
+        for k, g in enumerate(group):
+            a = self.reader.value(g.a)
+            bias = f"address({self.reader.array(g.bias)}, (0,))" if g.bias else "0"
+            items = (
+                self._start(a), self.layout.width(a), f"address({slots[self._slot(g.a)]}, (0,))", columns[k],
+                f"address({self.reader.array(g.into)}, (0, 0))", self.layout.width(g.into), bias,
+            )  # fmt: skip
+            for j, item in enumerate(items):
+                self.w.line(f"sums[{k * FIELDS + j}] = {item}")
+        self.w.line(
+            f"call_outer({self.w.use('outer')}, {tiles} * thread // {self.w.use('threads')}, "
+            f"{tiles} * (thread + 1) // threads, found, {self._start(b)}, {self.layout.width(b)}, "
+            f"address({slots[self._slot(group[0].b)]}, (0,)), {width}, {len(group)}, address(sums, (0,)), "
+            f"{self.w.use('scratch')} + thread * {SCRATCH}, 1)"
+        )
+
+    def _start(self, v: Value) -> str:
+        rank = len(v.shape) + (1 if v.role == "block" else len(v.axes))
+        return f"address({self.reader.array(v)}, ({', '.join(['0'] * rank)},))"

@@ -1,0 +1,169 @@
+"""The native loop that runs a program's kernels one after the other, on each of its threads.
+
+Threads meet only where one needs what another has computed: between passes that are shared in different ways.
+A list of steps says what to run, FIELDS numbers each:
+
+    RUN,     address of the kernel, how threads share it (see ``parallel``), 1 to wait for all threads before it
+    REPEAT,  number of steps in it, steps of a chunk, 1 for the last chunk first, place of the length in the table
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+from ..cache import load_kernels
+from .jit import function
+
+RUN, REPEAT = 0, 1
+FIELDS = 5
+#: the state of a barrier, each in a line of the cache of its own: how many have come, how often all have
+COME, TURN, BARRIER = 0, 8, 16
+#: how often to look before the processor is offered to others
+PATIENCE = 2000
+
+_WORD = ir.IntType(64)
+_KERNEL = ir.FunctionType(ir.VoidType(), [_WORD] * 5)
+
+
+def _pointer(builder: Any, address: Any, index: Any) -> Any:
+    return builder.gep(builder.inttoptr(address, _WORD.as_pointer()), [index])
+
+
+@intrinsic
+def word_at(context: Any, address: Any, index: Any) -> Any:
+    """The whole number at a place of a list, by the list's address."""
+
+    def instructions(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return builder.load(_pointer(builder, *values))
+
+    return types.int64(types.int64, types.int64), instructions
+
+
+@intrinsic
+def latest(context: Any, address: Any, index: Any) -> Any:
+    """The same as other threads have written it, with all that they wrote before."""
+
+    def instructions(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return builder.load_atomic(_pointer(builder, *values), "acquire", 8)
+
+    return types.int64(types.int64, types.int64), instructions
+
+
+@intrinsic
+def publish(context: Any, address: Any, index: Any, value: Any) -> Any:
+    """Write a number for other threads, after all that was written before."""
+
+    def instructions(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        builder.store_atomic(values[2], _pointer(builder, *values[:2]), "release", 8)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.int64), instructions
+
+
+@intrinsic
+def count_up(context: Any, address: Any, index: Any) -> Any:
+    """Add one; the number before it."""
+
+    def instructions(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return builder.atomic_rmw("add", _pointer(builder, *values), ir.Constant(_WORD, 1), "acq_rel")
+
+    return types.int64(types.int64, types.int64), instructions
+
+
+@intrinsic
+def call_kernel(context: Any, address: Any, table: Any, who: Any, thread: Any, lo: Any, hi: Any) -> Any:
+    """Run the kernel at an address."""
+
+    def instructions(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        builder.call(builder.inttoptr(values[0], _KERNEL.as_pointer()), values[1:])
+        return context.get_dummy_value()
+
+    return types.void(*[types.int64] * 6), instructions
+
+
+@intrinsic
+def call_plain(context: Any, address: Any) -> Any:
+    """Call a C function without arguments."""
+
+    def instructions(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        kind = ir.FunctionType(ir.IntType(32), [])
+        builder.call(builder.inttoptr(values[0], kind.as_pointer()), [])
+        return context.get_dummy_value()
+
+    return types.void(types.int64), instructions
+
+
+@function
+def meet(barrier: int, threads: int, give_way: int) -> None:
+    """Go on when all threads have come."""
+    turn = latest(barrier, TURN)
+    if count_up(barrier, COME) == threads - 1:
+        publish(barrier, COME, 0)
+        publish(barrier, TURN, turn + 1)
+        return
+    looked = 0
+    while latest(barrier, TURN) == turn:
+        looked += 1
+        if looked > PATIENCE:
+            call_plain(give_way)
+
+
+@function
+def run_kernel(steps: int, at: int, table: int, thread: int, threads: int, barrier: int, give_way: int, lo: int, hi: int) -> None:
+    """One kernel on this thread, if it has a part in it."""
+    if threads > 1 and word_at(steps, at + 3):
+        meet(barrier, threads, give_way)
+    mode = word_at(steps, at + 2)
+    if mode == 0:
+        call_kernel(word_at(steps, at + 1), table, thread, thread, lo, hi)
+    elif mode == 2 or thread == 0:
+        call_kernel(word_at(steps, at + 1), table, threads, thread, lo, hi)
+
+
+@function
+def run_steps(table: int, steps: int, count: int, thread: int, threads: int, barrier: int, give_way: int) -> None:
+    """All steps of a program, as one of its threads."""
+    k = 0
+    while k < count:
+        at = k * FIELDS
+        if word_at(steps, at) == RUN:
+            run_kernel(steps, at, table, thread, threads, barrier, give_way, 0, 0)
+            k += 1
+            continue
+        inside, size, length = word_at(steps, at + 1), word_at(steps, at + 2), word_at(table, word_at(steps, at + 4))
+        chunks = (length + size - 1) // size
+        for i in range(chunks):
+            lo = (chunks - 1 - i if word_at(steps, at + 3) else i) * size + 1
+            for j in range(k + 1, k + 1 + inside):
+                run_kernel(steps, j * FIELDS, table, thread, threads, barrier, give_way, lo, min(lo + size - 1, length))
+        k += 1 + inside
+
+
+_SOURCE = '''"""The loop over the kernels of a program."""
+
+from bptt.compiler.cpu.driver import run_steps
+from bptt.compiler.cpu.jit import entry
+
+
+@entry
+def run(table, steps, count, thread, threads, barrier, give_way):
+    run_steps(table, steps, count, thread, threads, barrier, give_way)
+'''
+
+
+@cache
+def driver() -> Any:
+    """``run(table, steps, count, thread, threads, barrier, give_way)``, compiled or from the cache, for ``ctypes``."""
+    loaded = load_kernels(_SOURCE, {"run": f"void({', '.join(['int64'] * 7)})"})
+    return loaded.kernels["run"].ctypes  # type: ignore[attr-defined]
+
+
+def encoded(steps: Sequence[Sequence[int]]) -> list[int]:
+    """Steps as one list of numbers."""
+    return [n for step in steps for n in (*step, *[0] * (FIELDS - len(step)))]

@@ -1,0 +1,81 @@
+"""Expressions of a Map on whole vectors of units: the same text as for one unit, with loads and stores of lanes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+
+from ..loop import Apply, Expr, Let, Load, Map, Number, Program, Random
+from .expressions import Expressions
+
+#: what there is no vector code for
+SCALAR = frozenset(("cast",))
+
+
+def is_vectorisable(statement: Map, program: Program) -> bool:
+    """Whether a map runs along units of float vectors: its operands lie along its last axis, or are one number for it."""
+    if not statement.shape:
+        return False
+    last = len(statement.shape) - 1
+    numbers = {name for name, e in statement.lets if not _varies(e, last, set())}
+    vectors: set[str] = set()
+    for name, e in statement.lets:
+        for part in _parts(e):
+            if isinstance(part, Random) or (isinstance(part, Apply) and part.op in SCALAR):
+                return False
+            if isinstance(part, Load):
+                v = program.values[part.value]
+                if last in part.columns and (part.columns[-1] != last or v.dtype != "f"):
+                    return False
+        if _varies(e, last, vectors):
+            vectors.add(name)
+        v = program.values.get(name)
+        if v is not None and (v.dtype != "f" or name not in vectors):
+            return False
+    return bool(vectors) and not numbers & vectors
+
+
+def _varies(e: Expr, last: int, vectors: set[str]) -> bool:
+    """Whether an expression differs from lane to lane."""
+    return any(
+        (isinstance(p, Load) and last in p.columns) or (isinstance(p, Let) and p.name in vectors) for p in _parts(e)
+    )
+
+
+def _parts(e: Expr) -> Iterator[Expr]:
+    yield e
+    if isinstance(e, Apply):
+        for a in e.args:
+            yield from _parts(a)
+
+
+class VectorExpressions(Expressions):
+    """Prints the expressions of one Map for the lanes from the last of ``units`` on."""
+
+    #: values that lie in a tile -> how they are read there
+    tiles: Mapping[str, str] = MappingProxyType({})
+
+    @property
+    def lanes(self) -> int:
+        return self.reader.layout.lanes
+
+    def loops(self) -> list[str]:
+        *heads, _ = super().loops()
+        return [*heads, f"for {self.units[-1]} in range(0, {self.shape[-1]}, {self.lanes}):"]
+
+    def store(self, name: str) -> str:
+        v = self.reader.value(name)
+        index = [*self.reader.index(v, self.scope), *self.units]
+        return f"store({self.reader.array(v)}, ({', '.join(index)},), {self.lets[name]})"
+
+    def load(self, e: Load) -> str:
+        if e.value in self.tiles:
+            return self.tiles[e.value]
+        if len(self.shape) - 1 not in e.columns:
+            return super().load(e)
+        v = self.reader.value(e)
+        index = [*self.reader.index(v, self.scope, e.lags), *(self.units[c] for c in e.columns)]
+        place = f"{self.reader.array(v)}, ({', '.join(index)},)"
+        if self.reader.layout.width(v) % self.lanes:
+            return f"load_first({place}, {v.shape[-1]} - {self.units[-1]})"
+        return f"load({place})"
