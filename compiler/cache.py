@@ -35,6 +35,10 @@ HELPERS = (
     "cpu/functions.py",
     "cpu/jit.py",
     "../graph/random.py",
+    *(
+        f"cpu/vector/{name}.py"
+        for name in ("elementary", "emit", "functions", "host", "memory", "random", "rows", "types")
+    ),
     *(f"cpu/products/{name}.py" for name in ("emit", "outer", "pack", "product", "tiles")),
 )
 Watcher = Callable[["int | None"], object]
