@@ -95,7 +95,7 @@ def _sum_of_exp(x: Array, n: int, top: float, number: Any) -> Any:
 
 
 @function
-def _logsumexp(x: Array, n: int, number: Any) -> float:
+def _logsumexp(x: Array, n: int, number: Any) -> Any:
     top = _highest(x, n, number)
     if not math.isfinite(top):
         top = like(top, 0.0)
@@ -128,7 +128,7 @@ def _softmax(x: Array, out: Array, n: int, number: Any) -> None:
 
 
 @function
-def _cross_entropy(x: Array, n: int, symbol: int, number: Any) -> float:
+def _cross_entropy(x: Array, n: int, symbol: int, number: Any) -> Any:
     if symbol < 0:
         return like(x[0], 0.0)
     top = _highest(x, n, number)
