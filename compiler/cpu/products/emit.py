@@ -64,6 +64,12 @@ class Emitter:
     def store(self, value: Llvm, pointer: Llvm) -> None:
         self.builder.store(value, pointer, align=self.size)
 
+    def prefetch(self, pointer: Llvm, write: bool = False) -> None:
+        """Have the line of a place brought to the first cache."""
+        kind = ir.FunctionType(ir.VoidType(), [POINTER, INDEX, INDEX, INDEX])
+        called = function(self.builder.module, "llvm.prefetch.p0", kind)
+        self.builder.call(called, [pointer, *(ir.Constant(INDEX, n) for n in (int(write), 3, 1))])
+
     def broadcast(self, pointer: Llvm) -> Llvm:
         """One number of memory in every lane."""
         one = self.builder.load(pointer, typ=self.scalar, align=self.size)

@@ -12,11 +12,11 @@ product(rows, order*, x*, x_row, terms, vectors, panels, panel*, panel_step, out
     for each of ``terms`` k, and the next of ``panels`` of them is ``panel_step`` numbers on. ``add`` is 1 to go on
     from what is in out, else 0. ``sets`` of accumulators take terms in turn: 1, or more for few rows (``sets_for``).
 outer(first, last, rows, b*, b_row, b_list*, width, count, table*, scratch*, add)
-    C[i, j] = (0 | C[i, j]) + sum_n a[a_list[n], i] · b[b_list[n], j] for each of ``count`` a, which the table
+    C[i, j] = (0 | C[i, j]) + sum_n a[a_list[n], i] · b[b_list[n], j], group by group of rows, for each of ``count`` a, which the table
     describes, seven numbers each: a*, a_row, a_list*, columns, C*, c_row, sums*; where sums* is not 0, also
     sums[i] = (0 | sums[i]) + sum_n a[a_list[n], i]. b has ``width`` columns; its rows, those of C (whose columns from
     width on become 0 or NaN) and of a and sums are padded to whole vectors. The work is ``outer_tiles`` tiles; this
-    call does those from ``first`` to before ``last``. ``scratch`` is memory of ``scratch_bytes(host)`` for this call alone.
+    call does those from ``first`` to before ``last``. ``scratch``: memory of ``scratch_bytes(host)`` for this call alone.
 column_sums(rows, a*, a_row, a_list*, columns, sums*, add)
     sums[i] = (0 | sums[i]) + sum_n a[a_list[n], i]: the same bits as those of ``outer``.
 pack(first, last, table*, matrices*, panels*)
@@ -36,7 +36,8 @@ from llvmlite import ir
 from ...cache import load_kernels
 from ..vector.host import HOST, Host
 from .emit import WORD, Llvm, emitted
-from .tiles import INDEPENDENT, VECTORS, most_rows, sets_of
+from .outer import STRIP, strip_tiles
+from .tiles import INDEPENDENT, VECTORS, sets_of
 
 ARGUMENTS = {
     "product": "rows order x x_row terms vectors panels panel panel_step out out_row out_vector out_panel add sets",
@@ -102,8 +103,9 @@ def outer_tiles(host: Host, dtype: str, width: int, columns: Sequence[int]) -> i
     panels = -(-vectors // VECTORS)
     if not panels:
         return 0
-    most = most_rows(host, -(-vectors // panels), 1)
-    return panels * sum(-(-c // most) for c in columns)
+    most, whole = strip_tiles(host, dtype, -(-vectors // panels))
+    strip = STRIP * host.lanes(dtype)
+    return panels * sum(c // strip * whole - (-(c % strip) // most) for c in columns)
 
 
 def _caller(name: str) -> Any:

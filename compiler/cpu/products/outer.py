@@ -16,22 +16,73 @@ from .product import choose, column_tiles
 from .tiles import VECTORS, most_rows, starting
 
 #: rows of a group
-GROUP = 256
+GROUP = 128
+#: panels of b that are packed at once, and vectors of a
+PANELS, STRIP = 8, 3
+#: rows ahead that copies have brought to the cache
+AHEAD = 8
 #: whole numbers that describe one a: a*, its row, its list*, its columns, C*, C's row, sums* or 0
 FIELDS = 7
 
 
 def scratch_bytes(host: Host) -> int:
-    """The scratch memory that one thread gives ``outer``: one packed panel of b; 64-byte aligned."""
-    return GROUP * VECTORS * host.bytes
+    """The scratch memory that one thread gives ``outer``: packed panels of b and a strip of a; 64-byte aligned."""
+    return GROUP * (PANELS * VECTORS + STRIP) * host.bytes
+
+
+def strip_tiles(host: Host, dtype: str, vectors: int) -> tuple[int, int]:
+    """The columns of a tile at most, beside a panel of so many vectors, and the tiles of a whole strip."""
+    most = most_rows(host, vectors, 1)
+    return most, -(-STRIP * host.lanes(dtype) // most)
 
 
 def outer_of(host: Host, dtype: str) -> Callable[..., Any]:
     """The function that the library's ``outer`` calls; what its arguments mean: library.py."""
     size, lanes = SIZES[dtype], host.lanes(dtype)
-    copy, tile = _copy(host, dtype), column_tiles(host, dtype)
-    most = tuple(most_rows(host, max(v, 1), 1) for v in range(VECTORS + 1))
-    add_up = sums_of(host, dtype)
+    copy, tile, add_up = _copy(host, dtype), column_tiles(host, dtype), sums_of(host, dtype)
+    most = tuple(strip_tiles(host, dtype, max(v, 1))[0] for v in range(VECTORS + 1))
+    whole = tuple(strip_tiles(host, dtype, max(v, 1))[1] for v in range(VECTORS + 1))
+    panel_bytes, strip = GROUP * VECTORS * host.bytes, STRIP * lanes
+
+    @function
+    def strips(
+        begin: int,
+        end: int,
+        n: int,
+        lo: int,
+        hi: int,
+        panels: int,
+        vectors: int,
+        line: int,
+        start: int,
+        scratch: int,
+        add: int,
+    ) -> None:
+        """For one a and the packed panels from lo to hi: the pairs (tile, panel) from begin to end."""
+        a, a_row, a_list = entry_of(line, 0), entry_of(line, 1), entry_of(line, 2) + 8 * start
+        columns, c, c_row = entry_of(line, 3), entry_of(line, 4), entry_of(line, 5)
+        short, wider = vectors // panels, vectors % panels
+        widest = short + 1 if wider else short
+        packed = scratch + PANELS * panel_bytes
+        for s in range(begin // panels // whole[widest], (columns + strip - 1) // strip):
+            own = min(columns - s * strip, strip)
+            tiles = (own + most[widest] - 1) // most[widest]
+            each, longer = own // tiles, own % tiles
+            at = s * whole[widest] * panels  # the first of the strip's pairs
+            if at >= end:
+                break
+            wide_a = (own + lanes - 1) // lanes
+            copy(wide_a, n, a_list, a + s * strip * size, a_row, own, packed)
+            for p in range(lo, hi):
+                wide = short + 1 if p < wider else short
+                to = c + (s * strip * c_row + (p * short + min(p, wider)) * lanes) * size
+                panel = scratch + (p - lo) * panel_bytes
+                for i in range(tiles):
+                    if begin <= at + i * panels + p < end:
+                        some = each + 1 if i < longer else each
+                        column = i * each + min(i, longer)
+                        source = packed + column * size
+                        tile(64 * wide + some, n, source, wide_a * lanes, panel, to + column * c_row * size, c_row, add)
 
     @function
     def outer(
@@ -48,50 +99,34 @@ def outer_of(host: Host, dtype: str) -> Callable[..., Any]:
         add: int,
     ) -> None:
         vectors = (width + lanes - 1) // lanes
-        panels = (vectors + 3) // 4
-        if panels < 1:
+        panels = (vectors + VECTORS - 1) // VECTORS
+        if panels < 1 or first >= last:
             return
         short, wider = vectors // panels, vectors % panels
-        tiles = 0  # of one panel; the widest panel says how many columns a tile has
-        columns = most[short + 1 if wider else short]
-        for m in range(count):
-            tiles += (entry_of(table, 7 * m + 3) + columns - 1) // columns
-        if tiles < 1:
-            return
-        for group in range(max((rows + 255) // 256, 1)):
-            start = 256 * group
-            n = min(rows - start, 256)
+        widest = short + 1 if wider else short
+        for group in range(max((rows + GROUP - 1) // GROUP, 1)):
+            start = GROUP * group
+            n = min(rows - start, GROUP)
             go_on = 1 if group > 0 else add
-            for p in range(first // tiles, (last + tiles - 1) // tiles):
-                wide = short + 1 if p < wider else short
-                at = p * short + min(p, wider)
-                copy(wide, n, b_list + 8 * start, b + at * lanes * size, b_row, width - at * lanes, scratch)
-                begin, end = max(first - p * tiles, 0), min(last - p * tiles, tiles)
+            for lo in range(0, panels, PANELS):
+                hi = min(lo + PANELS, panels)
+                for p in range(lo, hi):
+                    wide = short + 1 if p < wider else short
+                    at = (p * short + min(p, wider)) * lanes
+                    to = scratch + (p - lo) * panel_bytes
+                    copy(wide, n, b_list + 8 * start, b + at * size, b_row, width - at, to)
+                begin, end = first, last
                 for m in range(count):
-                    a_columns = entry_of(table, 7 * m + 3)
-                    own = (a_columns + columns - 1) // columns
+                    line = table + 8 * FIELDS * m
+                    columns, sums = entry_of(line, 3), entry_of(line, 6)
+                    rest = columns % strip
+                    own = panels * (columns // strip * whole[widest] + (rest + most[widest] - 1) // most[widest])
                     if end > 0 and begin < own:
-                        each, longer = a_columns // own, a_columns % own
-                        a, a_row = entry_of(table, 7 * m), entry_of(table, 7 * m + 1)
-                        a_list = entry_of(table, 7 * m + 2) + 8 * start
-                        c, c_row = entry_of(table, 7 * m + 4), entry_of(table, 7 * m + 5)
-                        sums = entry_of(table, 7 * m + 6)
-                        if sums != 0 and p == 0 and begin <= 0:
-                            add_up(n, a, a_row, a_list, a_columns, sums, go_on)
-                        for i in range(max(begin, 0), min(end, own)):
-                            column = i * each + min(i, longer)
-                            some = each + 1 if i < longer else each
-                            tile(
-                                64 * wide + some,
-                                a_list,
-                                a + column * size,
-                                a_row,
-                                n,
-                                scratch,
-                                c + (column * c_row + at * lanes) * size,
-                                c_row,
-                                go_on,
-                            )
+                        if sums != 0 and lo == 0 and begin <= 0:
+                            a, a_row, a_list = entry_of(line, 0), entry_of(line, 1), entry_of(line, 2) + 8 * start
+                            add_up(n, a, a_row, a_list, columns, sums, go_on)
+                        from_, to = max(begin, 0), min(end, own)
+                        strips(from_, to, n, lo, hi, panels, vectors, line, start, scratch, go_on)
                     begin -= own
                     end -= own
 
@@ -104,10 +139,10 @@ def column_sums_of(host: Host, dtype: str) -> Callable[..., Any]:
 
     @function
     def column_sums(rows: int, a: int, a_row: int, a_list: int, columns: int, sums: int, add: int) -> None:
-        for group in range(max((rows + 255) // 256, 1)):
-            start = 256 * group
+        for group in range(max((rows + GROUP - 1) // GROUP, 1)):
+            start = GROUP * group
             go_on = 1 if group > 0 else add
-            add_up(min(rows - start, 256), a, a_row, a_list + 8 * start, columns, sums, go_on)
+            add_up(min(rows - start, GROUP), a, a_row, a_list + 8 * start, columns, sums, go_on)
 
     return column_sums
 
@@ -158,7 +193,7 @@ def _sum_tiles(host: Host, dtype: str) -> Any:
     def build(builder: Llvm, arguments: Sequence[Llvm]) -> None:
         choose(builder, arguments, {v: tile(builder.module, v) for v in range(1, VECTORS + 1)})
 
-    return emitted("sum_tiles", "vectors listed a a_row rows sums add".split(), build)
+    return emitted("sum_tiles", ["vectors", "listed", "a", "a_row", "rows", "sums", "add"], build)
 
 
 def _copy(host: Host, dtype: str) -> Any:
@@ -173,6 +208,11 @@ def _copy(host: Host, dtype: str) -> Any:
 
             def row(n: Llvm, _: list[Llvm]) -> list[Llvm]:
                 source = e.at(b, builder.mul(e.number(listed, n), b_row))
+                later = builder.add(n, word(AHEAD))
+                later = builder.select(builder.icmp_signed("<", later, rows), later, n)
+                following = e.at(b, builder.mul(e.number(listed, later), b_row))
+                for v in range(vectors):
+                    e.prefetch(e.at(following, v * e.lanes))
                 line = e.at(panel, builder.mul(n, word(vectors * e.lanes)))
                 for v in range(vectors):
                     value = e.load(e.at(source, v * e.lanes))
@@ -188,4 +228,4 @@ def _copy(host: Host, dtype: str) -> Any:
     def build(builder: Llvm, arguments: Sequence[Llvm]) -> None:
         choose(builder, arguments, {v: tile(builder.module, v) for v in range(1, VECTORS + 1)})
 
-    return emitted("copy", "vectors rows listed b b_row width panel".split(), build)
+    return emitted("copy", ["vectors", "rows", "listed", "b", "b_row", "width", "panel"], build)

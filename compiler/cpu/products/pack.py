@@ -57,7 +57,7 @@ def _straight(host: Host, dtype: str) -> Any:
     def call(builder: Llvm, arguments: Sequence[Llvm]) -> None:
         builder.call(subroutine(builder.module, f"straight_{dtype}_{host.name}", 6, build), arguments)
 
-    return emitted("straight", "source row terms valid to step".split(), call)
+    return emitted("straight", ["source", "row", "terms", "valid", "to", "step"], call)
 
 
 def _turned(host: Host, dtype: str) -> Any:
@@ -74,7 +74,7 @@ def _turned(host: Host, dtype: str) -> Any:
     def call(builder: Llvm, arguments: Sequence[Llvm]) -> None:
         builder.call(subroutine(builder.module, f"turned_{dtype}_{host.name}", 4, build), arguments)
 
-    return emitted("turned", "source row to step".split(), call)
+    return emitted("turned", ["source", "row", "to", "step"], call)
 
 
 def _edge(host: Host, dtype: str) -> Any:
@@ -105,7 +105,7 @@ def _edge(host: Host, dtype: str) -> Any:
     def call(builder: Llvm, arguments: Sequence[Llvm]) -> None:
         builder.call(subroutine(builder.module, f"edge_{dtype}_{host.name}", 6, build), arguments)
 
-    return emitted("edge", "source row terms valid to step".split(), call)
+    return emitted("edge", ["source", "row", "terms", "valid", "to", "step"], call)
 
 
 def transposed(e: Emitter, lines: Sequence[Llvm]) -> list[Llvm]:

@@ -16,8 +16,8 @@ from .emit import Emitter, Llvm, subroutine, word
 #: rows that a tile has at most, and vectors, and sets of accumulators times vectors
 ROWS, VECTORS, INDEPENDENT = 6, 4, 8
 #: the arguments of tiles: steps in numbers
-ROW_TILE = "order x x_row terms panel out out_row out_vector add".split()
-COLUMN_TILE = "listed a a_row rows panel c c_row add".split()
+ROW_TILE = ["order", "x", "x_row", "terms", "panel", "out", "out_row", "out_vector", "add"]
+COLUMN_TILE = ["rows", "a", "a_row", "panel", "c", "c_row", "add"]
 
 
 def sets_of(vectors: int) -> tuple[int, ...]:
@@ -77,17 +77,19 @@ def row_tile(module: Llvm, host: Host, dtype: str, vectors: int, sets: int, rows
 
 
 def column_tile(module: Llvm, host: Host, dtype: str, vectors: int, columns: int) -> Llvm:
-    """C[i, v] = (0 | C[i, v]) + sum_n a[list[n], i] · panel[n, v], for the first ``columns`` columns of a."""
+    """C[i, v] = (0 | C[i, v]) + (sum_n a[n, i] · panel[n, v]) for packed a and panel, ``columns`` of a."""
 
     def build(builder: Llvm, arguments: Sequence[Llvm]) -> None:
-        listed, a, a_row, rows, panel, c, c_row, add = arguments
+        rows, a, a_row, panel, c, c_row, add = arguments
         e = Emitter(builder, host, dtype)
-        listed, a, panel, c = (e.pointer(p) for p in (listed, a, panel, c))
+        a, panel, c = (e.pointer(p) for p in (a, panel, c))
         lines = [e.at(c, builder.mul(c_row, word(i))) for i in range(columns)]
         places = [e.at(line, v * e.lanes) for line in lines for v in range(vectors)]
+        for place in places:
+            e.prefetch(place, write=True)
 
         def term(n: Llvm, sums: list[Llvm]) -> list[Llvm]:
-            row = e.at(a, builder.mul(e.number(listed, n), a_row))
+            row = e.at(a, builder.mul(n, a_row))
             line = e.at(panel, builder.mul(n, word(vectors * e.lanes)))
             values = [e.load(e.at(line, v * e.lanes)) for v in range(vectors)]
             for i in range(columns):
@@ -96,9 +98,14 @@ def column_tile(module: Llvm, host: Host, dtype: str, vectors: int, columns: int
                     sums[i * vectors + v] = e.multiply_add(one, values[v], sums[i * vectors + v])
             return sums
 
-        sums = e.loop(word(0), rows, 1, starting(e, add, places), term)
-        for value, place in zip(sums, places, strict=True):
-            e.store(value, place)
+        sums = e.loop(word(0), rows, 1, [e.zero for _ in places], term)
+        with builder.if_else(builder.icmp_signed("!=", add, word(0))) as (further, begun):
+            with further:
+                for value, place in zip(sums, places, strict=True):
+                    e.store(builder.fadd(e.load(place), value), place)
+            with begun:
+                for value, place in zip(sums, places, strict=True):
+                    e.store(value, place)
 
     return subroutine(module, f"columns_{dtype}_{host.name}_{vectors}_{columns}", len(COLUMN_TILE), build)
 
