@@ -13,7 +13,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-
 from bptt.compiler.cpu.jit import function
 from bptt.compiler.cpu.products.layout import Part, plain
 from bptt.compiler.cpu.products.library import call_product, library, outer_tiles, sets_for

@@ -12,11 +12,12 @@ product(rows, order*, x*, x_row, terms, vectors, panels, panel*, panel_step, out
     for each of ``terms`` k, and the next of ``panels`` of them is ``panel_step`` numbers on. ``add`` is 1 to go on
     from what is in out, else 0. ``sets`` of accumulators take terms in turn: 1, or more for few rows (``sets_for``).
 outer(first, last, rows, b*, b_row, b_list*, width, count, table*, scratch*, add)
-    C[i, j] = (0 | C[i, j]) + sum_n a[a_list[n], i] · b[b_list[n], j], group by group of rows, for each of ``count`` a, which the table
-    describes, seven numbers each: a*, a_row, a_list*, columns, C*, c_row, sums*; where sums* is not 0, also
-    sums[i] = (0 | sums[i]) + sum_n a[a_list[n], i]. b has ``width`` columns; its rows, those of C (whose columns from
-    width on become 0 or NaN) and of a and sums are padded to whole vectors. The work is ``outer_tiles`` tiles; this
-    call does those from ``first`` to before ``last``. ``scratch``: memory of ``scratch_bytes(host)`` for this call alone.
+    C[i, j] = (0 | C[i, j]) + sum_n a[a_list[n], i] · b[b_list[n], j], one group of rows after another, for each of
+    ``count`` a. The table describes each in seven numbers: a*, a_row, a_list*, columns, C*, c_row, sums*; where sums*
+    is not 0, also sums[i] = (0 | sums[i]) + sum_n a[a_list[n], i]. b has ``width`` columns. Rows of a, b and C, and
+    sums, are padded to whole vectors; columns of C from ``width`` on become 0 (NaN where a is not finite), those of
+    sums anything. The work is ``outer_tiles`` tiles; this call does those from ``first`` to before ``last``.
+    ``scratch`` is memory of ``scratch_bytes(host)`` bytes for this call alone.
 column_sums(rows, a*, a_row, a_list*, columns, sums*, add)
     sums[i] = (0 | sums[i]) + sum_n a[a_list[n], i]: the same bits as those of ``outer``.
 pack(first, last, table*, matrices*, panels*)
