@@ -46,7 +46,7 @@ def tanh(x: float) -> float:
 
 
 def sigmoid(x: float) -> float:
-    """Within 2.4 ulp in float32, 1.5 (2.5 without a multiply-add) in float64, in the negative tail too; gradual
+    """Within 2.5 ulp in float32, 1.5 (2.5 without a multiply-add) in float64, in the negative tail too; gradual
     underflow."""
     return scalar.sigmoid(x)
 

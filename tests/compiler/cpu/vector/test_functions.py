@@ -34,7 +34,7 @@ ONE = (
 )
 #: errors in ulp that the docstrings promise; those that are not here are exact
 ULP = {
-    "float32": {"exp": 1.1, "log": 0.9, "log1p": 0.9, "tanh": 2.5, "sigmoid": 2.4, "softplus": 1.8},
+    "float32": {"exp": 1.1, "log": 0.9, "log1p": 0.9, "tanh": 2.5, "sigmoid": 2.5, "softplus": 1.8},
     "float64": {"exp": 0.9, "log": 0.9, "log1p": 0.9, "tanh": 1.9, "sigmoid": 1.7, "softplus": 1.8},
 }
 #: without a multiply-add

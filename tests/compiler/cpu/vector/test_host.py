@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from bptt.compiler import cache
 from bptt.compiler.cpu.vector import host
 from bptt.compiler.cpu.vector.host import AVX2, AVX512, NEON, PLAIN, able, choose
+from bptt.compiler.cpu.vector.numba_api import codegen
+from llvmlite import binding
 
 X86 = "x86_64-unknown-linux-gnu"
 FULL = "+avx2,+fma,+avx512f,+avx512vl,+avx512bw,+avx512dq"
+HERE = able(binding.get_process_triple(), codegen.get_host_cpu_features())
 
 
 @pytest.mark.parametrize(
@@ -54,3 +58,14 @@ def test_the_variable_chooses_and_kernels_are_kept_apart(monkeypatch: pytest.Mon
     other = PLAIN if host.HOST != PLAIN else AVX512
     monkeypatch.setattr(host, "HOST", other)
     assert cache.fingerprint("", {}) != before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name", [h.name for h in able(binding.get_process_triple(), codegen.get_host_cpu_features())[1:]]
+)
+def test_vectors_of_every_width(name: str) -> None:
+    """The other tests of this folder, on each narrower host that this machine can be."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(Path(__file__).parent)]
+    found = subprocess.run(command, env={**os.environ, "BPTT_CPU": name}, capture_output=True, text=True)
+    assert found.returncode == 0, found.stdout[-3000:]

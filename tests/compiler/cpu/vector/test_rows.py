@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bptt.compiler.cpu import functions as scalar
 from bptt.compiler.cpu.jit import function
 from bptt.compiler.cpu.vector import rows
 from bptt.compiler.cpu.vector.host import HOST
@@ -32,11 +31,15 @@ def compiled() -> Any:
 
 
 def expected(x: Array, symbol: int) -> tuple[Array, Array]:
-    """By the functions that go number by number."""
-    out = np.empty_like(x)
-    scalar.softmax(x, out)
-    values = [x.sum(), scalar.highest(x), scalar.logsumexp(x), scalar.cross_entropy(x, symbol)]
-    return np.array(values), out
+    """In a longer type: sum, highest, logsumexp and cross entropy; softmax."""
+    x = x.astype(np.longdouble)
+    top = x.max()
+    e = np.exp(x - top)
+    finite = top if np.isfinite(top) else np.longdouble(0)
+    score = 0 if symbol < 0 else x[symbol] if symbol < len(x) else np.longdouble(0)
+    entropy = top + np.log(e.sum()) - score if symbol >= 0 else np.longdouble(0)
+    values = [x.sum(), top, finite + np.log(np.exp(x - finite).sum()), entropy]
+    return np.array(values).astype(np.float64), (e / e.sum()).astype(np.float64)
 
 
 def row(dtype: str, n: int, numbers: Array, fill: float) -> Array:
@@ -88,7 +91,7 @@ def test_symbols_that_are_not_there(dtype: str) -> None:
     x = row(dtype, 3, numbers, np.nan)
     for symbol in (-1, -5, 3, 100):
         found = compiled()(x, 1, 3, symbol, np.zeros_like(x))[3]
-        assert found == pytest.approx(float(scalar.cross_entropy(numbers, symbol)), rel=1e-6)
+        assert found == pytest.approx(float(expected(numbers, symbol)[0][3]), rel=1e-6)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
