@@ -21,6 +21,11 @@ def function(f: F) -> F:
     return cast(F, numba.njit(**OPTIONS)(f))
 
 
+def inlined(f: F) -> F:
+    """The same, taken into what calls it before that is compiled: so it is compiled once, not by itself as well."""
+    return cast(F, numba.njit(inline="always", **OPTIONS)(f))
+
+
 def kernel(f: F) -> F:
     """A kernel: compiled for one signature, kept on disk beside its module."""
     return cast(F, numba.njit(cache=True, **OPTIONS)(f))

@@ -172,13 +172,14 @@ def emitted(name: str, arguments: Sequence[str], build: Build) -> Any:
     return intrinsic(typed)
 
 
-@intrinsic
-def entry_of(context: Any, address: Any, index: Any) -> Any:
-    """The whole number at a place of a list of them, by the list's address."""
-
+def _entry_of(context: Any, address: Any, index: Any) -> Any:
     def instructions(target: Any, builder: Llvm, signature: Any, values: Sequence[Llvm]) -> Llvm:
         pointer = builder.inttoptr(values[0], POINTER)
         place = builder.gep(pointer, [values[1]], source_etype=WORD)
         return builder.load(place, typ=WORD, align=8)
 
     return types.int64(types.int64, types.int64), instructions
+
+
+#: in compiled Python, (address, index): the whole number at a place of the list of them that is at the address
+entry_of: Any = intrinsic(_entry_of)

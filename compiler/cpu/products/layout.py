@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .pack import FIELDS
+from .pack import FIELDS as FIELDS
 from .tiles import VECTORS
 
 Table = np.ndarray[Any, np.dtype[np.int64]]

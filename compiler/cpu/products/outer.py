@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..jit import function
+from ..jit import inlined
 from ..vector.host import Host
 from .emit import SIZES, Emitter, Llvm, emitted, entry_of, subroutine, word
 from .product import choose, column_tiles
@@ -49,7 +49,7 @@ def _strips_of(host: Host, dtype: str, copy: Any) -> Any:
     whole = tuple(strip_tiles(host, dtype, max(v, 1))[1] for v in range(VECTORS + 1))
     panel_bytes, strip = GROUP * VECTORS * host.bytes, STRIP * lanes
 
-    @function
+    @inlined
     def strips(
         begin: int,
         end: int,
@@ -101,7 +101,7 @@ def outer_of(host: Host, dtype: str) -> Callable[..., Any]:
     whole = tuple(strip_tiles(host, dtype, max(v, 1))[1] for v in range(VECTORS + 1))
     panel_bytes, strip = GROUP * VECTORS * host.bytes, STRIP * lanes
 
-    @function
+    @inlined
     def outer(
         first: int,
         last: int,
@@ -154,7 +154,7 @@ def column_sums_of(host: Host, dtype: str) -> Callable[..., Any]:
     """The function that the library's ``column_sums`` calls; what its arguments mean: library.py."""
     add_up = sums_of(host, dtype)
 
-    @function
+    @inlined
     def column_sums(rows: int, a: int, a_row: int, a_list: int, columns: int, sums: int, add: int) -> None:
         for group in range(max((rows + GROUP - 1) // GROUP, 1)):
             start = GROUP * group
@@ -169,7 +169,7 @@ def sums_of(host: Host, dtype: str) -> Any:
     size, lanes = SIZES[dtype], host.lanes(dtype)
     tile = _sum_tiles(host, dtype)
 
-    @function
+    @inlined
     def add_up(n: int, a: int, a_row: int, a_list: int, columns: int, sums: int, add: int) -> None:
         vectors = (columns + lanes - 1) // lanes
         for v in range(0, vectors, 4):

@@ -7,7 +7,7 @@ from typing import Any
 
 from llvmlite import ir
 
-from ..jit import function
+from ..jit import inlined
 from ..vector.host import Host
 from .emit import INDEX, SIZES, WORD, Emitter, Llvm, emitted, entry_of, subroutine, word
 
@@ -20,7 +20,7 @@ def pack_of(host: Host, dtype: str) -> Callable[..., Any]:
     size, lanes = SIZES[dtype], host.lanes(dtype)
     straight, turned, edge = _straight(host, dtype), _turned(host, dtype), _edge(host, dtype)
 
-    @function
+    @inlined
     def pack(first: int, last: int, table: int, matrices: int, panels: int) -> None:
         for i in range(first, last):
             line = table + 64 * i

@@ -131,8 +131,10 @@ def run_outer(
     lib: Library, b: Array, b_list: Array, width: int, parts: Sequence[dict[str, Any]], pieces: int, add: int
 ) -> None:
     lines = [
-        [p["a"].ctypes.data, p["a"].shape[1], p["list"].ctypes.data, p["columns"], p["c"].ctypes.data]
-        + [p["c"].shape[1], p["sums"].ctypes.data]
+        [
+            *(p["a"].ctypes.data, p["a"].shape[1], p["list"].ctypes.data, p["columns"]),
+            *(p["c"].ctypes.data, p["c"].shape[1], p["sums"].ctypes.data),
+        ]
         for p in parts
     ]
     table = np.array(lines, np.int64)
