@@ -80,14 +80,9 @@ def _truth_to_mask(context: Any, builder: Any, kind: NumbaType, to: Mask, value:
     return e.splat(context.cast(builder, value, kind, types.boolean), e.mask)
 
 
-def _mask_to_vector(context: Any, builder: Any, kind: Mask, to: Vector, value: Value) -> Value:
-    return Emit(builder, to.dtype, to.lanes).where(value, 1.0, 0.0)
-
-
 for _kind in (types.Float, types.Integer, types.Boolean):
     extending.lower_cast(_kind, Vector)(_number_to_vector)
 extending.lower_cast(types.Boolean, Mask)(_truth_to_mask)
-extending.lower_cast(Mask, Vector)(_mask_to_vector)
 
 
 # ---- how a function is defined on them -------------------------------------------------------------

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import operator
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from bptt.compiler.cache import load_kernels
 from bptt.compiler.cpu.jit import function
 from bptt.compiler.cpu.vector.host import HOST
 from bptt.compiler.cpu.vector.memory import address, load, load_first, store, store_first, view
@@ -148,3 +150,33 @@ def test_only_in_compiled_code(f: Any) -> None:
     with pytest.raises(TypeError, match=f"{f.__name__} is of vectors"):
         f(*[None] * f.__code__.co_argcount)
     assert operator.attrgetter("__doc__")(f)
+
+
+KERNEL = """
+from numpy import float32 as number
+from bptt.compiler.cpu.jit import kernel
+from bptt.compiler.cpu.vector.functions import sigmoid
+from bptt.compiler.cpu.vector.memory import load, store
+from bptt.compiler.cpu.vector.rows import highest_row
+
+
+@kernel
+def gate(x, out, lanes):
+    for row in range(x.shape[0]):
+        for unit in range(0, x.shape[1], lanes):
+            store(out, (row, unit), sigmoid(load(x, (row, unit)) * 2.0))
+        out[row, 0] = sigmoid(highest_row(x, (row, 0), 3))
+"""
+
+
+def test_kernels_of_vectors_are_kept_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BPTT_CACHE", str(tmp_path / "kernels"))
+    signatures = {"gate": "void(float32[:, ::1], float32[:, ::1], int64)"}
+    assert load_kernels(KERNEL, signatures).compiled == 1
+    again = load_kernels(KERNEL, signatures)
+    assert again.compiled == 0
+    x = np.random.default_rng(0).normal(size=(3, 32)).astype(np.float32)
+    out = np.empty_like(x)
+    again.kernels["gate"](x, out, HOST.lanes("float32"))
+    np.testing.assert_allclose(out[:, 1:], 1 / (1 + np.exp(-2 * x[:, 1:])), 1e-6)
+    np.testing.assert_allclose(out[:, 0], 1 / (1 + np.exp(-x[:, :3].max(axis=1))), 1e-6)
