@@ -12,11 +12,13 @@ from collections.abc import Iterable
 SIZES = ("T", "S", "B", "start", "seed_low", "seed_high", "threads", "lists")
 INDICES = ("original", "lengths_t", "lengths_s")
 LISTS = ("running_t", "order_t", "running_s", "order_s")
-#: what printed kernels call: of functions.py, of vector, and of Python's math
+#: what printed kernels call: of functions.py, of vector, of the library of products, and of Python's math
 HELPERS = (
-    "add_outer", "add_product", "add_product_row", "argmax", "cross_entropy", "cumsum", "cumsum_reversed",
-    "floor", "highest", "logaddexp", "logsumexp", "maximum", "minimum", "mod", "multiply", "multiply_row",
-    "nll", "power", "random", "relu", "sigmoid", "sign", "softmax", "softplus", "step", "tanh",
+    "argmax", "cross_entropy", "cumsum", "cumsum_reversed", "highest", "logsumexp", "nll", "random", "softmax",
+)
+FUNCTIONS_OF_NUMBERS = (
+    "cos", "exp", "floor", "log", "logaddexp", "maximum", "minimum", "mod", "power", "relu", "sigmoid", "sign", "sin",
+    "softplus", "sqrt", "step", "tanh",
 )
 ARRAYS = ("address", "load", "load_first", "store", "view")
 VECTORS = ("splat", "where")
@@ -24,7 +26,7 @@ CALLS = ("call_outer", "call_pack", "call_product")
 #: what the table has beside sizes and values: functions of the library, and memory of their own
 FUNCTIONS = ("outer", "pack", "product", "sets_1", "sets_2", "sets_3", "sets_4")
 MEMORY = ("copies", "panels", "row_lists", "scratch", "terms", "tile", "zero")
-MATH = ("cos", "exp", "inf", "log", "nan", "sin", "sqrt")
+MATH = ("inf", "nan")
 #: their arguments and loop variables, and names of Python that they use
 LOCAL = (
     "table", "table_address", "who", "thread", "t", "s", "row", "rows", "n", "lo", "hi", "total", "first",
@@ -32,7 +34,7 @@ LOCAL = (
     "panel", "vectors", "base", "max", "range", "min", "abs",
 )
 # fmt: on
-RESERVED = frozenset((*SIZES, *INDICES, *LISTS, *HELPERS, *ARRAYS, *VECTORS, *CALLS, *FUNCTIONS, *MEMORY, *MATH, *LOCAL))
+RESERVED = frozenset((*SIZES, *INDICES, *LISTS, *HELPERS, *FUNCTIONS_OF_NUMBERS, *ARRAYS, *VECTORS, *CALLS, *FUNCTIONS, *MEMORY, *MATH, *LOCAL))
 PREFIXES = ("running_", "order_", "lengths_", "count_", "unit", "part", "stage_", "list", "tile_")
 
 

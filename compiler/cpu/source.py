@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ..loop import Program, Rows
 from .calls import Panels
 from .layout import Layout
-from .names import ARRAYS, CALLS, HELPERS, MATH, VECTORS, Names
+from .names import ARRAYS, CALLS, FUNCTIONS_OF_NUMBERS, HELPERS, MATH, VECTORS, Names
 from .parallel import SPLIT, Loop, Pass, Step, apart, steps
 from .printer import Kernel, PassPrinter
 
@@ -110,7 +110,13 @@ def _imports(program: Program, kernels: Sequence[Kernel]) -> str:
     if "boolean" in words:
         lines.append("from numpy import bool_ as boolean")
     lines += [f"from numpy import {program.dtype} as number", ""]
-    modules = {"functions": HELPERS, "vector.memory": ARRAYS, "vector.types": VECTORS, "products.library": CALLS}
+    modules = {
+        "functions": HELPERS,
+        "products.library": CALLS,
+        "vector.functions": FUNCTIONS_OF_NUMBERS,
+        "vector.memory": ARRAYS,
+        "vector.types": VECTORS,
+    }
     for module, known in modules.items():
         called = [name for name in known if name in words]
         if called:

@@ -112,8 +112,16 @@ class CpuTarget:
 
         team().run(work, threads)
         del keep
-        return {n: a[..., : v.shape[-1]] if v.shape else a.reshape(a.shape[: len(v.axes)] or ())
-                for n, a in arrays.items() if (v := self.source.program.values.get(n)) is not None}  # fmt: skip
+        return self._results(arrays)
+
+    def _results(self, arrays: Mapping[str, Array]) -> dict[str, Array]:
+        """The arrays without what pads their rows; those of blocks are nobody's concern."""
+        found = {}
+        for name, v in self.source.program.values.items():
+            if v.role != "block":
+                a = arrays[name]
+                found[name] = a[..., : v.shape[-1]] if v.shape else a.reshape(a.shape if v.axes else ())
+        return found
 
     def _padded(self, name: str, array: Array) -> Array:
         """An input as kernels take it: the caller's array, or a copy whose rows are whole vectors."""

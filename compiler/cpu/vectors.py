@@ -17,7 +17,6 @@ def is_vectorisable(statement: Map, program: Program) -> bool:
     if not statement.shape:
         return False
     last = len(statement.shape) - 1
-    numbers = {name for name, e in statement.lets if not _varies(e, last, set())}
     vectors: set[str] = set()
     for name, e in statement.lets:
         for part in _parts(e):
@@ -32,7 +31,7 @@ def is_vectorisable(statement: Map, program: Program) -> bool:
         v = program.values.get(name)
         if v is not None and (v.dtype != "f" or name not in vectors):
             return False
-    return bool(vectors) and not numbers & vectors
+    return bool(vectors)
 
 
 def _varies(e: Expr, last: int, vectors: set[str]) -> bool:

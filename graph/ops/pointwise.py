@@ -97,7 +97,7 @@ op("div", "pointwise", type=_same, meaning=lambda attr, batched, x, y: x / y,
    scalar="({0} / {1})", cheap=True)  # fmt: skip
 op("power", "pointwise", type=_same, meaning=lambda p, batched, x: x * x if p == 2 else np.power(x, p),
    vjp=lambda n, out, g: [b.mul(b.mul(n.attr, g), b.power(n.args[0], n.attr - 1))], jvp="pointwise",
-   scalar=lambda p, xs: f"({xs[0]} * {xs[0]})" if p == 2 else f"power({xs[0]}, {p!r})",
+   scalar=lambda p, xs: f"({xs[0]} * {xs[0]})" if p == 2 else f"power({xs[0]}, {int(p) if float(p).is_integer() else p!r})",
    cheap=True)  # fmt: skip
 op("where", "pointwise", type=_chosen, meaning=lambda attr, batched, c, x, y: np.where(c, x, y),
    vjp=lambda n, out, g: [None, b.where(n.args[0], g, b.zeros(g)), b.where(n.args[0], b.zeros(g), g)],
