@@ -2,6 +2,9 @@
 
 Every lane goes one way, whatever is in it, and what does not hold for it is replaced by a choice. Bounds are compared
 so that NaN passes them, and no number becomes an integer by a conversion, which NaN must not go through.
+
+Tried and left, in float32 with AVX-512: division by a step of Newton's from the reciprocal's 14 bits (tanh 0.27 ns an
+element, 0.26 by division, in turn in one process).
 """
 
 from __future__ import annotations
@@ -75,7 +78,7 @@ def tanh(e: Emit, x: Value) -> Value:
 def _part(e: Emit, x: Value, y: Value, z: float) -> Value:
     """x / (y + z) for y that is not negative."""
     total = e.add(y, z)
-    return e.ratio(x, total, None if e.single else e.sub(y, e.sub(total, z)))
+    return e.div(x, total) if e.single else e.ratio(x, total, e.sub(y, e.sub(total, z)))
 
 
 def sigmoid(e: Emit, x: Value) -> Value:
@@ -97,7 +100,7 @@ def _split(e: Emit, x: Value) -> tuple[Value, Value]:
 
 def _log_of_parts(e: Emit, f: Value, k: Value, rest: Value | None = None) -> Value:
     """log(1 + f) + k log(2) + rest."""
-    s = e.ratio(f, e.add(f, 2.0))
+    s = e.div(f, e.add(f, 2.0))
     z = e.mul(s, s)
     half = e.mul(e.mul(f, f), 0.5)
     tail = e.mul(s, e.add(e.mul(z, e.polynomial(z, LOG[e.bits])), half))
@@ -123,9 +126,7 @@ def log1p(e: Emit, x: Value) -> Value:
     near = e.compare("==", k, 0.0)
     # what the addition of 1 lost; near 1 nothing is, as x itself is taken
     lost = e.where(e.compare(">=", u, 2.0), e.sub(1.0, e.sub(u, x)), e.sub(x, e.sub(u, 1.0)))
-    found = _log_of_parts(
-        e, e.where(near, x, e.sub(m, 1.0)), k, e.where(near, 0.0, e.ratio(lost, e.at_most(u, 2.0**100)))
-    )
+    found = _log_of_parts(e, e.where(near, x, e.sub(m, 1.0)), k, e.where(near, 0.0, e.div(lost, u)))
     found = e.where(e.compare("<", x, math.inf), found, x)
     found = e.where(e.compare("<", x, -1.0), math.nan, found)
     found = e.where(e.compare("==", x, -1.0), -math.inf, found)

@@ -142,7 +142,7 @@ class Emit:
 
     def scale(self, x: Value, n: Value, whole: Value) -> Value:
         """x * 2**n for a whole number n, also as words, rounded once, subnormal results too."""
-        if self.avx512:
+        if HOST == AVX512 and self.lanes * self.bits == 512:
             return self._scalef(x, n)
         half = self.builder.ashr(whole, self.word_of(1))
         rest = self.builder.sub(whole, half)
@@ -150,36 +150,23 @@ class Emit:
 
     def _scalef(self, x: Value, n: Value) -> Value:
         """The instruction of AVX-512 for it."""
-        return self._avx512("mask.scalef", [x, n, x], ir.Constant(ir.IntType(32), 4))
+        short, i32 = ir.IntType(self.lanes), ir.IntType(32)
+        kind = ir.FunctionType(self.vector, [self.vector, self.vector, self.vector, short, i32])
+        name = f"llvm.x86.avx512.mask.scalef.p{'s' if self.single else 'd'}.512"
+        f = cgutils.get_or_insert_function(self.builder.module, kind, name)
+        return self.builder.call(f, [x, n, x, ir.Constant(short, -1), ir.Constant(i32, 4)])
 
-    def _avx512(self, name: str, vectors: list[Value], *more: Value) -> Value:
-        """An instruction of AVX-512 on whole vectors, in all lanes."""
-        short = ir.IntType(self.lanes)
-        args = [*vectors, ir.Constant(short, -1), *more]
-        kind = ir.FunctionType(self.vector, [a.type for a in args])
-        name = f"llvm.x86.avx512.{name}.p{'s' if self.single else 'd'}.512"
-        return self.builder.call(cgutils.get_or_insert_function(self.builder.module, kind, name), args)
+    def ratio(self, x: Value, y: Value, rest: Value) -> Value:
+        """x / (y + rest), all but rounded correctly, for y from 1 to 2**100 and a rest that rounding y left.
 
-    def ratio(self, x: Value, y: Value, rest: Value | None = None) -> Value:
-        """x / (y + rest) within 0.57 ulp, for y from 1 to 2**100 and a rest that rounding y left.
-
-        Of float32 in AVX-512 it is one step of Newton's from the reciprocal's 14 bits, as division keeps its port busy.
         The rest counts only where multiplication and addition are one instruction.
         """
-        short = self.single and self.avx512
-        if not short and (rest is None or not HOST.fused):
+        if not HOST.fused:
             return self.div(x, y)
-        inverse = self._avx512("rcp14", [y, y]) if short else self.div(1.0, y)
+        inverse = self.div(1.0, y)
         found = self.mul(x, inverse)
-        left = self.fma(self.neg(found), y, x)
-        if rest is not None:
-            left = self.fma(self.neg(found), rest, left)
+        left = self.fma(self.neg(found), rest, self.fma(self.neg(found), y, x))
         return self.fma(left, inverse, found)
-
-    @property
-    def avx512(self) -> bool:
-        """Whether this is a whole vector of AVX-512."""
-        return HOST == AVX512 and self.lanes * self.bits == 512
 
     @property
     def magic(self) -> float:
