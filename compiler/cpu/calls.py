@@ -78,10 +78,10 @@ class Panels:
 
 
 class CallPrinter:
-    """Prints calls of the library for one scope."""
+    """Prints calls of the library for one scope. ``flat``: for the rows of all steps from ``lo`` to ``hi`` at once."""
 
-    def __init__(self, reader: Reader, panels: Panels, scope: Scope) -> None:
-        self.reader, self.panels, self.scope = reader, panels, scope
+    def __init__(self, reader: Reader, panels: Panels, scope: Scope, flat: bool = False) -> None:
+        self.reader, self.panels, self.scope, self.flat = reader, panels, scope, flat
         self.w, self.layout = reader.writer, reader.layout
 
     # ---- products ------------------------------------------------------------------------------
@@ -135,13 +135,16 @@ class CallPrinter:
         """How many rows there are, and the address of their list."""
         if self.scope.single or not self.scope.batch:
             return f"1, {self.w.use('zero')}"
+        if self.flat:
+            return "flat_rows, address(flat_list, (0,))"
         return f"{self.reader.rows(self.scope)}, address({self.reader.order(self.scope)}, (0,))"
 
     def rows_of(self, load: Load) -> tuple[str, int]:
         """The address of row 0 of an operand, and how many numbers on the next row is."""
         v = self.reader.value(load)
         every = self.scope.batch and not self.scope.single
-        index = [*self.reader.index(v, self.scope, load.lags, "0" if every else "row"), *["0"] * len(v.shape)]
+        index = self.reader.index(v, self.scope, load.lags, "0" if every else "row", "lo" if self.flat else "")
+        index += ["0"] * len(v.shape)
         own = every and ("b" in v.axes or (v.role == "block" and v.name not in self.reader.inner))
         return f"address({self.reader.array(v)}, ({', '.join(index)},))", self.layout.width(v) if own else 0
 
@@ -207,10 +210,10 @@ class GradientPrinter:
         self.reader, self.scope = reader, scope
         self.w, self.layout = reader.writer, reader.layout
 
-    def lists(self, groups: Sequence[Sequence[Gradient]], lo: str, end: str, chunk: int) -> dict[str, str]:
+    def lists(self, groups: Sequence[Sequence[Gradient]], lo: str, end: str, size: str) -> dict[str, str]:
         """Lists of rows for all steps: one for each way that operands lie; slot as text -> the list's name.
 
-        chunk  how many steps there are at most; 0: all
+        size  how many steps there are at most, as text; none: all
         """
         axis = self.scope.axis
         slots: dict[str, str] = {}
@@ -218,9 +221,11 @@ class GradientPrinter:
             for load in (g.a, g.b):
                 slots.setdefault(self._slot(load), f"list{len(slots) + 1}")
         self.w.line("found = 0")
-        steps = str(chunk) if chunk else self.w.use(axis.upper()) if axis else "1"
-        size = f"{steps} * {self.w.use('B')}"
-        self.layout.needs_lists(len(slots), chunk, axis)
+        steps = size or (axis.upper() if axis else "")
+        self.layout.needs_lists(len(slots), steps)
+        if steps.isidentifier():
+            self.w.use(steps)
+        size = f"{steps} * {self.w.use('B')}" if steps else self.w.use("B")
         for k, name in enumerate(slots.values()):
             self.w.line(
                 f"{name} = view({self.w.use('row_lists')} + (thread * {len(slots)} + {k}) * {size} * 8, ({size},), int64)"

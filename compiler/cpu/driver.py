@@ -4,7 +4,8 @@ Threads meet only where one needs what another has computed: between passes that
 A list of steps says what to run, FIELDS numbers each:
 
     RUN,     address of the kernel, how threads share it (see ``parallel``), 1 to wait for all threads before it
-    REPEAT,  number of steps in it, steps of a chunk, 1 for the last chunk first, place of the length in the table
+    REPEAT,  number of steps in it, steps of a chunk (0: the table has them), 1 for the last chunk first, place of the
+             length in the table
 """
 
 from __future__ import annotations
@@ -19,8 +20,10 @@ from numba.extending import intrinsic
 
 from ..cache import load_kernels
 from .jit import function
+from .names import SIZES
 
 RUN, REPEAT = 0, 1
+CHUNK = SIZES.index("chunk")
 FIELDS = 5
 #: the state of a barrier, each in a line of the cache of its own: how many have come, how often all have
 COME, TURN, BARRIER = 0, 8, 16
@@ -137,6 +140,8 @@ def run_steps(table: int, steps: int, count: int, thread: int, threads: int, bar
             k += 1
             continue
         inside, size, length = word_at(steps, at + 1), word_at(steps, at + 2), word_at(table, word_at(steps, at + 4))
+        if size == 0:
+            size = word_at(table, CHUNK)
         chunks = (length + size - 1) // size
         for i in range(chunks):
             lo = (chunks - 1 - i if word_at(steps, at + 3) else i) * size + 1

@@ -10,22 +10,26 @@ a call from Python hands over one number, and one native loop can run all of the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any
 
 import numpy as np
 
+from ..chunks import writes
 from ..loop import Program, Value
 from ..memory import ALIGNMENT, inner_blocks, number_type, owned, slots
 from .names import INDICES, SIZES, Names
-from .products.outer import FIELDS, scratch_bytes
+from .parallel import repeated
+from .products.outer import FIELDS, GROUP, scratch_bytes
 from .vector.host import HOST
 
 
 
 #: bytes of packed rows that each thread needs for weight gradients
 SCRATCH = scratch_bytes(HOST)
+#: steps of a chunk at least
+LEAST_STEPS = 8
 #: how many weight gradients one call computes at most
 MOST = 64
 
@@ -37,10 +41,12 @@ class Layout:
         self.program, self.names = program, names
         self.lanes = HOST.lanes(program.dtype)
         self.inner = inner_blocks(program)
+        self.chunked = _chunked(program)
         values = (names[n] for n in program.values)
         self.panels = 0  # numbers in all panels
-        self._lists: list[tuple[int, int, str]] = []
-        self._tile = 0
+        self._lists: list[tuple[int, str]] = []
+        self._tiles: list[tuple[int, str]] = []
+        self._flat: list[tuple[int, str]] = []
         self.place = {name: k for k, name in enumerate((*SIZES, *INDICES, *values))}
 
     def at(self, name: str) -> int:
@@ -61,8 +67,18 @@ class Layout:
         """The shape of a value's array; of a block inside Over that of one thread."""
         if v.role == "block":
             return self.features(v) if v.name in self.inner else (sizes["b"], *self.features(v))
-        extents = (slots(v, sizes[a]) if a == v.time else sizes[a] for a in v.axes)
+        extents = (self.slots(v, sizes) if a == v.time else sizes[a] for a in v.axes)
         return (*extents, *self.features(v))
+
+    def slots(self, v: Value, sizes: Mapping[str, int]) -> int:
+        """How many slots of a value are stored along its time axis."""
+        look = self.chunked.get(v.name)
+        return slots(v, sizes[v.time or "t"]) if look is None else steps_of_chunk(sizes) + look
+
+    def modulus(self, v: Value) -> str:
+        """After how many slots a ring or a chunk begins again."""
+        look = self.chunked.get(v.name)
+        return str(v.keep.n) if look is None else f"(chunk + {look})" if look else "chunk"
 
     def arrays(self, sizes: Mapping[str, int], threads: int) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
         """What the workspace holds: shape and type by name."""
@@ -77,21 +93,27 @@ class Layout:
             "panels": ((self.panels,), number_type(self.program, "f")),
             "scratch": ((threads * SCRATCH,), np.dtype(np.uint8)),
             "terms": ((threads * MOST * FIELDS,), word),
-            "tile": ((sizes["b"] * self._tile,), number_type(self.program, "f")),
-            "row_lists": ((threads * sizes["b"] * self._longest(sizes),), word),
+            "tile": ((sizes["b"] * _longest(self._tiles, sizes),), number_type(self.program, "f")),
+            "flat": ((threads * sizes["b"] * _longest(self._flat, sizes),), word),
+            "row_lists": ((threads * sizes["b"] * _longest(self._lists, sizes),), word),
         }
         return found | {n: a for n, a in more.items() if n in self.place}
 
-    def needs_tile(self, width: int) -> None:
-        """A kernel has tiles of so many numbers a row."""
-        self._tile = max(self._tile, width)
+    def in_one_piece(self, v: Value) -> bool:
+        """Whether the slots of a chunk of steps follow each other in memory."""
+        return v.keep.kind in ("all", "chunk")
 
-    def needs_lists(self, count: int, chunk: int, axis: str | None) -> None:
-        """A kernel needs so many lists of rows for each thread, of ``chunk`` steps, or (0) of all of the axis."""
-        self._lists.append((count, chunk, axis or ""))
+    def needs_tile(self, width: int, steps: str) -> None:
+        """A kernel has tiles of so many numbers a row, for as many steps at once."""
+        self._tiles.append((width, steps))
 
-    def _longest(self, sizes: Mapping[str, int]) -> int:
-        return max((n * (chunk or (sizes[axis] if axis else 1)) for n, chunk, axis in self._lists), default=0)
+    def needs_flat(self, steps: str) -> None:
+        """A kernel lists the rows of so many steps, for each thread."""
+        self._flat.append((1, steps))
+
+    def needs_lists(self, count: int, steps: str) -> None:
+        """A kernel needs so many lists of rows for each thread, of "chunk", "T", "S", "" (one) or so many steps."""
+        self._lists.append((count, steps))
 
     def inner_bytes(self, v: Value) -> int:
         """What a block inside Over takes for one thread, in whole lines of the cache."""
@@ -103,16 +125,38 @@ class Layout:
         if v.role == "block":
             own = [] if v.name in self.inner else ["B"]
         else:
-            own = [_slots_text(v, a) if a == v.time else a.upper() for a in v.axes]
+            own = [self._slots_text(v, a) if a == v.time else a.upper() for a in v.axes]
         items = [*own, *map(str, self.features(v))] or ["1"]
         return f"({', '.join(items)}{',' if len(items) == 1 else ''})"
 
+    def _slots_text(self, v: Value, axis: str) -> str:
+        n, keep = axis.upper(), v.keep
+        if keep.kind == "every":
+            return f"(({n} + {keep.n - 1}) // {keep.n}) * {v.lead}"
+        if keep.kind != "all":
+            return self.modulus(v)
+        more = v.lead + v.trail
+        return f"{n} + {more}" if more else n
 
-def _slots_text(v: Value, axis: str) -> str:
-    n, keep = axis.upper(), v.keep
-    if keep.kind == "every":
-        return f"(({n} + {keep.n - 1}) // {keep.n}) * {v.lead}"
-    if keep.kind != "all":
-        return str(keep.n)
-    more = v.lead + v.trail
-    return f"{n} + {more}" if more else n
+
+def steps_of_chunk(sizes: Mapping[str, int]) -> int:
+    """Steps of a chunk after which all threads sum over the batch: enough rows for a panel, whatever the batch."""
+    return min(max(LEAST_STEPS, -(-GROUP // sizes["b"])), max(sizes["t"], sizes["s"]))
+
+
+def _chunked(program: Program) -> dict[str, int]:
+    """Signals that are stored for one chunk whose size a call chooses -> how many slots more they have."""
+    found = {}
+    for chunks in repeated(program):
+        written = set().union(*(writes(rows) for rows in chunks.stages))
+        for v in (v for n, v in program.values.items() if n in written):
+            more = v.keep.n - chunks.size
+            if v.role == "signal" and v.keep.kind in ("ring", "chunk") and v.time == chunks.axis and more >= 0:
+                found[v.name] = more
+    return found
+
+
+def _longest(needs: Sequence[tuple[int, str]], sizes: Mapping[str, int]) -> int:
+    """The most numbers for one row of the batch, of so many for each of "chunk", "T", "S", "" (one) or so many steps."""
+    steps = {"": 1, "chunk": steps_of_chunk(sizes), "T": sizes["t"], "S": sizes["s"]}
+    return max((n * (steps[length] if length in steps else int(length)) for n, length in needs), default=0)

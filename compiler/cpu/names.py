@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 # fmt: off
 #: what kernels read from the table (see layout.py): sizes, and rows of the batch
-SIZES = ("T", "S", "B", "start", "seed_low", "seed_high", "threads", "lists")
+SIZES = ("T", "S", "B", "start", "seed_low", "seed_high", "threads", "lists", "chunk")
 INDICES = ("original", "lengths_t", "lengths_s")
 LISTS = ("running_t", "order_t", "running_s", "order_s")
 #: what printed kernels call: of functions.py, of vector, of the library of products, and of Python's math
@@ -25,13 +25,13 @@ VECTORS = ("splat", "where")
 CALLS = ("call_outer", "call_pack", "call_product")
 #: what the table has beside sizes and values: functions of the library, and memory of their own
 FUNCTIONS = ("outer", "pack", "product", "sets_1", "sets_2", "sets_3", "sets_4")
-MEMORY = ("copies", "panels", "row_lists", "scratch", "terms", "tile", "zero")
+MEMORY = ("copies", "flat", "panels", "row_lists", "scratch", "terms", "tile", "zero")
 MATH = ("inf", "nan")
 #: their arguments and loop variables, and names of Python that they use
 LOCAL = (
     "table", "table_address", "who", "thread", "t", "s", "row", "rows", "n", "lo", "hi", "total", "first",
     "number", "int64", "boolean", "entry", "found", "sums",
-    "panel", "vectors", "base", "max", "range", "min", "abs",
+    "panel", "vectors", "base", "max", "flat_list", "flat_rows", "range", "min", "abs",
 )
 # fmt: on
 RESERVED = frozenset((*SIZES, *INDICES, *LISTS, *HELPERS, *FUNCTIONS_OF_NUMBERS, *ARRAYS, *VECTORS, *CALLS, *FUNCTIONS, *MEMORY, *MATH, *LOCAL))

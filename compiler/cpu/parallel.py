@@ -43,6 +43,12 @@ def steps(program: Program) -> tuple[Step, ...]:
     return tuple(_step(stage, program) for stage in program.stages)
 
 
+def repeated(program: Program) -> list[Chunks]:
+    """The chunks that all threads go through together, and whose size is free: no states are kept before them."""
+    loops = (step.chunks for step in steps(program) if isinstance(step, Loop))
+    return [chunks for chunks in loops if not (chunks.save or chunks.restore)]
+
+
 def _step(stage: Stage, program: Program) -> Step:
     if isinstance(stage, Rows):
         return Pass((stage,), mode(stage, program))

@@ -58,11 +58,13 @@ class PassPrinter:
         self.reader = Reader(layout, self.w)
         self.locals: dict[str, str] = {}
         self.counts = reader_counts(self.program)
+        self.size = ""  # steps of a chunk, where the kernel goes through one
 
     # ---- whole functions -----------------------------------------------------------------------
-    def kernel(self, part: Pass, size: int = 0) -> Kernel:
-        """The function of a pass. ``size``: its steps are so many from ``lo`` to ``hi``, not all."""
-        looped = size > 0
+    def kernel(self, part: Pass, size: str = "") -> Kernel:
+        """The function of a pass. ``size``: its steps are so many from ``lo`` to ``hi`` at most, not all."""
+        looped = bool(size)
+        self.size = size or (str(part.chunks.size) if part.chunks else "")
         lo, end = ("lo", "hi + 1") if looped else ("1", "")
         if not looped and part.mode != SPLIT:
             for rows in part.stages:
@@ -105,7 +107,7 @@ class PassPrinter:
         lines += [f"    # {' '.join(c.split())}" for c in comments]
         prologue = self._prologue()
         if prologue:
-            lines += ["    table = view(table_address, (8,), int64)", *prologue]
+            lines += ["    table = view(table_address, (9,), int64)", *prologue]
         return Kernel(self.name, mode, "\n".join([*lines, *self.w.lines]) + "\n")
 
     def _prologue(self) -> list[str]:
@@ -113,7 +115,7 @@ class PassPrinter:
         used, at = set(self.w.used), self.layout.at
         values = {self.names[n]: v for n, v in self.program.values.items() if self.names[n] in used}
         for v in values.values():
-            used |= {n for n in ("T", "S", "B") if n in re.findall(r"\w+", self.layout.shape_text(v))}
+            used |= {n for n in ("T", "S", "B", "chunk") if n in re.findall(r"\w+", self.layout.shape_text(v))}
         lines = [f"    {n} = table[{at(n)}]" for n in SIZES if n in used]
         more = sorted(n for n in used if n.startswith("count_") or n in FUNCTIONS or n in MEMORY)
         lines += [f"    {n} = table[{at(n)}]" for n in more]
@@ -171,7 +173,7 @@ class PassPrinter:
             else:
                 self.w.line(f"{self.reader.array(v)}[...] = {neutral(item)}")
 
-    def split(self, stage: Rows, lo: str, end: str, size: int) -> None:
+    def split(self, stage: Rows, lo: str, end: str, size: str) -> None:
         """Sums over the batch: weight gradients by all threads, others by the first."""
         scope = Scope((stage.axis,) if stage.axis else (), stage.axis, True)
         groups, rest = gradients(stage.sums, self.program, self.layout.inner)
@@ -191,15 +193,26 @@ class PassPrinter:
         if stage.axis is None:
             self.body(stage.body, stage.sums, scope, stage)
             return
-        t = stage.axis
+        group = self.flat_group(stage, scope) if lo == "lo" else None
+        if group is not None:
+            self.flat(stage, group, scope)
+            return
+        with self.each_step(stage, lo, end):
+            self.body(stage.body, stage.sums, scope, stage)
+
+    @contextmanager
+    def each_step(self, stage: Rows, lo: str, end: str) -> Iterator[None]:
+        """The loop over the steps of a stage, with what is worked out once a step."""
+        t = stage.axis or "t"
         steps = f"range({end.removesuffix(' + 1')}, {'0' if lo == '1' else lo + ' - 1'}, -1)"
         with self.w.block(f"for {t} in {steps if stage.order == 'down' else f'range({lo}, {end})'}:"):
             if stage.batch:
                 self.w.line(f"rows = {self.reader.running(t)}[{t}]")
-            at = len(self.w.lines)
+            at, outer = len(self.w.lines), self.reader.places
             self.reader.places = {}
-            self.body(stage.body, stage.sums, scope, stage)
+            yield
             self.w.insert(at, [f"{name} = {text}" for name, text in self.reader.places.items()])
+            self.reader.places = outer
 
     def body(self, body: Sequence[Statement], sums: Sequence[Sum], scope: Scope, stage: Rows) -> None:
         together = fused(body, self.program, self.counts) if scope.batch and not scope.single else body
@@ -261,31 +274,32 @@ class PassPrinter:
         for line in stored:  # after all that is read, so that no load waits for a store
             self.w.line(line)
 
-    def tiles(self, group: Fused, scope: Scope) -> None:
-        """Products and the map that reads them, a few units of all rows at a time."""
+    def tiles(self, group: Fused, scope: Scope, flat: Rows | None = None) -> None:
+        """Products and the map that reads them, a few units of all rows at a time; of ``flat`` for a chunk of steps."""
         (size,) = group.map.shape
-        calls, lanes = CallPrinter(self.reader, self.panels, scope), self.layout.lanes
+        calls, lanes = CallPrinter(self.reader, self.panels, scope, flat is not None), self.layout.lanes
+        row = f"({scope.axis} - lo) * B + row" if flat else "row"
         names = {name: self.local(name, scope) for name, _ in group.map.lets}
         expressions = VectorExpressions(self.reader, scope, group.map.shape, UNITS[:1], names)
         for p in group.products:
             self.w.comment("; ".join(self.listed(p)))
         if group.stacked:
             width = len(group.dsts) * lanes
-            tile = self.tile(width)
-            expressions.tiles = {n: f"load({tile}, (row, {k * lanes}))" for k, n in enumerate(group.dsts)}
+            tile = self.tile(width, flat is not None)
+            expressions.tiles = {n: f"load({tile}, ({row}, {k * lanes}))" for k, n in enumerate(group.dsts)}
             with self.w.block(expressions.loops()[0]):
                 first = 0
                 for p in group.products:
                     calls.stack(p, UNITS[0], tile, first, width)
                     first += len(p.dsts)
-                with self.reader.loop(scope):
+                with self.each_row(scope, flat):
                     self.lets(group.map, expressions)
             return
         runs = [self.panels.place(p.parts[0].pack, 0)[0].runs for p in group.products][0]
         most = runs[0].vectors * lanes
-        tile = self.tile(most * len(group.products))
+        tile = self.tile(most * len(group.products), flat is not None)
         panels = sum(run.panels for run in runs)
-        expressions.tiles = {n: f"load({tile}, (row, {k * most} + {UNITS[0]} - base))" for k, n in enumerate(group.dsts)}
+        expressions.tiles = {n: f"load({tile}, ({row}, {k * most} + {UNITS[0]} - base))" for k, n in enumerate(group.dsts)}
         with self.w.block(f"for panel in range({panels}):"):
             wide, count = runs[0].vectors, runs[0].panels
             if len(runs) > 1:
@@ -296,16 +310,51 @@ class PassPrinter:
                 self.w.line(f"base = panel * {wide * lanes}")
             for k, p in enumerate(group.products):
                 calls.column(p, tile, k * runs[0].vectors, most * len(group.products))
-            with self.reader.loop(scope), self.w.block(
+            with self.each_row(scope, flat), self.w.block(
                 f"for {UNITS[0]} in range(base, min(base + vectors * {lanes}, {size}), {lanes}):"
             ):
                 self.lets(group.map, expressions)
 
-    def tile(self, width: int) -> str:
+    def flat_group(self, stage: Rows, scope: Scope) -> Fused | None:
+        """The one group of a free stage whose products can be computed for all rows of a chunk at once."""
+        if stage.order != "free" or not stage.batch or stage.sums:
+            return None
+        group = next(iter(fused(stage.body, self.program, self.counts)))
+        parts = group.products if isinstance(group, Fused) else ()
+        covered = sum(len(p.dsts) for p in parts) and len(stage.body) == len(parts) + 1
+        operands = [self.program.values[part.operand.value] for p in parts for part in p.parts]
+        whole = all(v.role != "block" and v.axes == (stage.axis, "b") and self.layout.in_one_piece(v) for v in operands)
+        return group if covered and whole and isinstance(group, Fused) else None
+
+    def flat(self, stage: Rows, group: Fused, scope: Scope) -> None:
+        """A free stage for a chunk of steps: products of all rows, then what reads them, step by step."""
+        t, rows = stage.axis, self.reader.running(stage.axis or "t")
+        steps = self.w.use(self.size)
+        self.layout.needs_flat(self.size)
+        B, order = self.w.use("B"), self.reader.order(scope)
+        self.w.line(f"flat_list = view({self.w.use('flat')} + thread * {steps} * B * 8, ({steps} * {B},), int64)")
+        self.w.line("flat_rows = 0")
+        with self.w.blocks(f"for {t} in range(lo, hi + 1):", f"for n in range({rows}[{t}]):"):
+            self.w.line(f"flat_list[flat_rows] = ({t} - lo) * B + {order}[n]")
+            self.w.line("flat_rows += 1")
+        self.tiles(group, scope, stage)
+
+    @contextmanager
+    def each_row(self, scope: Scope, flat: Rows | None) -> Iterator[None]:
+        """The loop over rows, of all steps of a chunk where the stage is computed so."""
+        if flat is None:
+            with self.reader.loop(scope):
+                yield
+        else:
+            with self.each_step(flat, "lo", "hi + 1"), self.reader.loop(scope):
+                yield
+
+    def tile(self, width: int, flat: bool) -> str:
         """The buffer of a tile with so many numbers a row."""
         name = f"tile_{width}"
-        self.layout.needs_tile(width)
-        self.w.line(f"{name} = view({self.w.use('tile')}, ({self.w.use('B')}, {width}), number)")
+        steps = f"{self.w.use(self.size)} * " if flat else ""
+        self.layout.needs_tile(width, self.size if flat else "1")
+        self.w.line(f"{name} = view({self.w.use('tile')}, ({steps}{self.w.use('B')}, {width}), number)")
         return name
 
     def local(self, name: str, scope: Scope) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -76,15 +77,15 @@ class Reader:
         return v.name in self.inner and not v.shape
 
     def index(
-        self, v: Value, scope: Scope, lags: Sequence[tuple[str, int]] = (), row: str = "row"
+        self, v: Value, scope: Scope, lags: Sequence[tuple[str, int]] = (), row: str = "row", step: str = ""
     ) -> list[str]:
-        """The indices before those of features."""
+        """The indices before those of features. ``step``: the variable that holds the step, if not that of its axis."""
         if v.role == "block":
             if v.name in self.inner:
                 return []
             return [row] if scope.batch else ["0"]
         shift = dict(lags)
-        return [row if a == "b" else self.slot(v, a, a, -shift.get(a, 0)) for a in v.axes]
+        return [row if a == "b" else self.slot(v, a, step or a, -shift.get(a, 0)) for a in v.axes]
 
     def slot(self, v: Value, axis: str, step: str, plus: int) -> str:
         """The index of the slot ``step + plus``."""
@@ -94,10 +95,14 @@ class Reader:
         text = offset(step, plus)
         if v.keep.kind == "all":
             return text
-        text = f"{f'({text})' if plus else text} % {v.keep.n}"
+        modulus = self.layout.modulus(v)
+        if "chunk" in modulus:
+            self.writer.use("chunk")
+        text = f"{f'({text})' if plus else text} % {modulus}"
         if step != axis:
             return text
-        variable = f"{step}{'' if not plus else f'{plus}' if plus > 0 else f'_{-plus}'}_mod_{v.keep.n}"
+        word = "_".join(re.findall(r"\w+", modulus))
+        variable = f"{step}{'' if not plus else f'{plus}' if plus > 0 else f'_{-plus}'}_mod_{word}"
         self.places[variable] = text
         return variable
 

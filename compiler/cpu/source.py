@@ -23,7 +23,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Repeat:
-    """Kernels that are run for one chunk of steps after the other."""
+    """Kernels that are run for one chunk of steps after the other; a size of 0 is chosen by each call."""
 
     axis: str
     order: str
@@ -97,8 +97,10 @@ class _Printed:
         first = self._beginning(chunks.stages)
         saving = self._printer().saving(chunks)
         runs = [] if saving is None else [self._run(saving)]
-        runs += [self._run(self._printer().kernel(part, chunks.size)) for part in loop.passes]
-        return [*first, Repeat(chunks.axis, chunks.order, chunks.size, tuple(runs))]
+        free = not (chunks.save or chunks.restore)
+        size = "chunk" if free else str(chunks.size)
+        runs += [self._run(self._printer().kernel(part, size)) for part in loop.passes]
+        return [*first, Repeat(chunks.axis, chunks.order, 0 if free else chunks.size, tuple(runs))]
 
 
 def _imports(program: Program, kernels: Sequence[Kernel]) -> str:

@@ -15,6 +15,7 @@ from ..loop import Program
 from ..memory import POISON, Array, Batch, Workspace
 from .calls import COPY_FIELDS, SMALL
 from .driver import BARRIER, REPEAT, RUN, driver, encoded
+from .layout import steps_of_chunk
 from .parallel import ROWS
 from .products.library import library, sets_for
 from .source import Repeat, Run, Source, print_program
@@ -140,7 +141,7 @@ class CpuTarget:
         table = np.zeros(len(layout.place) + 4 * len(lists), np.int64)
         sizes = {"T": batch.sizes["t"], "S": batch.sizes["s"], "B": batch.sizes["b"], "start": batch.start,
                  "seed_low": batch.seed & 0xFFFFFFFF, "seed_high": batch.seed >> 32,
-                 "threads": threads, "lists": len(layout.place)}  # fmt: skip
+                 "threads": threads, "lists": len(layout.place), "chunk": steps_of_chunk(batch.sizes)}  # fmt: skip
         indices = {"original": batch.original, "lengths_t": batch.lengths["t"], "lengths_s": batch.lengths["s"]}
         for name, k in layout.place.items():
             if name in sizes:
