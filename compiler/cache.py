@@ -39,7 +39,7 @@ HELPERS = (
         f"cpu/vector/{name}.py"
         for name in ("elementary", "emit", "functions", "host", "memory", "random", "rows", "types")
     ),
-    *(f"cpu/products/{name}.py" for name in ("emit", "outer", "pack", "product", "tiles")),
+    *(f"cpu/products/{name}.py" for name in ("emit", "library", "limit", "outer", "pack", "product", "tiles")),
 )
 Watcher = Callable[["int | None"], object]
 """Told None when kernels begin to be compiled, and when that has ended, how many they were."""

@@ -59,7 +59,8 @@ class Entry:
     def address(self) -> int:
         """Where its machine code begins. Raises RuntimeError before ``compile``."""
         if self._compiled is None:
-            raise RuntimeError(f"{self.function.__name__} has no address before it is compiled: call compile first")
+            name = getattr(self.function, "__name__", "an entry")
+            raise RuntimeError(f"{name} has no address before it is compiled: call compile first")
         return int(self._compiled.address)
 
     @property

@@ -4,6 +4,11 @@ A sum of one number has one order: one accumulator takes every term in turn. Whe
 multiply-add units busy, several sets of accumulators take terms in turn: k = 0, S, 2S, … goes to the first, and so
 on, what K leaves over to the first, and the sets are added at last, neighbours first. Neither the tile nor its rows
 change that.
+
+Measured on one core with AVX-512 that others shared (fractions of the multiply-add limit of 222 GFLOP/s, 16 to 64 rows,
+N = 4K): .78 to .84 at K = 32 to 256, up to .92 when the core was free; .57 to .78 at K = 512, whose 4 MiB of weights do
+not stay in the second cache. Fetching the panel 16 terms ahead gave .04 more there and .05 less at K = 32, so it is
+not done. One row reads a vector for each multiply-add: .34, 43 bytes a cycle of the second cache.
 """
 
 from __future__ import annotations
