@@ -14,12 +14,13 @@ INDICES = ("original", "lengths_t", "lengths_s")
 LISTS = ("running_t", "order_t", "running_s", "order_s")
 #: what printed kernels call: of functions.py, of vector, of the library of products, and of Python's math
 HELPERS = (
-    "argmax", "cross_entropy", "cumsum", "cumsum_reversed", "highest", "logsumexp", "nll", "random", "softmax",
+    "argmax", "cumsum", "cumsum_reversed", "nll", "random",
 )
 FUNCTIONS_OF_NUMBERS = (
     "cos", "exp", "floor", "log", "logaddexp", "maximum", "minimum", "mod", "power", "relu", "sigmoid", "sign", "sin",
     "softplus", "sqrt", "step", "tanh",
 )
+ROWS = ("cross_entropy_row", "highest_row", "logsumexp_row", "softmax_row", "sum_row")
 ARRAYS = ("address", "load", "load_first", "store", "view")
 VECTORS = ("splat", "where")
 CALLS = ("call_outer", "call_pack", "call_product")
@@ -34,7 +35,7 @@ LOCAL = (
     "panel", "vectors", "base", "max", "flat_list", "flat_rows", "range", "min", "abs",
 )
 # fmt: on
-RESERVED = frozenset((*SIZES, *INDICES, *LISTS, *HELPERS, *FUNCTIONS_OF_NUMBERS, *ARRAYS, *VECTORS, *CALLS, *FUNCTIONS, *MEMORY, *MATH, *LOCAL))
+RESERVED = frozenset((*SIZES, *INDICES, *LISTS, *HELPERS, *FUNCTIONS_OF_NUMBERS, *ROWS, *ARRAYS, *VECTORS, *CALLS, *FUNCTIONS, *MEMORY, *MATH, *LOCAL))
 PREFIXES = ("running_", "order_", "lengths_", "count_", "unit", "part", "stage_", "list", "tile_")
 
 

@@ -91,26 +91,44 @@ def template(
     return enter
 
 
-@template("softmax", "cumsum")
-def _along(p: RowPrinter, op: RowOp) -> None:
-    """A vector from each last axis."""
+@template("softmax")
+def _softmax(p: RowPrinter, op: RowOp) -> None:
+    shape = p.shape(op.dst)
+    with p.w.blocks(*features(shape[:-1])):
+        units = UNITS[: len(shape) - 1]
+        x, out = (p.reader.place(a, p.scope, units) for a in (op.args[0], op.dst))
+        p.w.line(f"softmax_row({x}, {out}, {shape[-1]})")
+
+
+@template("cumsum")
+def _cumsum(p: RowPrinter, op: RowOp) -> None:
     lead = p.shape(op.dst)[:-1]
     with p.w.blocks(*features(lead)):
         units = UNITS[: len(lead)]
-        name = "cumsum_reversed" if op.op == "cumsum" and op.attr else op.op
         x, out = p.reader.view(op.args[0], p.scope, units), p.reader.view(op.dst, p.scope, units)
-        p.w.line(f"{name}({x}, {out})")
+        p.w.line(f"{'cumsum_reversed' if op.attr else 'cumsum'}({x}, {out})")
 
 
-@template("logsumexp", "max_last", "argmax", "cross_entropy", "nll")
+@template("argmax", "nll")
 def _to_number(p: RowPrinter, op: RowOp) -> None:
     """A number from each last axis (and a symbol)."""
     lead = p.shape(op.dst)
     with p.w.blocks(*features(lead)):
         units = UNITS[: len(lead)]
-        name = {"max_last": "highest"}.get(op.op, op.op)
         symbols = [p.get(a, units) for a in op.args[1:]]
-        p.put(op, units, f"{name}({', '.join([p.reader.view(op.args[0], p.scope, units), *symbols])})")
+        p.put(op, units, f"{op.op}({', '.join([p.reader.view(op.args[0], p.scope, units), *symbols])})")
+
+
+@template("logsumexp", "max_last", "cross_entropy")
+def _to_number_by_vectors(p: RowPrinter, op: RowOp) -> None:
+    """The same, all lanes at once."""
+    lead = p.shape(op.dst)
+    with p.w.blocks(*features(lead)):
+        units = UNITS[: len(lead)]
+        name = {"max_last": "highest"}.get(op.op, op.op) + "_row"
+        symbols = [p.get(a, units) for a in op.args[1:]]
+        x = p.reader.place(op.args[0], p.scope, units)
+        p.put(op, units, f"{name}({', '.join([x, str(p.shape(op.args[0])[-1]), *symbols])})")
 
 
 @template("sum_feature")
@@ -119,6 +137,9 @@ def _sum_feature(p: RowPrinter, op: RowOp) -> None:
     lead = shape[:position] + shape[position + 1 :]
     with p.w.blocks(*features(lead)):
         units = list(UNITS[: len(lead)])
+        if position == len(lead):
+            p.put(op, units, f"sum_row({p.reader.place(op.args[0], p.scope, units)}, {shape[-1]})")
+            return
         p.w.line("total = number(0.0)")
         u = UNITS[len(lead)]
         with p.w.block(f"for {u} in range({shape[position]}):"):

@@ -123,13 +123,12 @@ class Reader:
             index += [":"] * (len(v.shape) - len(units) - 1) + [f":{v.shape[-1]}"]
         return f"{self.array(v)}[{', '.join(index)}]" if index else self.array(v)
 
-    def block(self, load: Load | str, scope: Scope) -> str | None:
-        """All rows of the batch at the scope's step, [B, …]; None where the value has no such array."""
+    def place(self, load: Load | str, scope: Scope, units: Sequence[str] = ()) -> str:
+        """The array, and the index of the first of the features that are left when ``units`` are fixed."""
         v = self.value(load)
-        if scope.single or not scope.batch or (v.role != "block" and "b" not in v.axes):
-            return None
-        index = self.index(v, scope, load.lags if isinstance(load, Load) else ())[:-1]
-        return f"{self.array(v)}[{', '.join(index)}]" if index else self.array(v)
+        index = [*self.index(v, scope, load.lags if isinstance(load, Load) else ()), *units]
+        index += ["0"] * (len(v.shape) - len(units))
+        return f"{self.array(v)}, ({', '.join(index)},)"
 
 
 def offset(variable: str, plus: int) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ..loop import Program, Rows
 from .calls import Panels
 from .layout import Layout
-from .names import ARRAYS, CALLS, FUNCTIONS_OF_NUMBERS, HELPERS, MATH, VECTORS, Names
+from .names import ARRAYS, CALLS, FUNCTIONS_OF_NUMBERS, HELPERS, MATH, ROWS, VECTORS, Names
 from .parallel import SPLIT, Loop, Pass, Step, apart, steps
 from .printer import Kernel, PassPrinter
 
@@ -117,6 +117,7 @@ def _imports(program: Program, kernels: Sequence[Kernel]) -> str:
         "products.library": CALLS,
         "vector.functions": FUNCTIONS_OF_NUMBERS,
         "vector.memory": ARRAYS,
+        "vector.rows": ROWS,
         "vector.types": VECTORS,
     }
     for module, known in modules.items():
