@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -14,10 +14,11 @@ from ..cache import Loaded, load_kernels
 from ..loop import Program
 from ..memory import POISON, Array, Batch, Workspace
 from .calls import COPY_FIELDS, SMALL
-from .driver import BARRIER, REPEAT, RUN, driver, encoded
+from .driver import BARRIER, FIELDS, REPEAT, RUN, driver, encoded
 from .layout import steps_of_chunk
 from .parallel import ROWS
 from .products.library import library, sets_for
+from .products.tiles import VECTORS
 from .source import Repeat, Run, Source, print_program
 from .threads import available, team
 
@@ -34,6 +35,7 @@ class CpuTarget:
 
     def __init__(self, program: Program, threads: int | None = None) -> None:
         self.program, self.threads = program, threads or available()
+        self._base: tuple[tuple[int, ...], Array] | None = None
 
     @cached_property
     def source(self) -> Source:
@@ -84,7 +86,7 @@ class CpuTarget:
         """Addresses that no call changes: functions of the library, the copies that fill panels, a list of row 0."""
         found = {name: library(self.program.dtype).address(name) for name in ("outer", "pack", "product")
                  if name in self.source.layout.place}  # fmt: skip
-        return found | {"copies": self._copies.ctypes.data, "zero": _ZERO.ctypes.data}
+        return found | {"copies": at(self._copies), "zero": at(_ZERO)}
 
     @cached_property
     def _copies(self) -> Array:
@@ -99,29 +101,27 @@ class CpuTarget:
         threads = max(1, min(self.threads, batch.sizes["b"] // FEWEST_ROWS))
         own = self.workspace.arrays(batch.sizes, threads)
         if poison:
-            for name, array in own.items():
+            for array in own.values():
                 array[...] = POISON[array.dtype.kind]
-        arrays = {**own, **{n: self._padded(n, a) for n, a in given.items()}}
-        steps = self._steps
-        table, keep = self._table(batch, arrays, threads)
+        keep = row_lists(batch, threads)
+        given = {n: self._padded(n, a) for n, a in given.items()}
+        table = self._table(batch, threads, own, keep, given)
         barrier = np.zeros(BARRIER, np.int64)
-        call, at = driver(), [a.ctypes.data for a in (table, steps)]
-        count, meeting, give_way = len(steps) // 5, barrier.ctypes.data, _give_way()
+        call, give_way = driver(), _give_way()
+        steps, count, meeting = at(self._steps), len(self._steps) // FIELDS, at(barrier)
 
         def work(thread: int) -> None:
-            call(*at, count, thread, threads, meeting, give_way)
+            call(at(table), steps, count, thread, threads, meeting, give_way)
 
         team().run(work, threads)
-        del keep
-        return self._results(arrays)
+        return self._results({**own, **given})
 
     def _results(self, arrays: Mapping[str, Array]) -> dict[str, Array]:
-        """The arrays without what pads their rows; those of blocks are nobody's concern."""
+        """The arrays that were asked for, without what pads their rows."""
         found = {}
-        for name, v in self.source.program.values.items():
-            if v.role != "block":
-                a = arrays[name]
-                found[name] = a[..., : v.shape[-1]] if v.shape else a.reshape(a.shape if v.axes else ())
+        for name in self.program.results.values():
+            v, a = self.source.program.values[name], arrays[name]
+            found[name] = a[..., : v.shape[-1]] if v.shape else a.reshape(a.shape if v.axes else ())
         return found
 
     def _padded(self, name: str, array: Array) -> Array:
@@ -134,56 +134,71 @@ class CpuTarget:
         copy[..., : v.shape[-1]] = array
         return copy
 
-    def _table(self, batch: Batch, arrays: Mapping[str, Array], threads: int) -> tuple[Array, list[Array]]:
-        """What kernels read, and the arrays that it points to."""
-        layout = self.source.layout
-        lists = row_lists(batch, threads)
-        table = np.zeros(len(layout.place) + 4 * len(lists), np.int64)
-        sizes = {"T": batch.sizes["t"], "S": batch.sizes["s"], "B": batch.sizes["b"], "start": batch.start,
-                 "seed_low": batch.seed & 0xFFFFFFFF, "seed_high": batch.seed >> 32,
-                 "threads": threads, "lists": len(layout.place), "chunk": steps_of_chunk(batch.sizes)}  # fmt: skip
-        indices = {"original": batch.original, "lengths_t": batch.lengths["t"], "lengths_s": batch.lengths["s"]}
+    def _table(
+        self, batch: Batch, threads: int, own: Mapping[str, Array], lists: Sequence[Array], given: Mapping[str, Array]
+    ) -> Array:
+        """What kernels read: what calls of these sizes share, and what is this call's."""
+        layout, key = self.source.layout, (*batch.sizes.values(), threads)
+        if self._base is None or self._base[0] != key:
+            self._base = (key, self._shared(batch, threads, own))
+        table = self._base[1].copy()
+        place, names = layout.place, layout.names
+        table[place["start"]] = batch.start
+        table[place["seed_low"]], table[place["seed_high"]] = batch.seed & 0xFFFFFFFF, batch.seed >> 32
+        table[place["original"]] = at(batch.original)
+        for axis in ("t", "s"):
+            table[place[f"lengths_{axis}"]] = at(batch.lengths[axis])
+        for name in self._counts:
+            table[place[name]] = batch.count(tuple(name.removeprefix("count_")))
+        for name, array in given.items():
+            table[place[names[name]]] = at(array)
+        table[len(place) :] = [at(a) for a in lists]
+        return table
+
+    @cached_property
+    def _counts(self) -> list[str]:
+        return [name for name in self.source.layout.place if name.startswith("count_")]
+
+    def _shared(self, batch: Batch, threads: int, own: Mapping[str, Array]) -> Array:
+        """The table without what belongs to one call."""
+        layout, sizes = self.source.layout, batch.sizes
+        table = np.zeros(len(layout.place) + 4 * (threads + 1 if threads > 1 else 2), np.int64)
+        known = {"T": sizes["t"], "S": sizes["s"], "B": sizes["b"], "threads": threads, "lists": len(layout.place),
+                 "chunk": steps_of_chunk(sizes), **self._fixed}  # fmt: skip
+        known |= {f"sets_{v}": sets_for(min(sizes["b"], SMALL) // SMALL * SMALL, v) for v in range(1, VECTORS + 1)}
+        known |= {layout.names[n] if n in self.source.program.values else n: at(a) for n, a in own.items()}
         for name, k in layout.place.items():
-            if name in sizes:
-                table[k] = sizes[name]
-            elif name in indices:
-                table[k] = indices[name].ctypes.data
-            elif name.startswith("count_"):
-                table[k] = batch.count(tuple(name[6:]))
-            elif name in self._fixed:
-                table[k] = self._fixed[name]
-            elif name.startswith("sets_"):
-                table[k] = sets_for(min(batch.sizes["b"], SMALL) // SMALL * SMALL, int(name[5:]))
-        for name, array in arrays.items():
-            identifier = layout.names[name] if name in self.source.program.values else name
-            table[layout.place[identifier]] = array.ctypes.data
-        table[len(layout.place) :] = [a.ctypes.data for four in lists for a in four]
-        return table, [a for four in lists for a in four]
+            table[k] = known.get(name, 0)
+        return table
 
 
-def row_lists(batch: Batch, threads: int) -> list[tuple[Array, Array, Array, Array]]:
+def at(array: Array) -> int:
+    """The address of an array's first element."""
+    found: int = array.__array_interface__["data"][0]
+    return found
+
+
+def row_lists(batch: Batch, threads: int) -> list[Array]:
     """For each thread, and at last for all rows: how many rows run at each step of t, which; the same for s.
 
     Rows of one length are dealt in blocks, others in turn, so that threads have equal work.
     """
-    whole = tuple(a for axis in ("t", "s") for a in (batch.running[axis], batch.order[axis]))
+    whole = [a for axis in ("t", "s") for a in (batch.running[axis], batch.order[axis])]
     if threads == 1:
-        return [whole, whole]  # type: ignore[list-item]
-    rows = batch.sizes["b"]
-    even = batch.lengths["t"][0] == batch.lengths["t"][-1]
+        return whole * 2
+    rows, lengths = batch.sizes["b"], batch.lengths["t"]
+    even = lengths[0] == lengths[-1]
     thread_of = np.arange(rows) * threads // rows if even else np.arange(rows) % threads
     found = []
     for th in range(threads):
-        four = []
         for axis in ("t", "s"):
             order = batch.order[axis][thread_of[batch.order[axis]] == th]
-            lengths = batch.lengths[axis][order]
-            running = (lengths[:, None] >= np.arange(batch.sizes[axis] + 2)).sum(0).astype(np.int64)
-            four += [running, np.concatenate([order, np.full(rows - len(order), -1)]).astype(np.int64)]
-        found.append(tuple(four))
-    return [*found, whole]  # type: ignore[list-item]
+            running = (batch.lengths[axis][order][:, None] >= np.arange(batch.sizes[axis] + 2)).sum(0)
+            found += [running.astype(np.int64), np.ascontiguousarray(order)]
+    return found + whole
 
 
+@cache
 def _give_way() -> int:
     """The address of the C function that offers the processor to others."""
     return ctypes.cast(ctypes.CDLL(None).sched_yield, ctypes.c_void_p).value or 0
