@@ -21,15 +21,15 @@ from ..loop import Program, Value
 from ..memory import ALIGNMENT, inner_blocks, number_type, owned, slots
 from .names import INDICES, SIZES, Names
 from .parallel import repeated
-from .products.outer import FIELDS, GROUP, scratch_bytes
+from .products.outer import FIELDS, scratch_bytes
 from .vector.host import HOST
 
 
 
 #: bytes of packed rows that each thread needs for weight gradients
 SCRATCH = scratch_bytes(HOST)
-#: steps of a chunk at least
-LEAST_STEPS = 8
+#: steps of a chunk at least, and rows that it has
+LEAST_STEPS, CHUNK_ROWS = 8, 2048
 #: how many weight gradients one call computes at most
 MOST = 64
 
@@ -140,8 +140,8 @@ class Layout:
 
 
 def steps_of_chunk(sizes: Mapping[str, int]) -> int:
-    """Steps of a chunk after which all threads sum over the batch: enough rows for a panel, whatever the batch."""
-    return min(max(LEAST_STEPS, -(-GROUP // sizes["b"])), max(sizes["t"], sizes["s"]))
+    """Steps of a chunk after which all threads sum over the batch: so many rows that waiting for each other is rare."""
+    return min(max(LEAST_STEPS, -(-CHUNK_ROWS // sizes["b"])), max(sizes["t"], sizes["s"]))
 
 
 def _chunked(program: Program) -> dict[str, int]:
