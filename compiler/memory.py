@@ -127,7 +127,10 @@ def owned(program: Program) -> list[Value]:
 
 
 def predicted_bytes(program: Program, t: int = 1, s: int = 1, b: int = 1) -> int:
-    """What a workspace for sequences of ``t`` (and ``s``) steps and ``b`` rows takes, packs included."""
+    """What the values and packs of a program take for sequences of ``t`` (and ``s``) steps and ``b`` rows.
+
+    What a target needs beside them, and what it pads rows with, is not in it: see ``Workspace.predicted``.
+    """
     sizes, inner = {"t": t, "s": s, "b": b}, inner_blocks(program)
     total = 0
     for v in owned(program):
@@ -163,6 +166,10 @@ class Workspace:
             self._shaped = {n: self._array(n, *found) for n, found in self._shapes.arrays(sizes, threads).items()}
             self._sizes = wanted
         return self._shaped
+
+    def predicted(self, sizes: Mapping[str, int], threads: int = 1) -> int:
+        """The bytes that arrays for these sizes take."""
+        return sum(prod(shape) * dtype.itemsize for shape, dtype in self._shapes.arrays(sizes, threads).values())
 
     @property
     def bytes(self) -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ...graph.build import split_spec
-from ..loop import Load, Pack, Product, Program, Sum, Value
+from ..loop import Load, Product, Program, Sum, Value
 from ..memory import Array
 from .layout import MOST, SCRATCH, Layout
 from .products.layout import FIELDS as COPY_FIELDS
@@ -32,7 +32,7 @@ class Panels:
     """
 
     layout: Layout
-    places: dict[tuple[str, int], tuple[PanelLayout, int]] = field(default_factory=dict)
+    places: dict[tuple[tuple[str, ...], int], tuple[PanelLayout, int]] = field(default_factory=dict)
     copies: list[Array] = field(default_factory=list)
     numbers: int = 0
 
@@ -45,15 +45,18 @@ class Panels:
     def program(self) -> Program:
         return self.layout.program
 
-    def place(self, pack: str, index: int | None) -> tuple[PanelLayout, int]:
-        """The panels of one destination of a pack, or (None) of all of them side by side; made where they are new."""
-        key = (pack, -1 if index is None else index)
+    def place(self, packs: Sequence[str], index: int | None) -> tuple[PanelLayout, int]:
+        """The panels of one destination of packs, or (None) of all of them side by side; made where they are new.
+
+        packs  their columns follow each other along the sum
+        """
+        key = (tuple(packs), -1 if index is None else index)
         if key not in self.places:
-            blocks, lanes = self.program.packs[pack], self.layout.lanes
+            lanes, count = self.layout.lanes, len(self.program.packs[packs[0]].blocks)
             if index is None:
-                found = interleaved([[self._part(blocks, i)] for i in range(len(blocks.blocks))], lanes)
+                found = interleaved([[self._part(p, i) for p in packs] for i in range(count)], lanes)
             else:
-                found = plain([self._part(blocks, index)], lanes)
+                found = plain([self._part(p, index) for p in packs], lanes)
             table = found.table()
             table[:, COPY_FIELDS - 2] += self.numbers
             self.copies.append(table)
@@ -62,8 +65,8 @@ class Panels:
             self.layout.panels = self.numbers
         return self.places[key]
 
-    def _part(self, pack: Pack, index: int) -> Part:
-        block = pack.blocks[index]
+    def _part(self, pack: str, index: int) -> Part:
+        block = self.program.packs[pack].blocks[index]
         v = self.program.values[block.value]
         (r0, r1), (c0, c1) = block.rows, block.columns
         row = self.layout.width(v)
@@ -71,10 +74,6 @@ class Panels:
         terms, columns = (height, width) if block.transposed else (width, height)
         at = self.layout.at(self.layout.names[v.name])
         return Part(at, r0 * row + c0, row, terms, columns, not block.transposed)
-
-    def is_computed(self, pack: str) -> bool:
-        """Whether a pack holds what the program computes."""
-        return any(self.program.values[b.value].role != "param" for b in self.program.packs[pack].blocks)
 
 
 class CallPrinter:
@@ -85,12 +84,21 @@ class CallPrinter:
         self.w, self.layout = reader.writer, reader.layout
 
     # ---- products ------------------------------------------------------------------------------
+    def parts(self, statement: Product) -> list[tuple[tuple[str, ...], Load]]:
+        """Packs and operand of each call: operands that lie side by side are one."""
+        loads = [part.operand for part in statement.parts]
+        stack = self.layout.stack(self.reader.value(loads[0]))
+        packs = tuple(part.pack for part in statement.parts)
+        if stack and stack.names == tuple(load.value for load in loads):
+            return [(packs, loads[0])]
+        return [((pack,), load) for pack, load in zip(packs, loads, strict=True)]
+
     def product(self, statement: Product) -> None:
         """One call for each destination, each run of panels, each part."""
         for index, name in enumerate(statement.dsts):
-            for i, part in enumerate(statement.parts):
-                panel, offset = self.panels.place(part.pack, index)
-                x, x_row = self.rows_of(part.operand)
+            for i, (packs, operand) in enumerate(self.parts(statement)):
+                panel, offset = self.panels.place(packs, index)
+                x, x_row = self.rows_of(operand)
                 out, out_row = self.rows_of(Load(name))
                 for run in panel.runs:
                     first = f"{self.w.use('panels')} + {self._bytes(offset + run.offset)}"
@@ -105,18 +113,18 @@ class CallPrinter:
     def stack(self, statement: Product, unit: str, tile: str, first: int, width: int) -> None:
         """One vector of each destination at ``unit``, to a tile of ``width`` numbers a row, from its vector ``first`` on."""
         lanes = self.layout.lanes
-        for i, part in enumerate(statement.parts):
-            panel, offset = self.panels.place(part.pack, None)
-            x, x_row = self.rows_of(part.operand)
+        for i, (packs, operand) in enumerate(self.parts(statement)):
+            panel, offset = self.panels.place(packs, None)
+            x, x_row = self.rows_of(operand)
             for run in panel.runs:
                 at = f"{self.w.use('panels')} + {self._bytes(offset + run.offset)} + {unit} * {self._bytes(run.step // lanes)}"
                 self._call(x, x_row, panel.terms, str(run.vectors), at, tile, first + run.first, width, i, self._sets(run.vectors))
 
     def column(self, statement: Product, tile: str, first: int, width: int) -> None:
         """The vectors of the panel ``panel``, ``vectors`` of them from the unit ``base`` on."""
-        for i, part in enumerate(statement.parts):
-            panel, offset = self.panels.place(part.pack, 0)
-            x, x_row = self.rows_of(part.operand)
+        for i, (packs, operand) in enumerate(self.parts(statement)):
+            panel, offset = self.panels.place(packs, 0)
+            x, x_row = self.rows_of(operand)
             # all panels before it, narrow ones too, are whole: so the place follows from the unit
             at = f"{self.w.use('panels')} + {self._bytes(offset)} + base * {self._bytes(panel.terms)}"
             sets = [self._sets(run.vectors) for run in panel.runs]
@@ -143,10 +151,10 @@ class CallPrinter:
         """The address of row 0 of an operand, and how many numbers on the next row is."""
         v = self.reader.value(load)
         every = self.scope.batch and not self.scope.single
-        index = self.reader.index(v, self.scope, load.lags, "0" if every else "row", "lo" if self.flat else "")
+        index = self.reader.where(v, self.scope, load.lags, "0" if every else "row", "lo" if self.flat else "")
         index += ["0"] * len(v.shape)
         own = every and ("b" in v.axes or (v.role == "block" and v.name not in self.reader.inner))
-        return f"address({self.reader.array(v)}, ({', '.join(index)},))", self.layout.width(v) if own else 0
+        return f"address({self.reader.array(v)}, ({', '.join(index)},))", self.layout.step(v) if own else 0
 
     def _sets(self, vectors: int) -> str:
         if self.scope.single or not self.scope.batch:
@@ -255,18 +263,19 @@ class GradientPrinter:
             a = self.reader.value(g.a)
             bias = f"address({self.reader.array(g.bias)}, (0,))" if g.bias else "0"
             items = (
-                self._start(a), self.layout.width(a), f"address({slots[self._slot(g.a)]}, (0,))", columns[k],
+                self._start(a), self.layout.step(a), f"address({slots[self._slot(g.a)]}, (0,))", columns[k],
                 f"address({self.reader.array(g.into)}, (0, 0))", self.layout.width(g.into), bias,
             )  # fmt: skip
             for j, item in enumerate(items):
                 self.w.line(f"sums[{k * FIELDS + j}] = {item}")
         self.w.line(
             f"call_outer({self.w.use('outer')}, {tiles} * thread // {self.w.use('threads')}, "
-            f"{tiles} * (thread + 1) // threads, found, {self._start(b)}, {self.layout.width(b)}, "
+            f"{tiles} * (thread + 1) // threads, found, {self._start(b)}, {self.layout.step(b)}, "
             f"address({slots[self._slot(group[0].b)]}, (0,)), {width}, {len(group)}, address(sums, (0,)), "
             f"{self.w.use('scratch')} + thread * {SCRATCH}, 1)"
         )
 
     def _start(self, v: Value) -> str:
-        rank = len(v.shape) + (1 if v.role == "block" else len(v.axes))
-        return f"address({self.reader.array(v)}, ({', '.join(['0'] * rank)},))"
+        rows = ["0"] * (1 if v.role == "block" else len(v.axes))
+        index = [*rows, *self.reader.inside(v), *["0"] * len(v.shape)]
+        return f"address({self.reader.array(v)}, ({', '.join(index)},))"

@@ -11,13 +11,14 @@ a call from Python hands over one number, and one native loop can run all of the
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
 import numpy as np
 
 from ..chunks import writes
-from ..loop import Program, Value
+from ..loop import Product, Program, Value, walk
 from ..memory import ALIGNMENT, inner_blocks, number_type, owned, slots
 from .names import INDICES, SIZES, Names
 from .parallel import repeated
@@ -34,6 +35,14 @@ LEAST_STEPS, CHUNK_ROWS = 8, 2048
 MOST = 64
 
 
+@dataclass(frozen=True)
+class Stack:
+    """Signals side by side in one array, named by the first: for each row one after the other, so that a product
+    of all of them has one operand."""
+
+    names: tuple[str, ...]
+
+
 class Layout:
     """Shapes of arrays as kernels see them, and the places of everything in the table."""
 
@@ -42,6 +51,7 @@ class Layout:
         self.lanes = HOST.lanes(program.dtype)
         self.inner = inner_blocks(program)
         self.chunked = _chunked(program)
+        self.stacks = _stacks(program, self)
         values = (names[n] for n in program.values)
         self.panels = 0  # numbers in all panels
         self._lists: list[tuple[int, str]] = []
@@ -52,6 +62,15 @@ class Layout:
     def at(self, name: str) -> int:
         """The place of a name in the table, made where it is new."""
         return self.place.setdefault(name, len(self.place))
+
+    def stack(self, v: Value) -> Stack | None:
+        """The array that a value shares with others, if it does."""
+        return self.stacks.get(v.name)
+
+    def step(self, v: Value) -> int:
+        """How many numbers on the next row of a value is."""
+        stack = self.stack(v)
+        return self.width(v) * (len(stack.names) if stack else 1)
 
     def width(self, v: Value) -> int:
         """The last feature axis of a value's array: whole vectors, but for parameters, which are the caller's arrays."""
@@ -68,7 +87,8 @@ class Layout:
         if v.role == "block":
             return self.features(v) if v.name in self.inner else (sizes["b"], *self.features(v))
         extents = (self.slots(v, sizes) if a == v.time else sizes[a] for a in v.axes)
-        return (*extents, *self.features(v))
+        stack = self.stack(v)
+        return (*extents, *([len(stack.names)] if stack else []), *self.features(v))
 
     def slots(self, v: Value, sizes: Mapping[str, int]) -> int:
         """How many slots of a value are stored along its time axis."""
@@ -84,6 +104,9 @@ class Layout:
         """What the workspace holds: shape and type by name."""
         found = {}
         for v in owned(self.program):
+            stack = self.stack(v)
+            if stack and stack.names[0] != v.name:
+                continue  # it has a place in the array of the first
             dtype, shape = number_type(self.program, v.dtype), self.shape(v, sizes)
             if v.role == "block" and v.name in self.inner:  # one for each thread, and one for all rows
                 shape = ((threads + 1) * self.inner_bytes(v) // dtype.itemsize,)
@@ -126,7 +149,8 @@ class Layout:
             own = [] if v.name in self.inner else ["B"]
         else:
             own = [self._slots_text(v, a) if a == v.time else a.upper() for a in v.axes]
-        items = [*own, *map(str, self.features(v))] or ["1"]
+        stack = self.stack(v)
+        items = [*own, *([str(len(stack.names))] if stack else []), *map(str, self.features(v))] or ["1"]
         return f"({', '.join(items)}{',' if len(items) == 1 else ''})"
 
     def _slots_text(self, v: Value, axis: str) -> str:
@@ -153,6 +177,25 @@ def _chunked(program: Program) -> dict[str, int]:
             more = v.keep.n - chunks.size
             if v.role == "signal" and v.keep.kind in ("ring", "chunk") and v.time == chunks.axis and more >= 0:
                 found[v.name] = more
+    return found
+
+
+def _stacks(program: Program, layout: Layout) -> dict[str, Stack]:
+    """Signal -> its stack: the operands of a product of several parts, where their rows are whole vectors."""
+    found: dict[str, Stack] = {}
+    for product in (s for rows in program.rows() for s in walk(rows.body) if isinstance(s, Product)):
+        loads = [part.operand for part in product.parts]
+        values = [program.values[load.value] for load in loads]
+        first = values[0]
+        alike = all(
+            v.role == "signal" and v.shape[-1] % layout.lanes == 0 and "b" in v.axes
+            and replace(v, name="", note="") == replace(first, name="", note="") for v in values
+        )  # fmt: skip
+        names = tuple(v.name for v in values)
+        if len(set(names)) < 2 or len(set(names)) < len(names) or not alike or set(names) & set(found):
+            continue
+        if len({load.lags for load in loads}) == 1 and not set(names) & set(program.results.values()):
+            found |= dict.fromkeys(names, Stack(names))
     return found
 
 

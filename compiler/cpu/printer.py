@@ -165,7 +165,7 @@ class PassPrinter:
             if item not in stage.sums and complete_with_over(v, stage):
                 continue
             if v.role != "block" and "b" in v.axes:
-                index = [":"] * v.axes.index("b") + ["row"]
+                index = [":"] * v.axes.index("b") + ["row", *self.reader.inside(v)]
                 number = v.axes == ("b",) and not v.shape  # one number, no array
                 with self.reader.loop(Scope((), stage.axis, True)):
                     place = ", ".join(index if number else [*index, "..."])
@@ -295,7 +295,7 @@ class PassPrinter:
                 with self.each_row(scope, flat):
                     self.lets(group.map, expressions)
             return
-        runs = [self.panels.place(p.parts[0].pack, 0)[0].runs for p in group.products][0]
+        runs = [self.panels.place(calls.parts(p)[0][0], 0)[0].runs for p in group.products][0]
         most = runs[0].vectors * lanes
         tile = self.tile(most * len(group.products), flat is not None)
         panels = sum(run.panels for run in runs)
@@ -407,7 +407,7 @@ class PassPrinter:
                     for a, i in zip(v.axes, self.reader.index(v, scope), strict=True)
                 ]
                 source = "0" if fill.source is None else self.reader.element(fill.source, scope, units)
-                self.w.line(f"{self.reader.array(v)}[{', '.join([*index, *units])}] = {source}")
+                self.w.line(f"{self.reader.array(v)}[{', '.join([*index, *self.reader.inside(v), *units])}] = {source}")
 
     def sum_of_step(self, item: Sum, scope: Scope) -> None:
         """A sum over the sequences of one step: gathered in the first row, then handed to all."""

@@ -71,7 +71,9 @@ class Reader:
 
     def array(self, v: Value) -> str:
         """The name of its array, or of the variable that holds the one number a row of an Over."""
-        return self.names[v.name] if self.is_local(v) else self.writer.use(self.names[v.name])
+        stack = self.layout.stack(v)
+        name = self.names[stack.names[0] if stack else v.name]
+        return name if self.is_local(v) else self.writer.use(name)
 
     def is_local(self, v: Value) -> bool:
         return v.name in self.inner and not v.shape
@@ -86,6 +88,17 @@ class Reader:
             return [row] if scope.batch else ["0"]
         shift = dict(lags)
         return [row if a == "b" else self.slot(v, a, step or a, -shift.get(a, 0)) for a in v.axes]
+
+    def where(
+        self, v: Value, scope: Scope, lags: Sequence[tuple[str, int]] = (), row: str = "row", step: str = ""
+    ) -> list[str]:
+        """The same with the value's place in a stack."""
+        return [*self.index(v, scope, lags, row, step), *self.inside(v)]
+
+    def inside(self, v: Value) -> list[str]:
+        """The index of a value in the array that it shares with others."""
+        stack = self.layout.stack(v)
+        return [str(stack.names.index(v.name))] if stack else []
 
     def slot(self, v: Value, axis: str, step: str, plus: int) -> str:
         """The index of the slot ``step + plus``."""
@@ -112,13 +125,13 @@ class Reader:
         if self.is_local(v):
             return self.array(v)
         lags = load.lags if isinstance(load, Load) else ()
-        index = [*self.index(v, scope, lags, row), *units]
+        index = [*self.where(v, scope, lags, row), *units]
         return f"{self.array(v)}[{', '.join(index) or '0'}]"
 
     def view(self, load: Load | str, scope: Scope, units: Sequence[str] = ()) -> str:
         """The features of the row that are left when the first are fixed."""
         v = self.value(load)
-        index = [*self.index(v, scope, load.lags if isinstance(load, Load) else ()), *units]
+        index = [*self.where(v, scope, load.lags if isinstance(load, Load) else ()), *units]
         if len(units) < len(v.shape) and self.layout.width(v) != v.shape[-1]:
             index += [":"] * (len(v.shape) - len(units) - 1) + [f":{v.shape[-1]}"]
         return f"{self.array(v)}[{', '.join(index)}]" if index else self.array(v)
@@ -126,7 +139,7 @@ class Reader:
     def place(self, load: Load | str, scope: Scope, units: Sequence[str] = ()) -> str:
         """The array, and the index of the first of the features that are left when ``units`` are fixed."""
         v = self.value(load)
-        index = [*self.index(v, scope, load.lags if isinstance(load, Load) else ()), *units]
+        index = [*self.where(v, scope, load.lags if isinstance(load, Load) else ()), *units]
         index += ["0"] * (len(v.shape) - len(units))
         return f"{self.array(v)}, ({', '.join(index)},)"
 

@@ -98,7 +98,7 @@ class CpuTarget:
         ``given``: C-contiguous arrays of params and inputs in storage layout, in the program's types.
         ``poison``: fill all storage with NaN first, to see that nothing is read before it is written.
         """
-        threads = max(1, min(self.threads, batch.sizes["b"] // FEWEST_ROWS))
+        threads = threads_for(self, batch)
         own = self.workspace.arrays(batch.sizes, threads)
         if poison:
             for array in own.values():
@@ -170,6 +170,11 @@ class CpuTarget:
         for name, k in layout.place.items():
             table[k] = known.get(name, 0)
         return table
+
+
+def threads_for(target: CpuTarget, batch: Batch) -> int:
+    """How many threads run a batch: none has fewer than FEWEST_ROWS rows."""
+    return max(1, min(target.threads, batch.sizes["b"] // FEWEST_ROWS))
 
 
 def at(array: Array) -> int:

@@ -64,7 +64,7 @@ class VectorExpressions(Expressions):
 
     def store(self, name: str) -> str:
         v = self.reader.value(name)
-        index = [*self.reader.index(v, self.scope), *self.units]
+        index = [*self.reader.where(v, self.scope), *self.units]
         return f"store({self.reader.array(v)}, ({', '.join(index)},), {self.lets[name]})"
 
     def load(self, e: Load) -> str:
@@ -73,7 +73,7 @@ class VectorExpressions(Expressions):
         if len(self.shape) - 1 not in e.columns:
             return super().load(e)
         v = self.reader.value(e)
-        index = [*self.reader.index(v, self.scope, e.lags), *(self.units[c] for c in e.columns)]
+        index = [*self.reader.where(v, self.scope, e.lags), *(self.units[c] for c in e.columns)]
         place = f"{self.reader.array(v)}, ({', '.join(index)},)"
         if self.reader.layout.width(v) % self.lanes:
             return f"load_first({place}, {v.shape[-1]} - {self.units[-1]})"
