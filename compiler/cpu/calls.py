@@ -110,15 +110,17 @@ class CallPrinter:
                         f"{self._sets(run.vectors)})"
                     )
 
-    def stack(self, statement: Product, unit: str, tile: str, first: int, width: int) -> None:
-        """One vector of each destination at ``unit``, to a tile of ``width`` numbers a row, from its vector ``first`` on."""
+    def stack(self, statement: Product, tile: str, first: int, width: int, count: str) -> None:
+        """One vector of each destination for ``count`` vectors of units from ``base`` on, to a tile of ``width`` numbers
+        a row, from its vector ``first`` on; the rows of the next vector of units come after all rows."""
         lanes = self.layout.lanes
         for i, (packs, operand) in enumerate(self.parts(statement)):
             panel, offset = self.panels.place(packs, None)
             x, x_row = self.rows_of(operand)
             for run in panel.runs:
-                at = f"{self.w.use('panels')} + {self._bytes(offset + run.offset)} + {unit} * {self._bytes(run.step // lanes)}"
-                self._call(x, x_row, panel.terms, str(run.vectors), at, tile, first + run.first, width, i, self._sets(run.vectors))
+                at = f"{self.w.use('panels')} + {self._bytes(offset + run.offset)} + base * {self._bytes(run.step // lanes)}"
+                step, sets = str(run.step), self._sets(run.vectors)
+                self._call(x, x_row, panel.terms, str(run.vectors), at, tile, first + run.first, width, i, sets, (count, step))
 
     def column(self, statement: Product, tile: str, first: int, width: int) -> None:
         """The vectors of the panel ``panel``, ``vectors`` of them from the unit ``base`` on."""
@@ -132,11 +134,12 @@ class CallPrinter:
             self._call(x, x_row, panel.terms, "vectors", at, tile, first, width, i, one)
 
     def _call(self, x: str, x_row: int, terms: int, vectors: str, at: str, tile: str, first: int, width: int, i: int,
-              sets: str) -> None:  # fmt: skip
-        lanes = self.layout.lanes
+              sets: str, panels: tuple[str, str] = ("1", "0")) -> None:  # fmt: skip
+        lanes, (count, step) = self.layout.lanes, panels
+        next_panel = f"tile_rows * {width}" if count != "1" else "0"
         self.w.line(
-            f"call_product({self.w.use('product')}, {self.rows()}, {x}, {x_row}, {terms}, {vectors}, 1, {at}, 0, "
-            f"address({tile}, (0, {first * lanes})), {width}, {lanes}, 0, {int(i > 0)}, {sets})"
+            f"call_product({self.w.use('product')}, {self.rows()}, {x}, {x_row}, {terms}, {vectors}, {count}, {at}, {step}, "
+            f"address({tile}, (0, {first * lanes})), {width}, {lanes}, {next_panel}, {int(i > 0)}, {sets})"
         )
 
     def rows(self) -> str:

@@ -31,6 +31,8 @@ from .vector.host import HOST
 SCRATCH = scratch_bytes(HOST)
 #: steps of a chunk at least, and rows that it has
 LEAST_STEPS, CHUNK_ROWS = 8, 2048
+#: rows of a tile: for fewer several vectors of units are computed at once
+TILE_ROWS = 16
 #: how many weight gradients one call computes at most
 MOST = 64
 
@@ -116,7 +118,7 @@ class Layout:
             "panels": ((self.panels,), number_type(self.program, "f")),
             "scratch": ((threads * SCRATCH,), np.dtype(np.uint8)),
             "terms": ((threads * MOST * FIELDS,), word),
-            "tile": ((sizes["b"] * _longest(self._tiles, sizes),), number_type(self.program, "f")),
+            "tile": ((max(sizes["b"], TILE_ROWS) * _longest(self._tiles, sizes),), number_type(self.program, "f")),
             "flat": ((threads * sizes["b"] * _longest(self._flat, sizes),), word),
             "row_lists": ((threads * sizes["b"] * _longest(self._lists, sizes),), word),
         }

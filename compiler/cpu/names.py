@@ -32,7 +32,7 @@ MATH = ("inf", "nan")
 LOCAL = (
     "table", "table_address", "who", "thread", "t", "s", "row", "rows", "n", "lo", "hi", "total", "first",
     "number", "int64", "boolean", "entry", "found", "sums",
-    "panel", "vectors", "base", "max", "flat_list", "flat_rows", "range", "min", "abs",
+    "panel", "vectors", "base", "max", "flat_list", "flat_rows", "tile_rows", "tile_blocks", "end", "range", "min", "abs",
 )
 # fmt: on
 RESERVED = frozenset((*SIZES, *INDICES, *LISTS, *HELPERS, *FUNCTIONS_OF_NUMBERS, *ROWS, *ARRAYS, *VECTORS, *CALLS, *FUNCTIONS, *MEMORY, *MATH, *LOCAL))

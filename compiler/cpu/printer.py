@@ -28,7 +28,7 @@ from ..loop import (
 from .calls import CallPrinter, GradientPrinter, Panels, gradients
 from .expressions import Expressions
 from .fused import Fused, fused, reader_counts
-from .layout import Layout
+from .layout import TILE_ROWS, Layout
 from .names import FUNCTIONS, INDICES, LISTS, MEMORY, SIZES
 from .parallel import ALL, SPLIT, Pass
 from .rows import RowPrinter
@@ -285,14 +285,16 @@ class PassPrinter:
             self.w.comment("; ".join(self.listed(p)))
         if group.stacked:
             width = len(group.dsts) * lanes
-            tile = self.tile(width, flat is not None)
+            tile = self.tile(width, flat is not None, several=True)
+            row = f"({UNITS[0]} - base) // {lanes} * tile_rows + {row}"
             expressions.tiles = {n: f"load({tile}, ({row}, {k * lanes}))" for k, n in enumerate(group.dsts)}
-            with self.w.block(expressions.loops()[0]):
+            with self.w.block(f"for base in range(0, {size}, tile_blocks * {lanes}):"):
+                self.w.line(f"end = min(base + tile_blocks * {lanes}, {size})")
                 first = 0
                 for p in group.products:
-                    calls.stack(p, UNITS[0], tile, first, width)
+                    calls.stack(p, tile, first, width, f"(end - base + {lanes - 1}) // {lanes}")
                     first += len(p.dsts)
-                with self.each_row(scope, flat):
+                with self.each_row(scope, flat), self.w.block(f"for {UNITS[0]} in range(base, end, {lanes}):"):
                     self.lets(group.map, expressions)
             return
         runs = [self.panels.place(calls.parts(p)[0][0], 0)[0].runs for p in group.products][0]
@@ -349,12 +351,15 @@ class PassPrinter:
             with self.each_step(flat, "lo", "hi + 1"), self.reader.loop(scope):
                 yield
 
-    def tile(self, width: int, flat: bool) -> str:
-        """The buffer of a tile with so many numbers a row."""
+    def tile(self, width: int, flat: bool, several: bool = False) -> str:
+        """The buffer of a tile with so many numbers a row; ``several``: of as many vectors of units as few rows need."""
         name = f"tile_{width}"
-        steps = f"{self.w.use(self.size)} * " if flat else ""
         self.layout.needs_tile(width, self.size if flat else "1")
-        self.w.line(f"{name} = view({self.w.use('tile')}, ({steps}{self.w.use('B')}, {width}), number)")
+        self.w.line(f"tile_rows = {self.w.use(self.size) + ' * ' if flat else ''}{self.w.use('B')}")
+        if several:
+            self.w.line(f"tile_blocks = max(1, {TILE_ROWS} // tile_rows)")
+        rows = f"max(tile_rows, {TILE_ROWS})" if several else "tile_rows"
+        self.w.line(f"{name} = view({self.w.use('tile')}, ({rows}, {width}), number)")
         return name
 
     def local(self, name: str, scope: Scope) -> str:
