@@ -12,7 +12,7 @@ import numpy as np
 from ..data import Batch, Buckets, DataError, Sequences, one_row, read_conllu, read_series, read_text
 from ..data.buckets import PADDED_TARGET
 from ..data.pairs import read_pairs
-from ..generate import language_model
+from ..running.generate import language_model
 from ..runs.run import same_data
 from ..tasks import Classifier, Forecaster, LanguageModel, Tagger, Task, Translator
 from ..tasks.classifier import read_labelled

@@ -32,8 +32,8 @@ from .settings import Settings
 if TYPE_CHECKING:
     from ...compiler.program import Program
     from ...graph.circuit import Circuit
-    from ..generate import Score
-    from ..running import Running
+    from ..running.generate import Score
+    from ..running.steps import Running
     from ..tasks import Bound
     from .scoring import Measured
 
@@ -81,7 +81,7 @@ class Run:
         prompt: str = "",
     ) -> str:
         """``prompt`` and ``length`` symbols more: see ``generate.generate``."""
-        from ..generate import generate
+        from ..running.generate import generate
 
         return generate(self, length, temperature=temperature, top_k=top_k, seed=seed, prompt=prompt)
 
@@ -145,7 +145,7 @@ class Run:
     @cached_property
     def running(self) -> Running:
         """The programs by which it runs on what it chose itself, x[t] being what it chose at t-1."""
-        from ..running import Running
+        from ..running.steps import Running
 
         return Running(self.bound.scores, "x", self.settings.target, self.settings.dtype)
 

@@ -18,7 +18,7 @@ from ..tasks.measures import Totals
 if TYPE_CHECKING:
     from ..data import Batch
     from ..data.sentences import Labelled
-    from ..generate import Score
+    from ..running.generate import Score
     from .run import Run
 
 
@@ -57,7 +57,7 @@ class Measured:
 def score(run: Run, given: str | Path) -> Score | Measured:
     """See ``Run.score``."""
     if isinstance(run.task, LanguageModel):
-        from ..generate import score
+        from ..running.generate import score
 
         return score(run, read_text(given) if isinstance(given, Path) else given)
     if not isinstance(given, str | Path):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from bptt import compiler, rnn
-from bptt.rnn.counts import NGrams
+from bptt.rnn import NGrams
 
 pytestmark = pytest.mark.oracle
 

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .data import DataError, Vocabulary, one_row, text_given
+from ..data import DataError, Vocabulary, one_row, text_given
+from ..tasks import LanguageModel
+from ..tasks.measures import log_probabilities
 from .search import draw
-from .tasks import LanguageModel
-from .tasks.measures import log_probabilities
 
 if TYPE_CHECKING:
-    from .runs.run import Run
+    from ..runs.run import Run
 
 
 @dataclass(frozen=True)

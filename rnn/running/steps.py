@@ -16,16 +16,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..graph.circuit import Circuit, boundary_name
-from ..graph.errors import CircuitError
-from ..graph.expr import Node, topological
-from ..graph.statistics import after_training
-from ..graph.stepped import stepped, waiting
-from .data import Array, DataError
-from .tasks.scores import Scores
+from ...graph.circuit import Circuit, boundary_name
+from ...graph.errors import CircuitError
+from ...graph.expr import Node, topological
+from ...graph.statistics import after_training
+from ...graph.stepped import stepped, waiting
+from ..data import Array, DataError
+from ..tasks.scores import Scores
 
 if TYPE_CHECKING:
-    from ..compiler.program import Program
+    from ...compiler.program import Program
 
 
 class Running:
@@ -71,7 +71,7 @@ class Running:
         return self._compiled(self.cut.stepped, tuple(self.late))
 
     def _compiled(self, net: Circuit, returns: tuple[str, ...]) -> Program:
-        from .. import compiler
+        from ... import compiler
 
         return compiler.compile(
             net, loss=None, returns=returns, target=self.target, dtype=str(self.dtype), training=False

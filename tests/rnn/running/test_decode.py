@@ -11,7 +11,7 @@ import pytest
 from bptt import graph, rnn
 from bptt.graph.circuit import Circuit
 from bptt.rnn.data import DataError
-from bptt.rnn.search import Beams, largest
+from bptt.rnn.running.search import Beams, largest
 
 Array = np.ndarray[Any, Any]
 LANGUAGE_MODEL = "h[t] = tanh(W @ h[t-1] + E[x[t]])\no[t] = V @ h[t] + d\nL = mean(cross_entropy(o[t], y[t]), over=t)"

@@ -12,8 +12,8 @@ from bptt import compiler, graph, rnn
 from bptt.graph import Equations
 from bptt.graph.errors import CircuitError, LanguageError
 from bptt.rnn.cells import CELLS, cell
+from bptt.rnn.compose.parts import Composed, part_of
 from bptt.rnn.define import Cell
-from bptt.rnn.parts import Composed, part_of
 from hypothesis import assume, given, note, settings
 from hypothesis import strategies as st
 from properties.random_circuits import SIZE, Example, examples

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from bptt import graph, rnn
 from bptt.rnn.data import DataError, Vocabulary
-from bptt.rnn.generate import Score
+from bptt.rnn.running.generate import Score
+from bptt.rnn.running.search import draw
 from bptt.rnn.runs.run import Run
 from bptt.rnn.runs.settings import Settings
-from bptt.rnn.search import draw
 from bptt.rnn.tasks import LanguageModel, TaskSettings
 
 SETTINGS = Settings(vector=3, hidden=4, target="interpret")

@@ -15,17 +15,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..graph.doors import require_circuit
-from ..graph.errors import unknown
-from .data import Array, DataError
+from ...graph.doors import require_circuit
+from ...graph.errors import unknown
+from ..data import Array, DataError
+from ..tasks.measures import log_probabilities
+from ..tasks.scores import Scores, scores_of
 from .forcing import own_output, teacher_forced
-from .running import Rows, Running
 from .search import Beams, Draws, Hypothesis, Search
-from .tasks.measures import log_probabilities
-from .tasks.scores import Scores, scores_of
+from .steps import Rows, Running
 
 if TYPE_CHECKING:
-    from ..graph.circuit import Circuit
+    from ...graph.circuit import Circuit
 
 
 @dataclass(frozen=True)
@@ -231,8 +231,8 @@ def decode(
 
 def _feed(scores: Scores) -> str:
     """What gets what was chosen, where nobody says it; "": nothing."""
-    from ..graph.circuit import reachable
-    from ..graph.expr import topological
+    from ...graph.circuit import reachable
+    from ...graph.expr import topological
 
     net = reachable(scores.net, [scores.name])
     read = {n.attr: n for n in topological(net.eqs.values()) if n.op == "input"}
