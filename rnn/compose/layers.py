@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ...graph.errors import LanguageError
+from ...graph.indices import moment
 from ...graph.language import Statement, Term
-from ...graph.terms import call, indexed, name
+from ...graph.terms import call, indexed, name, number
 from ..define import Cell
 from .made import Made, fed
 from .parts import Composed, Part, part_of
@@ -25,7 +26,7 @@ def stack(*cells: Cell | int, input: str | None = None, output: str | None = Non
     """
     parts = [part_of(c, input, output) for c in _layers(cells)]
     if len(parts) == 1:
-        return Composed(parts[0].cell, parts[0].output, parts[0].units, parts[0].ends, None, parts[0].instead)
+        return Composed(parts[0].cell, parts[0].output, parts[0].units, parts[0].ends)
     last = parts[-1]
     made = Made(parts, shared=[*names_in(parts[0].front), *names_in(last.head)])
     below: str | None = None
@@ -44,7 +45,7 @@ def stack(*cells: Cell | int, input: str | None = None, output: str | None = Non
     assert below is not None  # there are at least two layers
     same_name = len({p.cell.name for p in parts}) == 1
     title = f"stacked_{last.cell.name}" if same_name else "_".join(p.cell.name for p in parts)
-    return made.cell(title, below, _ends(last, new), layers, last.instead)
+    return made.cell(title, below, _ends(last, new), layers)
 
 
 def bidirectional(
@@ -76,14 +77,12 @@ def bidirectional(
     out = unused(left.output, made.taken)
     turned = reversed_term(at_last(right), right.system)
     ends = call("concat", renamed_term(at_last(left), forward), renamed_term(turned, back))
-    instead = left.instead or right.instead
     made.lines.append(
         Statement(out, (name("t"),), call("concat", *map(read, (forward[left.output], back[right.output]))))
     )
-    head = _with_ends(replace(left, instead=instead), ends)
-    made.lines += renamed(head, {n: out if n == left.output else forward[n] for n in forward})
+    made.lines += renamed(_with_ends(left, ends), {n: out if n == left.output else forward[n] for n in forward})
     title = left.cell.name if left.cell.name == right.cell.name else f"{left.cell.name}_{right.cell.name}"
-    return made.cell(f"bidirectional_{title}", out, ends, instead=instead)
+    return made.cell(f"bidirectional_{title}", out, ends)
 
 
 def residual(
@@ -96,13 +95,11 @@ def residual(
 
     Input and hidden output have the same size; with ``project=True`` the input passes through a matrix, P @ x[t], and
     they may differ. Symbols that the layer looks up itself have a table of their own, P[x[t]]; where an equation makes
-    them vectors (e[t] = E[x[t]]), e is what is added. Raises LanguageError where input or output cannot be told, and
-    where what both directions have at their ends is read: each has its own input there, which ``bidirectional`` of a
-    residual cell adds.
+    them vectors (e[t] = E[x[t]]), e is what is added. Where the output layer reads the ends of both directions, it
+    reads the sum at both: what is of the forward side from r[T], what is of the backward side from r[1]. Raises
+    LanguageError where input or output cannot be told.
     """
     part = part_of(cell, input, output)
-    if part.ends is not None:
-        part = replace(part, instead="bidirectional(residual(cell, project=True)), each direction with its own input")
     made = Made([part], shared=[])
     known = [*part.system.axes]
     added = read(part.source)
@@ -114,11 +111,12 @@ def residual(
     made.lines.append(
         Statement(sums, (name("t"),), Term("add", (read(part.output), added)), note="passes the layer by")
     )
-    head = _with_ends(part, indexed(sums, (name("T"),)))
+    ends = None if part.ends is None else _at_both_ends(sums, part.ends)
+    head = _with_ends(part, indexed(sums, (name("T"),)) if ends is None else ends)
     made.lines += renamed(head, {part.output: sums})
     made.rules |= part.cell.init_rules
     made.units += part.units
-    return made.cell(f"residual_{part.cell.name}", sums, instead=part.instead)
+    return made.cell(f"residual_{part.cell.name}", sums, ends)
 
 
 # ---- pieces --------------------------------------------------------------------------------------------
@@ -146,23 +144,29 @@ def at_last(part: Part) -> Term:
 
 
 def _with_ends(part: Part, ends: Term) -> list[Statement]:
-    """The head, reading ``ends`` for the output at the last step. Raises LanguageError where there is no such thing."""
+    """The head, reading ``ends`` for what the layer has at its end."""
     own = indexed(part.output, (name("T"),))
 
     def change(x: Term) -> Term | None:
-        if not same(x, own) and (part.ends is None or not same(x, part.ends)):
-            return None
-        if part.instead is not None:
-            raise lost(part, x)
-        return ends
+        return ends if same(x, own) or (part.ends is not None and same(x, part.ends)) else None
 
     return [replace(s, value=changed(s.value, change)) for s in part.head]
 
 
-def lost(part: Part, read_there: Term) -> LanguageError:
-    return LanguageError(
-        f"{part.cell.name}: {read_there} is read for what both directions have at their ends, which lie at different "
-        "steps, and a residual connection around both adds the input of one step",
-        expected="an output that is read at each step",
-        mend=f"take {part.instead}",
-    )
+def _at_both_ends(signal: str, ends: Term) -> Term:
+    """Of a signal that is as long as ``ends``: each part at the step at which it stands there, T or 1.
+
+    ``concat(h_fw[T], h_bw[1])`` gives ``where(concat(ones(h_fw[T]), zeros(h_bw[1])), r[T], r[1])``.
+    """
+    return call("where", _is_last(ends), indexed(signal, (name("T"),)), indexed(signal, (number(1),)))
+
+
+def _is_last(ends: Term) -> Term:
+    """A vector with ones where ``ends`` is of the last step and zeros where it is of the first."""
+    if ends.head == "call" and ends.attr[0] == "concat":
+        return call("concat", *map(_is_last, ends.args))
+    if ends.head == "call" and ends.attr[0] == "where":
+        condition, a, b = ends.args[0], *map(_is_last, ends.args[1:])
+        return condition if a.attr[0] == "ones" and b.attr[0] == "zeros" else call("where", condition, a, b)
+    at = moment(ends.args[1])
+    return call("ones" if at is not None and at.kind == "last" else "zeros", ends)

@@ -53,7 +53,6 @@ class Made:
         output: str,
         ends: Term | None = None,
         layers: Mapping[str, Sequence[str]] | None = None,
-        instead: str | None = None,
     ) -> Cell:
         whole = Equations()
         found: dict[str, Statement] = {}
@@ -65,7 +64,7 @@ class Made:
             whole.add(s)
         cells = [p.cell for p in self.parts]
         made = again(whole, cells, title, self.rules, self.constants)
-        return Composed(made, output, self.units, ends, layers, instead)
+        return Composed(made, output, self.units, ends, layers)
 
 
 def fed(part: Part, below: str, copy: str, stated: bool = False) -> list[Statement]:

@@ -10,7 +10,7 @@ from ...graph.indices import moment
 from ...graph.language import Statement, Term, walk
 from ...graph.terms import call, indexed, name, number, step
 from ..define import Cell
-from .layers import at_last, lost
+from .layers import at_last
 from .made import Made, fed
 from .parts import Part, part_of
 from .terms import at_zero, changed, names_in, plain, read, reads_one, renamed, renamed_term, unused
@@ -128,10 +128,7 @@ class _Pair:
 
     def _at_end(self) -> Term:
         """What the encoder has when it has read all."""
-        ends = at_last(self.encoder)
-        if self.encoder.instead is not None:
-            raise lost(self.encoder, ends)
-        return renamed_term(renamed_term(ends, self.enc), {"t": "s", "T": "S"})
+        return renamed_term(renamed_term(at_last(self.encoder), self.enc), {"t": "s", "T": "S"})
 
     def _starts(self, ends: Term, hidden: str) -> list[Statement]:
         """Where the decoder starts; what it says itself is left out."""

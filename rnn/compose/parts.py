@@ -29,7 +29,6 @@ class Part:
     input    what the layer reads of what is below it, or None where it reads nothing
     inline   whether the input are symbols that the layer looks up itself: E[x[t]]
     ends     what the layer has at its last step, where that is not output[T]
-    instead   the cell that would have one, where the equations of this one have none: the mend of the error
     """
 
     cell: Cell
@@ -40,7 +39,6 @@ class Part:
     input: str | None
     inline: bool = False
     ends: Term | None = None
-    instead: str | None = None
 
     @property
     def system(self) -> System:
@@ -73,7 +71,6 @@ class Composed(Cell):
 
     output   the signal that is its output
     ends     what it has at its last step, where that is not output[T]
-    instead   the cell to take instead where its end is read and it has none, or None
     layers   name in one layer -> its names in all layers: a size that is stated for h is that of h_1, h_2, …
     units    the hidden outputs of the cells that it is made of
     """
@@ -85,12 +82,10 @@ class Composed(Cell):
         units: Iterable[str],
         ends: Term | None = None,
         layers: Mapping[str, Sequence[str]] | None = None,
-        instead: str | None = None,
     ) -> None:
         super().__init__(cell.equations, cell.system, cell.init_rules)
         self.output = output
         self.ends = ends
-        self.instead = instead
         self.layers = dict(layers or {})
         self._units = tuple(units)
 
@@ -130,7 +125,6 @@ class _Cut:
         self.wanted = output or (cell.output if isinstance(cell, Composed) else None)
         whole = isinstance(cell, Composed) and output in (None, cell.output)
         self.ends = cell.ends if isinstance(cell, Composed) and whole else None
-        self.instead = cell.instead if isinstance(cell, Composed) and whole else None
 
     def part(self) -> Part:
         output = self._output()
@@ -150,7 +144,7 @@ class _Cut:
             source, symbols = readers[0], False
             front, of_inputs = of_inputs + front, []
         cut = tuple(front), tuple(of_inputs + layer), tuple(head)
-        return Part(self.cell, *cut, output, source, symbols, self.ends, self.instead)
+        return Part(self.cell, *cut, output, source, symbols, self.ends)
 
     def _needed(self, signal: str) -> set[str]:
         """The signals that a signal needs, itself among them."""
