@@ -79,7 +79,7 @@ class Beams:
         after = self.logs[:, :, None] + logs.reshape(B, k, -1)
         parents, symbols = np.tile(np.arange(k), (B, 1)), np.zeros((B, k), np.int64)
         running = (self.logs > -math.inf).any(1)
-        for b in np.flatnonzero(running if free is None else running & free):
+        for b in np.flatnonzero(running if free is None else running & free).tolist():
             self.logs[b] = -math.inf
             parents[b] = 0
             for i, (parent, symbol, log) in enumerate(self._going_on(b, after[b])):
@@ -152,7 +152,7 @@ class Draws:
 
     def choose(self, logs: Numbers, free: Flags | None = None) -> tuple[Whole, Whole]:
         symbols = np.zeros(len(self.lengths), np.int64)
-        for b in np.flatnonzero(self.running if free is None else self.running & free):
+        for b in np.flatnonzero(self.running if free is None else self.running & free).tolist():
             symbols[b] = draw(logs[b], self.temperature, self.random[b], self.top_k)
             self.logs[b] += logs[b, symbols[b]]
             self.written[b].append(int(symbols[b]))
