@@ -78,6 +78,7 @@ def activations(
     *,
     signals: str | Iterable[str] | None = None,
     target: str = "interpret",
+    unknown: str = "",
 ) -> Activations:
     """The signals of a network while it reads one sequence: ``activations(run, text)`` or ``(net, params, x)``.
 
@@ -91,6 +92,7 @@ def activations(
     params    the weights by name; of a run they may be left out
     text      a text, for a run that is a language model; or symbols [T], or numbers [T, n]
     signals   names of signals with one index, t; None: gates, if there are any, else the states
+    unknown   of a text: what becomes of symbols that the run's vocabulary lacks, see ``Run.predict``
 
     Dropout and the like are at their means; the state before the first step is the initial one. Raises DataError for
     an empty text and one that cannot be read, CircuitError for signals that there are not.
@@ -101,7 +103,7 @@ def activations(
         raise DataError("expected what the network reads: a text, symbols [T], or numbers [T, n]")
     from ... import compiler
 
-    circuit, weights, labels, x, about = _read(net, params, text)
+    circuit, weights, labels, x, about = _read(net, params, text, unknown)
     names = _names(circuit, signals)
     program = compiler.compile(circuit, loss=None, returns=names, target=target, dtype="float64", training=False)
     weights = {n: np.asarray(w, dtype=np.float64) for n, w in weights.items()}
@@ -112,7 +114,7 @@ def activations(
 
 
 def _read(
-    net: Any, params: Mapping[str, Any] | None, text: Any
+    net: Any, params: Mapping[str, Any] | None, text: Any, unknown: str
 ) -> tuple[Circuit, Mapping[str, Any], tuple[str, ...], NDArray[Any], str]:
     """The circuit, its weights, the labels of the steps, and what is read, [T, 1, …]."""
     if isinstance(net, Circuit):
@@ -127,7 +129,7 @@ def _read(
     if isinstance(text, str):
         from .samples import text_symbols
 
-        read = text_symbols(net, text)
+        read = text_symbols(net, text, unknown)[1:]
         return net.bound.net, weights, _tokens(net.task.vocabulary, read), net.bound.fit_x(read[:, None]), about
     x = _checked(np.asarray(text))
     vocabulary = getattr(net.task, "vocabulary", None)

@@ -13,8 +13,8 @@ How a training run uses one::
     kept  = task.save()                                   # plain JSON: vocabularies, labels, normalisation
     again = Task.restore(kept)                            # predicts; has no data
 
-What is trained on decides the vocabulary and the normalisation; validation data never do. The labels are those
-of both parts.
+What is trained on decides the vocabulary and the normalisation; validation data never do: what the vocabulary lacks
+is read there as the unknown symbol, and counted in ``about``. The labels are those of both parts.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 
-from ..data import Again, Array, Batch, Batches, Buckets, Cache, DataError, Sequences
+from ..data import Again, Array, Batch, Batches, Buckets, Cache, DataError, Reading, Sequences
 from ..data.order import shuffled
 from .bound import Bound
 from .measures import Totals
@@ -59,6 +59,7 @@ class Task(ABC):
     symbolic    whether symbols are read and predicted, not numbers
     static      whether a whole sequence has one target, not each step
     predicted   what there is a score for, in the singular: "symbol", "tag", "label", "column"
+    unit        what its symbols are, in the singular: "character", "word", "byte"; "" where it reads numbers
     item        what the loss counts, in the singular: "character", "word", "byte", "sentence", "line", "value"
     reads       the number of symbols, or of columns, that are read: the size of x
     predicts    the number of scores: the size of o
@@ -73,6 +74,7 @@ class Task(ABC):
     symbolic: ClassVar[bool] = True
     static: ClassVar[bool] = False
     predicted: ClassVar[str] = "label"
+    unit: str = ""
     item: str
     reads: int
     predicts: int
@@ -134,6 +136,17 @@ class Task(ABC):
         """Train on ragged sequences in buckets, shuffled; validate in order, at least 64 rows at a time."""
         self._training = Buckets(before, self.settings.batch, self.settings.seed)
         self._validation = Again(Buckets(after, max(self.settings.batch, 64)).in_order)
+
+    def reading(self, unknown: str = "") -> Reading:
+        """How a call reads what the vocabulary lacks: "refuse", "map", or "", as the setting says.
+
+        Raises DataError for anything else.
+        """
+        return Reading(unknown or self.settings.unknown)
+
+    def unseen(self, given: Any) -> int:
+        """How many symbols of what ``predict`` takes the vocabulary lacks."""
+        return 0
 
     # ---- the network ------------------------------------------------------------------------------
     @property

@@ -85,10 +85,11 @@ def test_steps_and_data_on_the_command_line(
     for name, content in files.items():
         file = tmp_path / f"other{'.csv' if name == 'forecaster' else '.txt'}"
         file.write_text(content)
-        assert main(["explain", "--gradient", str(runs[name].folder), "--data", str(file), "--steps", "4"]) == 0
+        flags = ["--data", str(file), "--steps", "4", *([] if name == "forecaster" else ["--unknown", "map"])]
+        assert main(["explain", "--gradient", str(runs[name].folder), *flags]) == 0
         assert f"4 steps, 2 sequences; {runs[name].folder}, update 1, on {file}" in capsys.readouterr().out
-    unknown = data_batch(runs["tagger"], str(_written(tmp_path, files["tagger"]))).inputs["y"]
-    assert sorted(unknown[0]) == [-1, runs["tagger"].task.save()["tags"].index("X")]
+    tags = data_batch(runs["tagger"], str(_written(tmp_path, files["tagger"])), unknown="map").inputs["y"]
+    assert sorted(tags[0]) == [-1, runs["tagger"].task.save()["tags"].index("X")]
     (tmp_path / "two.csv").write_text("u,v\n1,2\n3,4\n")
     with pytest.raises(DataError, match=r"two\.csv: expected the columns v, got u, v"):
         data_batch(runs["forecaster"], str(tmp_path / "two.csv"))
