@@ -23,7 +23,7 @@ system(
     L = mean(cross_entropy(o[t], y[t]), over=t)
     """,
     "A hierarchy of units with slower clocks",
-    "El Hihi and Bengio 1996; Koutník et al. 2014",
+    "El Hihi and Bengio 1996; the clock is that of Koutník et al. 2014",
     {"x": 3, "h1": 4, "h2": 3, "o": 5},
 )
 system(
