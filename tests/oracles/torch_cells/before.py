@@ -99,7 +99,7 @@ def driven(w: Weights, one: One) -> dict[str, Tensor]:
 
 
 def abstract(w: Weights, one: One) -> dict[str, Tensor]:
-    """Goldberg 2016, section 10.1, with R and O of the simple network of its section 11.1, R rectified."""
+    """Goldberg 2016, section 10.1, with a rectified layer for R and a linear one for O."""
     s = rnn(one["x"], w["U"], w["W"], w["b"], one.before("s", w["s_0"]), nonlinearity="relu")
     y = linear(s, w["V"], w["c"])
     return {"s": s, "y": y, "L": error(y, one["z"])}

@@ -26,7 +26,7 @@ def of_torch(w: Weights, one: One) -> dict[str, Tensor]:
 
 
 def lstm_peephole(w: Weights, one: One) -> dict[str, Tensor]:
-    """Gers and Schmidhuber 2000, section 3: s_c is the cell, y its output; the output gate sees the new cell."""
+    """Gers and Schmidhuber 2000: s_c is the cell, y its output; the output gate sees the new cell."""
     y, s_c = one.before("h", w["h_0"]), one.before("c", w["c_0"])
     rows = []
     for x in one["x"]:
@@ -50,7 +50,7 @@ def lstm_packed(w: Weights, one: One) -> dict[str, Tensor]:
 
 
 def lstm_bakker(w: Weights, one: One) -> dict[str, Tensor]:
-    """Bakker 2001, section 3: all units read the activations of the step before, so the input comes a step late."""
+    """Bakker 2001: all units read the activations of the step before, so the input comes a step late."""
     return scored(w, one, lstm(w, one.late("x", 1), "ifcq", both(one), biased=False))
 
 
@@ -70,7 +70,7 @@ def gate_program(w: Weights, one: One) -> dict[str, Tensor]:
 
 
 def gru(w: Weights, one: One) -> dict[str, Tensor]:
-    """Chung et al. 2014, equations 4 to 8: the update gate z is the share of what is new."""
+    """Chung et al. 2014, section 3.2: the update gate z is the share of what is new."""
     h = one.before("h", zeros(4))
     rows = []
     for x in one["x"]:
@@ -103,7 +103,7 @@ def mut3(w: Weights, one: One) -> dict[str, Tensor]:
 
 
 def sru(w: Weights, one: One) -> dict[str, Tensor]:
-    """Lei et al. 2018, as its section 3.2 computes it: one product for all steps, then a pointwise loop."""
+    """Lei et al. 2018, as its authors compute it: one product for all steps, then a pointwise loop."""
     size = len(w["b_f"])
     x = one["x"]
     new, forget, reset = linear(x, torch.cat([w["U"], w["U_f"], w["U_r"]])).split(size, -1)

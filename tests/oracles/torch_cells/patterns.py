@@ -113,7 +113,7 @@ def classifier(w: Weights, one: One) -> dict[str, Tensor]:
 
 
 def forecaster(w: Weights, one: One) -> dict[str, Tensor]:
-    """Cho et al. 2014, equations 5 to 8, whose z is the share of what was there: 1 - u."""
+    """Cho et al. 2014, section 2.3, whose z is the share of what was there: 1 - u."""
     h = one.before("h", zeros(4))
     states = []
     for x in one["x"]:

@@ -29,7 +29,7 @@ def jordan(w: Weights, one: One) -> dict[str, Tensor]:
 
 
 def diagonal(w: Weights, one: One) -> dict[str, Tensor]:
-    """Li et al. 2018, equation 2: h_t = σ(W x_t + u ⊙ h_{t-1} + b), here with tanh: an RNN of a diagonal matrix."""
+    """Li et al. 2018: h_t = σ(W x_t + u ⊙ h_{t-1} + b), here with tanh: an RNN of a diagonal matrix."""
     h = rnn(one["x"], w["U"], torch.diag(w["w"]), w["b"], one.before("h", zeros(4)))
     o = linear(h, w["V"], w["d"])
     return {"h": h, "o": o, "L": cross_entropy(o, one["y"])}

@@ -15,7 +15,7 @@ def irnn(w: Weights, one: One) -> dict[str, Tensor]:
 
 
 def clockwork(w: Weights, one: One) -> dict[str, Tensor]:
-    """Koutník et al. 2014: a module of period 4 moves at the steps that 4 divides, and else keeps its value."""
+    """A module of period 4 moves at the steps that 4 divides, and else keeps its value (Koutník et al. 2014)."""
     fast = rnn(one["x"], w["U1"], w["W1"], w["b1"], one.before("h1", zeros(4)))
     slow, states = one.before("h2", zeros(3)), []
     for t, h1 in enumerate(fast, one.t):
@@ -37,7 +37,7 @@ def normalised(w: Weights, one: One) -> dict[str, Tensor]:
 
 
 def batch_normalised(w: Weights, sequences: Sequence[One]) -> list[dict[str, Tensor]]:
-    """Laurent et al. 2016, equation 6, by torch's batch_norm over the steps of all sequences."""
+    """Laurent et al. 2016, by torch's batch_norm over the steps of all sequences."""
     x = torch.cat([linear(one["x"], w["U"]) for one in sequences])
     normed = torch.nn.functional.batch_norm(x, None, None, w["g"], w["b"], training=True)
     parts = normed.split([len(one["x"]) for one in sequences])
@@ -49,7 +49,7 @@ def batch_normalised(w: Weights, sequences: Sequence[One]) -> list[dict[str, Ten
 
 
 def zoneout_lstm(w: Weights, one: One) -> dict[str, Tensor]:
-    """Krueger et al. 2017, section 3.2: h sees the new cell, whether or not the cell keeps its old value."""
+    """Krueger et al. 2017: h sees the new cell, whether or not the cell keeps its old value."""
     h, c = one.before("h", zeros(4)), one.before("c", zeros(4))
     steps = len(one["x"])
     kept_h, kept_c = one.mask("h", 0.05).expand(steps, 4), one.mask("c", 0.5).expand(steps, 4)
