@@ -39,7 +39,7 @@ class Network:
 
         Raises DataError for equations without x, y or L, and where sizes clash or stay open.
         """
-        sizes: Sizes = {**task.sizes_for(self.cell), **self.cell.sizes_by_name(given)}
+        sizes: Sizes = task.sizes_for(self.cell, given)
         try:
             return self.cell(**sizes), sizes
         except LanguageError as error:

@@ -29,6 +29,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 
+from ...graph.errors import FreeSizesError, LanguageError
+from ...graph.shapes import infer_shapes
 from ..data import Again, Array, Batch, Batches, Buckets, Cache, DataError, Reading, Sequences
 from ..data.order import shuffled
 from .bound import Bound
@@ -165,14 +167,24 @@ class Task(ABC):
 
         return define(self.equations, name=self.name, init=self.init)
 
-    def sizes_for(self, cell: Cell) -> dict[str, int]:
-        """The sizes of x, o, e and the cell's units (h and k; of a composed cell those of every layer), as far as it
-        has signals or inputs of these names: x and o are what the data have, e is ``vector``, the units are
-        ``hidden``. What else a cell leaves open its user has to say."""
-        units = dict.fromkeys(cell.units, self.settings.hidden)
-        sizes = {"x": self.reads, "e": self.settings.vector, **units, "o": self.predicts}
+    def sizes_for(self, cell: Cell, given: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """The sizes of x, o, the cell's units (h and k; of a composed cell those of every layer) and e, as far as it
+        has signals or inputs of these names: x and o are what the data have, the units are ``hidden``, e is ``vector``.
+
+        given: sizes by name, which win. Units and e have the size that others determine, where these do. What else a
+        cell leaves open its user has to say.
+        """
         known = {*cell.inputs, *cell.signals}
-        return {name: size for name, size in sizes.items() if name in known}
+        sizes: dict[str, Any] = {"x": self.reads, "o": self.predicts}
+        sizes = {**{name: size for name, size in sizes.items() if name in known}, **cell.sizes_by_name(given or {})}
+        for name, size in self._wanted(cell).items():
+            if name in known and name not in sizes and _agree(cell, {**sizes, name: size}):
+                sizes[name] = size
+        return sizes
+
+    def _wanted(self, cell: Cell) -> dict[str, int]:
+        """The sizes that the settings have for a cell's signals, the more important first."""
+        return {**dict.fromkeys(cell.units, self.settings.hidden), "e": self.settings.vector}
 
     def bind(self, net: Circuit, dtype: str = "float32") -> Bound:
         """The task as this network reads it.
@@ -199,6 +211,17 @@ class Task(ABC):
     @abstractmethod
     def save(self) -> dict[str, Any]:
         """All but the data, as plain JSON: the task's name, vocabularies, labels, normalisation."""
+
+
+def _agree(cell: Cell, sizes: Mapping[str, Any]) -> bool:
+    """Whether sizes do not clash; some may be open."""
+    try:
+        infer_shapes(cell.system, sizes)
+    except FreeSizesError:
+        return True
+    except LanguageError:
+        return False
+    return True
 
 
 SPLIT = 2**64 - 1

@@ -94,12 +94,8 @@ class Translator(Task):
     def equations(self) -> str:
         return TRANSLATOR
 
-    def sizes_for(self, cell: Cell) -> dict[str, int]:
-        """The sizes of x, o, e, d and h, as far as the cell has them: e, d and h are ``hidden``."""
-        hidden = self.settings.hidden
-        sizes = {"x": self.reads, "e": hidden, "d": hidden, "h": hidden, "o": self.predicts}
-        known = {*cell.inputs, *cell.signals}
-        return {name: size for name, size in sizes.items() if name in known}
+    def _wanted(self, cell: Cell) -> dict[str, int]:
+        return dict.fromkeys(("e", "d", "h"), self.settings.hidden)
 
     def totals(self, batch: Batch, scores: Array, loss: str) -> Totals:
         return symbol_totals(batch, scores, loss)

@@ -134,8 +134,8 @@ def test_where_it_stopped_being_finite_is_said() -> None:
         training.step()
     said = str(error.value)
     assert "update 1: the loss is inf" in said
-    assert "first not finite: L is inf" in said
-    assert "computed from y = 0; h = 0 … 1e+30" in said
+    assert "first not finite: L is inf at step 3 of sequence 2 of 2" in said
+    assert "computed from y[3] = 0; h[3] = 1e+30" in said
 
 
 def test_ones_own_loop_with_any_net_and_optimiser() -> None:
