@@ -123,6 +123,11 @@ def resume(
         if updates is not None:
             found.settings = _more_updates(found, saved, updates)
             saved.progress.stopped, saved.progress.waited = "", 0
+        if saved.update and not saved.optimiser:
+            raise folder.RunError(
+                f"{place / folder.WEIGHTS}: expected all that training needs, got the weights of update {saved.update}"
+                f" alone, as {folder.BEST} holds them: the run can predict with them; to train, begin a new run"
+            )
         if not complete(found, saved):
             found.task = same_data(found)
             found.__dict__.pop("bound", None)

@@ -99,6 +99,22 @@ def test_a_damaged_checkpoint_is_said_with_the_way_on(
     assert content(place) == undisturbed[0]
 
 
+def test_with_the_best_weights_alone_a_run_can_be_used_and_is_not_trained_on(text: Path, tmp_path: Path) -> None:
+    place = tmp_path / "run"
+    rnn.fit(text, run=place, quiet=True, callbacks=[lambda e: e.stop() if e.update == 9 else None], **TINY)
+    best = rnn.load(place, best=True)
+    for name in (folder.WEIGHTS, folder.PREVIOUS):
+        (place / name).write_bytes(b"")
+    with pytest.raises(RunError, match=f"best.safetensors is whole .* weights of update {best.update} alone"):
+        rnn.load(place)
+    os.replace(place / folder.BEST, place / folder.WEIGHTS)
+    assert rnn.load(place).generate(9) == best.generate(9)
+    metrics = (place / folder.METRICS).read_bytes()
+    with pytest.raises(RunError, match=r"got the weights of update .* alone, .*: the run can predict with them"):
+        rnn.resume(place, quiet=True)
+    assert (place / folder.METRICS).read_bytes() == metrics
+
+
 def test_best_weights_that_were_not_written_yet_are_made_again(text: Path, tmp_path: Path) -> None:
     """Killed between the checkpoint and best.safetensors: the checkpoint knows that its weights are the best."""
     place = tmp_path / "run"
