@@ -35,6 +35,8 @@ WORDS = {
 """How measures are written; others as their name and four digits."""
 SHOWN = ("accuracy", "rmse", "normalised_rmse")
 """The measure beside a loss that has no bits: the first that there is."""
+BESIDE = "normalised_rmse"
+"""The measure of persistence that stands beside a forecaster's."""
 SHORT = {"character": "char", "sentence": "sent."}
 """Items in the bar, which has 80 columns or fewer."""
 
@@ -187,14 +189,16 @@ class Report:
 
         baseline  those of persistence, of a forecaster
         """
+        baseline = baseline or {}
         record = {"update": update, **{f"validation_{name}": value for name, value in measures.items()}}
         folder.append(self.place / folder.METRICS, record)
-        self.event("validation", record)
+        self.event("validation", {**record, **{f"persistence_{name}": value for name, value in baseline.items()}})
         shown = next((name for name in SHOWN if name in measures), list(measures)[-1])
         self._latest = {shown: measures[shown]}
         if self._bar is not None:
             self._advance(0)
-        beside = f" (persistence: {written(baseline, self.item)})" if baseline else ""
+        same = {name: value for name, value in baseline.items() if name == BESIDE}
+        beside = f" (persistence: {written(same, self.item)})" if same else ""
         self.say(f"validation after {update}: {written(measures, self.item)}{beside}")
 
     def _loss(self, loss: float) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -187,7 +187,7 @@ class Session:
         except DataError as error:
             kept = f"{run.folder} keeps the weights of update {self.saved.update}"
             raise TrainingError(f"validation after update {run.update}: {error}\n  {kept}") from error
-        self.report.validation(run.update, measures, _persistence(run, "normalised_rmse"))
+        self.report.validation(run.update, measures, _persistence(run, measures))
         main = run.task.main
         value = measures[main.name]
         schedule.observe(value)
@@ -246,7 +246,7 @@ class Session:
 
     def _compare(self) -> None:
         """Whether a forecaster is better than persistence."""
-        run, same = self.run, _persistence(self.run, "mse").get("mse")
+        run, same = self.run, _persistence(self.run, ["mse"]).get("mse")
         found = [m["validation_mse"] for m in folder.read_metrics(run.folder) if "validation_mse" in m]
         if same is None or not found:
             return
@@ -299,10 +299,10 @@ def _given(run: Run) -> str:
     return "SENTENCE" if run.task.name == "tagger" else "TEXT"
 
 
-def _persistence(run: Run, measure: str) -> dict[str, float]:
-    """What a measure is of taking each value for the next one, in the validation part of a series; else {}."""
-    found = run.configuration["data"].get(f"persistence_{measure}")
-    return {} if found is None else {measure: float(found)}
+def _persistence(run: Run, measures: Iterable[str]) -> dict[str, float]:
+    """What measures are of taking each value for the next one, in the validation part of a series; else {}."""
+    data = run.configuration["data"]
+    return {name: float(data[f"persistence_{name}"]) for name in measures if f"persistence_{name}" in data}
 
 
 def _in_nats(net: Circuit) -> bool:

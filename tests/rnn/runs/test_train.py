@@ -559,3 +559,15 @@ def test_a_forecaster_is_compared_with_persistence(
     assert f"the forecasts are {verdict} than persistence, each value taken for the next one" in said
     last = [record for record in folder.read_metrics(run.folder) if "validation_mse" in record][-1]
     assert f" is {last['validation_normalised_rmse'] / same:.3g} times its own" in said
+
+
+def test_validation_events_of_a_forecaster_carry_persistence(
+    tmp_path: Path, plain: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("value\n" + "".join(f"{math.cos(i)}\n" for i in range(120)))
+    run = fit(path, run=tmp_path / "run", as_json=True, **{**TINY, "updates": 1})
+    (found,) = (r for r in map(json.loads, capsys.readouterr().out.splitlines()) if r["event"] == "validation")
+    for name in ("mse", "rmse", "normalised_rmse"):
+        assert found[f"persistence_{name}"] == run.configuration["data"][f"persistence_{name}"]
+        assert f"validation_{name}" in found
