@@ -16,7 +16,7 @@ from .picture import Point
 CELL, _MOST = 6.0, 50_000  # points; cells, beyond which they are larger
 _CLEAR, _TOUCHES = 5.0, 2.5  # points between a wire and a box; where its ends are close to one, at least
 _STUB = 9.0  # straight on from where it starts
-_BEND, _CROSSING, _BESIDE = 9.0, 4.0, 1.5  # in cells
+_BEND, _CROSSING, _BESIDE, _ALONG = 9.0, 4.0, 1.5, 12.0  # in cells
 _GREED = 1.5  # how much more the way that is left counts than the way so far: quicker, not quite the cheapest
 _EAST, _NORTH, _WEST, _SOUTH = (1, 0), (0, 1), (-1, 0), (0, -1)
 _Place = tuple[int, int]
@@ -40,6 +40,7 @@ class Maze:
         self.rows = floor((box[3] - box[1]) / self.cell) + 1
         self.walls: set[_Place] = set()
         self.solid: set[_Place] = set()
+        self.along = 0.0  # what it costs to run along a wire that was found before; 0: that is forbidden
         self.cost: dict[_Place, float] = {}
         self.taken: dict[_Place, set[bool]] = {}  # cells of wires that were found before -> is it horizontal
         for b in boxes:
@@ -121,7 +122,24 @@ class Maze:
         arrived: Callable[[_Place, _Place], bool],
         left: Callable[[_Place], float],
     ) -> list[_State] | None:
-        """A* over (cell, direction) from where a wire can begin, at which cost; ``left``: how far it is at least."""
+        """A* over (cell, direction) from where a wire can begin, at which cost; ``left``: how far it is at least.
+
+        Where there is no way that keeps apart from the wires that were found before, one along them.
+        """
+        self.along = 0.0
+        found = self._astar(starts, own, arrived, left)
+        if found is None and self.taken:
+            self.along = _ALONG
+            found = self._astar(starts, own, arrived, left)
+        return found
+
+    def _astar(
+        self,
+        starts: Mapping[_State, float],
+        own: set[_Place],
+        arrived: Callable[[_Place, _Place], bool],
+        left: Callable[[_Place], float],
+    ) -> list[_State] | None:
         best: dict[_State, float] = {}
         came: dict[_State, _State | None] = {}
         heap: list[tuple[float, float, _State]] = []
@@ -152,7 +170,7 @@ class Maze:
             return _NEVER
         taken = self.taken.get(cell, _NONE)
         if (step[1] == 0) in taken:
-            return _NEVER
+            return self.along or _NEVER
         return 1.0 + self.cost.get(cell, 0.0) + (_CROSSING if taken else 0.0)
 
     def _taken(self, came: Mapping[_State, _State | None], last: _State) -> list[_State]:

@@ -14,24 +14,29 @@ from bptt.graph.draw import Drawing, labels
 from bptt.graph.draw.reading import Read, read
 from bptt.rnn.cells import CELLS
 from drawings import STEPS, WAYS, drawn, net
-from drawn_networks import NETWORKS, POOLED
+from drawn_networks import HARD, NETWORKS, POOLED, RANDOM
 from hypothesis import HealthCheck, given, settings
 from layout_rules import RULES, against_time, missing, panel_names, unread
 from properties.random_circuits import Example, examples
 from systems import WITH_LOSS
 
 every_cell = pytest.mark.parametrize("name", CELLS)
-every_network = pytest.mark.parametrize("name", [*CELLS, *NETWORKS])
 
-#: Of the ways that take long these are drawn in the quick run, all others in the slow one.
+#: Of the ways that take long, and of the random networks, these are drawn in the quick run, all others in the slow one.
 LONG_WAYS = ("long operations", "gradient of operations")
-QUICK = ("elman", "lstm", "bidirectional", "acceptor", "attention", "interleaved", *POOLED, "random 1", "random 3")
+QUICK = ("elman", "lstm", "bidirectional", "acceptor", "attention", "interleaved", *POOLED)
+QUICK_RANDOM, QUICK_HARD = ("random 1", "random 3"), ("random 12", "random 14")
+
+
+def is_slow(name: str, way: str) -> bool:
+    if name in RANDOM:
+        return (name not in QUICK_RANDOM or way in LONG_WAYS) and (name not in QUICK_HARD or way != HARD[name])
+    return way in LONG_WAYS and name not in QUICK and (name in POOLED or way != "long operations")
 
 
 def pictures() -> Iterator[object]:
     for name, way in product([*CELLS, *NETWORKS], WAYS):
-        long = way in LONG_WAYS and name not in QUICK and (name in NETWORKS or way != "long operations")
-        yield pytest.param(name, way, marks=[pytest.mark.slow] if long else [])
+        yield pytest.param(name, way, marks=[pytest.mark.slow] if is_slow(name, way) else [])
 
 
 def broken(drawing: Drawing, net: Circuit, way: str) -> dict[str, list[object]]:
@@ -92,7 +97,7 @@ def test_random_networks_are_drawn(example: Example) -> None:
 @given(examples())
 def test_many_random_networks_are_drawn_and_keep_the_rules(example: Example) -> None:
     draw_all_ways(example.net)
-    for way in ("circuit", "operations", "unrolled", "long", "gradient", "unrolled operations"):
+    for way in WAYS:
         assert broken(WAYS[way](example.net), example.net, way) == {}, (way, example.text)
 
 
@@ -102,7 +107,7 @@ def delays(name: str) -> set[Read]:
 
 
 @pytest.mark.parametrize("way", ["circuit", "operations"])
-@every_network
+@pytest.mark.parametrize("name", [*CELLS, *POOLED, *QUICK_RANDOM])
 def test_every_signal_and_delay_of_a_circuit_appears(name: str, way: str) -> None:
     picture, reading = drawn(name, way).picture, read(net(name))
     panels = panel_names(picture.vertices)
@@ -130,7 +135,7 @@ def test_every_signal_gets_its_gradient(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [n if n in QUICK[:3] else pytest.param(n, marks=pytest.mark.slow) for n in WITH_LOSS]
+    "name", [n if n in ("elman", "bidirectional") else pytest.param(n, marks=pytest.mark.slow) for n in WITH_LOSS]
 )
 def test_an_adjoint_is_drawn_as_any_circuit(name: str) -> None:
     adjoint = graph.grad(net(name), "L")
