@@ -29,7 +29,8 @@ def test_two_steps_of_an_lstm_and_an_update_of_its_weights() -> None:
         "f": ([0.70, 0.45], 0.10, 0.15, [0.70031, 0.45189], 0.10034, 0.15063),
         "q": ([0.60, 0.40], 0.25, 0.1, [0.60259, 0.41626], 0.25297, 0.10536),
     }
-    params, after = {}, {}
+    params: dict[str, Array] = {}
+    after: dict[str, Any] = {}
     for gate, (U, W, b, new_U, new_W, new_b) in weights.items():
         params |= {f"U_{gate}": np.array([U]), f"W_{gate}": np.array([[W]]), f"b_{gate}": np.array([b])}
         after |= {f"U_{gate}": new_U, f"W_{gate}": new_W, f"b_{gate}": new_b}
