@@ -24,18 +24,8 @@ from typing import Any
 import numpy as np
 
 from ..optim import Arrays
-from .folder import (
-    BEST,
-    CONFIGURATION,
-    EQUATIONS,
-    FORMAT,
-    PREVIOUS,
-    WEIGHTS,
-    RunError,
-    damaged,
-    keep_previous,
-    write,
-)
+from .files import RunError, damaged, keep_previous, write
+from .folder import BEST, CONFIGURATION, EQUATIONS, FORMAT, PREVIOUS, WEIGHTS
 from .parsing import parsed_json
 
 KINDS = ("optimiser", "schedule", "carried", "report")

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from ...graph.errors import LanguageError, did_you_mean
 from ..data import DataError, read_text
 from ..define import Cell, define
-from .folder import CONFIGURATION, EQUATIONS, RunError, damaged
+from .files import RunError, damaged
+from .folder import CONFIGURATION, EQUATIONS
 
 if TYPE_CHECKING:
     from ...graph.circuit import Circuit

@@ -13,6 +13,7 @@ from ..data import DataError
 from ..optim import Arrays
 from ..tasks import Task
 from .checkpoint import Saved, fit_shapes, load_weights, read_checkpoint
+from .files import RunError, damaged
 from .folder import (
     BEST,
     CONFIGURATION,
@@ -20,8 +21,6 @@ from .folder import (
     SYMBOLS,
     TASK,
     WEIGHTS,
-    RunError,
-    damaged,
     read_configuration,
     read_json,
     read_text,

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from bptt.rnn.runs import checkpoint, folder
 from bptt.rnn.runs.checkpoint import KINDS, Progress, Saved
-from bptt.rnn.runs.folder import RunError
+from bptt.rnn.runs.files import RunError
 
 
 def saved(update: int = 3) -> Saved:

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from bptt import rnn
 from bptt.rnn.data import DataError
-from bptt.rnn.runs import checkpoint, folder
-from bptt.rnn.runs.folder import RunError
+from bptt.rnn.runs import checkpoint, folder, logs
+from bptt.rnn.runs.files import RunError
 from bptt.rnn.trainer import Trainer
 from small_runs import TINY, begin, content
 
@@ -54,7 +54,7 @@ def test_a_run_that_has_ended_goes_on_if_asked_to(
     run = rnn.resume(place, updates=5, quiet=True)
     assert (run.update, run.settings.updates) == (5, 5)
     assert rnn.load(place).settings.updates == 5
-    assert [m["update"] for m in folder.read_metrics(place)] == [1, 3, 3, 4, 5, 5]
+    assert [m["update"] for m in logs.read_metrics(place)] == [1, 3, 3, 4, 5, 5]
 
 
 def test_dropout_and_order_go_on_as_they_would_have(text: Path, tmp_path: Path) -> None:
