@@ -7,14 +7,10 @@ or in the middle of a sequence. What is random is compared in its mean, and in t
 
 from __future__ import annotations
 
-from functools import cache
-
 import numpy as np
 import pytest
-from bptt import rnn
-from bptt.graph.circuit import Circuit
-from bptt.rnn.cells import CELLS, cell
-from oracles.torch_cells import CASES
+from bptt.rnn.cells import CELLS
+from oracles.torch_cells import CASES, circuit
 from oracles.torch_cells.compare import LENGTHS, agree, compare, computed, random_call, started, twins
 
 pytestmark = pytest.mark.oracle
@@ -24,18 +20,6 @@ LATER = 6
 COMPILED = ("sru", "clockwork", "interleaved", "attention")
 RANDOM = tuple(n for n, case in CASES.items() if case.masks is not None)
 STARTED = tuple(n for n, case in CASES.items() if case.can_start)
-
-
-@cache
-def circuit(name: str) -> Circuit:
-    """The system of the table, with what the table leaves open."""
-    case, recipe = CASES[name], CELLS[name]
-    sizes = dict(case.sizes or recipe.sizes)
-    if not case.more:
-        return cell(name)(**sizes)
-    if recipe.options.get("opaque"):
-        return cell(name).given(case.more)(**sizes)
-    return rnn.define(f"{recipe.text}\n{case.more}", name=name)(**sizes)
 
 
 def test_every_system_has_a_twin() -> None:

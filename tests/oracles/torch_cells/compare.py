@@ -39,6 +39,11 @@ def length(axes: tuple[str, ...], b: int) -> int:
     return (LENGTHS if axes[0] == "t" else SOURCE_LENGTHS)[b]
 
 
+def lengths_of(net: Circuit) -> Any:
+    """As a program takes them: of t, or of t and s."""
+    return {"t": LENGTHS, "s": SOURCE_LENGTHS} if any("s" in axes_of(net, n) for n in net.inputs) else LENGTHS
+
+
 def random_call(net: Circuit) -> Call:
     """Weights and inputs; what lies beyond the length of a sequence is no number, or any symbol."""
     rng = np.random.default_rng(sum(map(ord, net.name)))
@@ -87,9 +92,9 @@ def computed(
         if array.dtype.kind == "f":
             wrt += [f"{state}[{-j}]" for j in range(len(lags(net, state, array)))]
     program = compiler.compile(net, wrt=wrt, returns=tuple(returns), target=target, dtype="float64", training=training)
-    two = any("s" in axes_of(net, n) for n in call.inputs)
-    lengths: Any = {"t": LENGTHS, "s": SOURCE_LENGTHS} if two else LENGTHS
-    return program(call.weights, **call.inputs, lengths=lengths, initial=call.initial or None, start=call.start, seed=3)
+    return program(
+        call.weights, **call.inputs, lengths=lengths_of(net), initial=call.initial or None, start=call.start, seed=3
+    )
 
 
 def leaf(array: Any) -> Any:
@@ -112,8 +117,8 @@ class Twins:
         return [n for n in self.found[0] if n != "L"]
 
 
-def twins(net: Circuit, case: Case, call: Call, masks: Mapping[str, Any] | None = None) -> Twins:
-    """Every sequence in torch, alone, and the gradient of the loss of the batch."""
+def alone(net: Circuit, case: Case, call: Call, masks: Mapping[str, Any] | None = None) -> Twins:
+    """Every sequence in torch, alone."""
     weights, inputs = ({n: leaf(a) for n, a in arrays.items()} for arrays in (call.weights, call.inputs))
     initial = {n: leaf(lags(net, n, a)) for n, a in call.initial.items()}
 
@@ -131,9 +136,14 @@ def twins(net: Circuit, case: Case, call: Call, masks: Mapping[str, Any] | None 
         for b in range(BATCH)
     ]
     found = case.each(weights, sequences)
-    loss = case.loss([one["L"] for one in found])
-    loss.backward()
-    return Twins(weights, inputs, initial, loss, found)
+    return Twins(weights, inputs, initial, case.loss([one["L"] for one in found]), found)
+
+
+def twins(net: Circuit, case: Case, call: Call, masks: Mapping[str, Any] | None = None) -> Twins:
+    """Every sequence in torch, alone, and the gradient of the loss of the batch."""
+    made = alone(net, case, call, masks)
+    made.loss.backward()
+    return made
 
 
 def same(found: Any, expected: Any, what: str) -> None:
