@@ -82,7 +82,8 @@ class Reading:
             return
         (first, where), *others = self._lacking.items()
         unit, one = self._unit, len(self._lacking) == 1
-        named = [f"{token!r} ({place})" for token, place in others[: SHOWN - 1]]
+        begin = where.partition(", ")[0] + ", "  # the file, or which text it is: said once
+        named = [f"{token!r} ({place.removeprefix(begin)})" for token, place in others[: SHOWN - 1]]
         left = len(others) - len(named)
         more = f"; nor has it {', '.join(named)}{f' and {left} more' if left else ''}" if named else ""
         what = f"that {unit}" if one else f"such {unit}s"

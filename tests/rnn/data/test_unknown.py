@@ -24,7 +24,7 @@ def refused(vocabulary: Vocabulary, text: str) -> UnknownError:
     [
         (LETTERS, "to bx", "the text, character 5: expected characters of the vocabulary, got 'x'; unknown=", "x"),
         (LETTERS, "to be\nbot x\n", "the text, line 2, character 5: expected characters", "x"),
-        (LETTERS, "q to\n\nz", "line 1, character 1: .* got 'q'; nor has it 'z' .the text, line 3, char", "qz"),
+        (LETTERS, "q to\n\nz", "line 1, character 1: .* got 'q'; nor has it 'z' .line 3, char", "qz"),
         (LETTERS, "uvwxyzu", "got 'u'; nor has it 'v' .*, 'w' .* and 3 more; .* reads such characters as", "uvwxyz"),
     ],
 )
@@ -40,9 +40,9 @@ def test_words_are_refused_by_name_and_place() -> None:
     error = refused(WORDS, "to be,  or\nnot to  see")
     assert error.symbols == (",", "see")
     assert str(error) == (
-        "the text, line 1, word 3: expected words of the vocabulary, got ','; nor has it 'see' (the text, line 2,"
-        ' word 3); unknown="map" (--unknown map) reads such words as the unknown word, in this call or, given to'
-        " training, always"
+        "the text, line 1, word 3: expected words of the vocabulary, got ','; nor has it 'see' (line 2, word 3);"
+        ' unknown="map" (--unknown map) reads such words as the unknown word, in this call or, given to training,'
+        " always"
     )
     reading = Reading("refuse")
     reading.tokens(WORDS, ["to", "see"], lambda i: f"a.conllu, line {7 + i}")
