@@ -306,13 +306,9 @@ class _Search:
     def _of_terms(self, reads: Sequence[tuple[str, Mask]]) -> list[tuple[str, Mask]]:
         """What is read, with what terms read in their place: they have no name that anybody knows."""
         found: list[tuple[str, Mask]] = []
-        waiting = list(reversed(reads))
-        while waiting:
-            name, marks = waiting.pop()
-            if name in self.terms.parents:
-                waiting += reversed(list(self.read(name, marks)))
-            else:
-                found.append((name, marks))
+        for name, marks in reads:
+            inner = name in self.terms.parents
+            found += self._of_terms(list(self.read(name, marks))) if inner else [(name, marks)]
         return found
 
     def _shown(self, reads: Sequence[tuple[str, Mask]]) -> tuple[tuple[str, float, float], ...]:
