@@ -233,6 +233,16 @@ def test_a_residual_connection_is_read_at_both_ends(made: Cell, signal: str, sid
         np.testing.assert_allclose(out.grad[n], expected[name], atol=1e-11)
 
 
+def test_both_ends_are_turned_with_the_direction() -> None:
+    """The side from the right is itself a residual connection around both directions."""
+    made = rnn.bidirectional(READ_AT_THE_END, rnn.residual(rnn.bidirectional(READ_AT_THE_END)))
+    net = made(h_fw=2, h_fw_bw=3, h_bw_bw=1, o=4)
+    weights, inputs = tried(net)
+    h, r, o = values(net, weights, ["h_fw", "r_bw", "o"], RAGGED, **inputs)
+    ends = np.concatenate([both_ends(h, [True] * 2), both_ends(r, [False] * 3 + [True])], axis=-1)
+    np.testing.assert_allclose(o, ends @ weights["V"].T, atol=1e-12)
+
+
 def test_an_encoder_begins_its_decoder_with_both_ends_of_its_residual_connection() -> None:
     net = rnn.encoder_decoder(rnn.residual(rnn.bidirectional(rnn.lstm)), rnn.elman)(
         h_fw_enc=3, h_bw_enc=2, h_dec=4, Y=(5, 2)
