@@ -66,6 +66,14 @@ class Maze:
         )
         return ((i, j) for i in range(x0, x1 + 1) for j in range(y0, y1 + 1))
 
+    def _beside(self, ends: Iterable[Box], stubs: Iterable[_State]) -> set[_Place]:
+        """The cells around the ends of a wire and those where it can begin: it may come closer to others there, but
+        not run through its ends."""
+        found = {cell for cell, _ in stubs}
+        for box in ends:
+            found.update({*self._cells(box, _CLEAR + self.cell)} - {*self._cells(box, _CLEAR)})
+        return found - self.solid
+
     def to_border(self, box: Box, east: bool) -> list[Point]:
         """The corners of the cheapest wire from the middle of a side of ``box`` to the east or west border.
 
@@ -76,7 +84,7 @@ class Maze:
         exits = {self._stub(e): e for e in sides(box)}
         chain = self._search(
             {state: 0.0 if state[1] == forward else _BEND for state in exits},
-            set(self._cells(box, _CLEAR + self.cell)),
+            self._beside([box], exits),
             lambda cell, direction: cell[0] == goal and direction == forward,
             lambda cell: abs(goal - cell[0]),
         )
@@ -88,13 +96,15 @@ class Maze:
     def between(self, tail: Iterable[Exit], head: Iterable[Exit], ends: Iterable[Box]) -> list[Point] | None:
         """The corners of the cheapest wire from one of the exits of ``tail`` to one of those of ``head``, or None.
 
-        ``ends``: the boxes of both, into which the wire may go.
+        ``ends``: the boxes of both, close to which the wire may go.
         """
         exits = {self._stub(e): e for e in reversed(list(tail))}
         goals = {(cell, (-d[0], -d[1])): at for (cell, d), (_, at) in ((self._stub(e), e) for e in head)}
         (column, row), _ = next(iter(goals))
         slack = max(abs(c[0] - column) + abs(c[1] - row) for c, _ in goals)
-        own = {cell for box in ends for cell in self._cells(box, _CLEAR + self.cell)} - self.solid
+        boxes = list(ends)
+        self.walls.update(cell for box in boxes for cell in self._cells(box, _CLEAR))
+        own = self._beside(boxes, [*exits, *goals])
         chain = self._search(
             dict.fromkeys(exits, 0.0),
             own,

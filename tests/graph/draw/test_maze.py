@@ -22,3 +22,12 @@ def test_two_wires_keep_apart_where_they_can() -> None:
     maze = Maze((0.0, 0.0, 120.0, 60.0), [], [])
     first, second = (maze.to_border((5.0, y, 15.0, y + 10), east=True) for y in (20.0, 26.0))
     assert abs(first[-1][1] - second[-1][1]) > 8
+
+
+def test_a_wire_does_not_run_through_the_box_that_it_leaves() -> None:
+    end, wall = (30.0, 20.0, 66.0, 56.0), (80.0, -10.0, 100.0, 90.0)
+    for maze in (Maze((0.0, 0.0, 120.0, 80.0), [end, wall], []), Maze((0.0, 0.0, 120.0, 80.0), [wall], [])):
+        corners = maze.between([((1, 0), (66.0, 38.0))], [((1, 0), (6.0, 38.0))], [end])
+        assert corners is not None
+        line = curves.rounded(curves.straightened(corners[1:-1]), 4.0)
+        assert not curves.touches(line, [end], 2.0), corners
