@@ -30,6 +30,8 @@ WIDEST = 100
 """Symbols in one row of a figure."""
 TALLEST = 24
 """Units of one signal in a figure, unless more are asked for."""
+HIGH = 4
+"""Rows of a figure beside which three numbers have room."""
 VISIBLE = {" ": "␣", "\n": "↵", "\t": "→", "\r": "←"}
 """How white space stands above a heat map."""
 
@@ -218,8 +220,7 @@ def _plot(found: Activations, path: Path, units: int) -> Path:
                 _label(axes, found.labels[line])
             if k < len(rows):
                 bar = figure.colorbar(mesh, ax=axes, fraction=0.03, pad=0.01, aspect=max(4, len(values)))
-                bar.outline.set_linewidth(0.5)
-                bar.set_ticks([span[0], span[1]] if span[0] >= 0 else [span[0], 0.0, span[1]])
+                _label_bar(bar, span, len(values))
             elif T > WIDEST:
                 figure.colorbar(mesh, ax=axes, fraction=0.03, pad=0.01).ax.set_visible(False)
         return write_figure(figure, path)
@@ -265,6 +266,16 @@ def _heat_map(
     label = f"mean {symbol}" if numbers is None else symbol
     axes.set_ylabel(label, rotation=0, ha="right", va="center", fontsize=11)
     return mesh
+
+
+def _label_bar(bar: Any, span: tuple[float, float], rows: int) -> None:
+    """The values at the ends of a colour bar, within it, and where there is room that of its middle."""
+    bar.outline.set_linewidth(0.5)
+    bar.set_ticks([span[0], 0.0, span[1]] if span[0] < 0 and rows >= HIGH else [span[0], span[1]])
+    bar.ax.tick_params(labelsize=7, length=2, pad=1)
+    ends = bar.ax.get_yticklabels()
+    ends[0].set_va("bottom")
+    ends[-1].set_va("top")
 
 
 def _label(axes: Any, labels: Sequence[str]) -> None:
