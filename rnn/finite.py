@@ -368,10 +368,10 @@ class _Search:
         i = AXES.index(axis)
         return np.arange(1, self.sizes[axis] + 1).reshape([-1 if i == k else 1 for k in range(3)])
 
-    def _at(self, attr: tuple[str, bool, int]) -> Mask:
+    def _at(self, attr: tuple[str, bool | None, int]) -> Mask:
         """The step that ``at`` reads, of each row."""
         axis, end, position = attr
-        start = self.start if axis == "t" else 1
+        start = self.start if axis == "t" and end is False else 1
         step = self.lengths[axis] + position if end else position - start + 1
         return np.asarray(self._steps(axis) == step)
 

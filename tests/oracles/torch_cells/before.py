@@ -68,8 +68,7 @@ def hmm(w: Weights, one: One) -> dict[str, Tensor]:
     begin = One(one.inputs, {n: a.log() for n, a in one.start.items()}, one.t)
     logs = torch.stack(log_forward(w, begin, "sum"))
     total = torch.logsumexp(logs, 1)
-    known = one.start["a"].sum(1).log() if one.t > 1 else zeros(1)
-    return {"a": torch.softmax(logs, 1), "z": torch.diff(total, prepend=known).exp(), "L": known[0] - total[-1]}
+    return {"a": torch.softmax(logs, 1), "z": torch.diff(total, prepend=zeros(1)).exp(), "L": -total[-1]}
 
 
 def hmm_log(w: Weights, one: One) -> dict[str, Tensor]:

@@ -87,8 +87,7 @@ def computed(
     """Loss, signals and gradients of ours: by weights, by inputs, and by the start of a sequence."""
     wrt = [n for n in net.params if n not in net.constants]
     wrt += [n for n, a in call.inputs.items() if a.dtype.kind == "f"]
-    # h[0] is what was before step 1: of a window that begins later nothing depends on it by that name
-    for state, array in call.initial.items() if call.start == 1 else ():
+    for state, array in call.initial.items():
         if array.dtype.kind == "f":
             wrt += [f"{state}[{-j}]" for j in range(len(lags(net, state, array)))]
     program = compiler.compile(net, wrt=wrt, returns=tuple(returns), target=target, dtype="float64", training=training)
