@@ -66,6 +66,14 @@ def test_steps_are_absolute_in_a_window(logarithm: Circuit) -> None:
     assert where(found) == ("z", "loss", 42, 1)
 
 
+def test_what_goes_into_a_start_is_found_at_the_steps_of_the_window() -> None:
+    """δh[0] reads the first step of the call, whatever its number: z's root of h[0] + 1 = 0 there, of no step after."""
+    net = net_of("h[0] = k\nh[t] = x[t]\nz[t] = (h[t-1] + 1)**0.5\nL = sum(sum(z[t]), over=t)", x=2, h=2)
+    for start in (1, 6):
+        found = first_in_call(net, {"k": -np.ones(2)}, {"x": np.ones((3, 2, 2))}, start=start)
+        assert where(found) == ("z", "gradient", start, 1)
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_what_was_given_is_named_as_such(logarithm: Circuit, bad: float) -> None:
     weights, x = weights_of(logarithm), np.ones((5, 3, 2))
