@@ -4,7 +4,7 @@
     python benchmarks/ngrams.py --quick              # a tenth of the updates
 
 The first 90 % of the characters are counted, or trained on; the rest is evaluated, from its second character to its
-last. Counts have the probabilities of Witten and Bell (``rnn.counts``); by counts alone, n(c, w) / n(c), one unseen
+last. Counts have the probabilities of Witten and Bell (``rnn.NGrams``); by counts alone, n(c, w) / n(c), one unseen
 n-gram makes the perplexity infinite. The networks are ``window_lm``, which sees four characters as a counted 5-gram
 does, small and with about as many weights as the recurrent one, and ``rnn_lm``, the LSTM that `bptt train` takes.
 """
@@ -19,8 +19,7 @@ from pathlib import Path
 
 import numpy as np
 from bptt import compiler, rnn
-from bptt.rnn import Settings, Trainer
-from bptt.rnn.counts import NGrams
+from bptt.rnn import NGrams, Settings, Trainer
 from bptt.rnn.data import python_prose, read_text, text_of
 from bptt.rnn.tasks import Task
 

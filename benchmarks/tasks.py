@@ -45,7 +45,7 @@ def tagging(runs: Path) -> bool:
     folder = DATA / "ud_en_atis"
     run = rnn.fit(
         folder, run=runs / "tagging", quiet=True, vector=64, hidden=64, batch=32, rate=0.005, updates=2010,
-        validate=134, patience=5,
+        validate=134, patience=5, unknown="map",
     )  # fmt: skip
     (file,) = folder.glob("*test*")
     test, train = read_conllu(file), read_conllu(next(iter(folder.glob("*train*"))))
@@ -72,7 +72,7 @@ def sentiment(runs: Path) -> bool:
     folder = DATA / "sst"
     run = rnn.fit(
         folder, run=runs / "sentiment", quiet=True, vector=64, hidden=64, batch=32, rate=0.003, schedule="constant",
-        updates=1730, validate=173, patience=4,
+        updates=1730, validate=173, patience=4, unknown="map",
     )  # fmt: skip
     train, test = read_lines(folder / "stsa.binary.train"), read_lines(folder / "stsa.binary.test")
     ours = sum(run.predict(one.text).label == one.label for one in test) / len(test)

@@ -86,7 +86,10 @@ def compile(
     if loss is not None:
         differentiable(whole, loss, wrt)  # raises for what cannot be differentiated, or by
     request = Request(loss, None if wrt is None else _names(wrt), returned, dtype, training, checkpoint)
-    return Program(Road(net.check(), request, plan or Plan()), target, threads)
+    road = Road(net.check(), request, plan or Plan())
+    if loss is not None and _varies_alike(road.net):
+        _ = road.own  # a sum over the batch that its adjoint cannot take is refused here, not at the first call
+    return Program(road, target, threads)
 
 
 def _names(given: str | Sequence[str]) -> tuple[str, ...]:
@@ -144,6 +147,11 @@ def _check_two_indices(net: Circuit, names: Sequence[str]) -> None:
                     "compiled\n"
                     "  mend: sum over s first, or over the batch in an equation with one index"
                 )
+
+
+def _varies_alike(net: Circuit) -> bool:
+    """Whether anything varies over t and s and is the same for all rows: its adjoint is a sum over the batch."""
+    return any(n.axes == ("t", "s") for n in topological(net.eqs.values()))
 
 
 def _check_names(net: Circuit, names: Sequence[str]) -> None:

@@ -315,10 +315,10 @@ class Interpreter:
             return np.full(frame.size, self.batch.sizes[axis])
         return self.batch.lengths[axis][frame.rows]
 
-    def here(self, axis: str, end: bool, position: int, frame: Frame) -> Array:
+    def here(self, axis: str, end: bool | None, position: int, frame: Frame) -> Array:
         if end:
             return np.asarray(frame.steps[axis] == self.lengths(axis, frame) + position)
-        return np.asarray(self.absolute(axis, frame) == position)
+        return np.asarray((frame.steps[axis] if end is None else self.absolute(axis, frame)) == position)
 
     def random(self, e: Random, shape: tuple[int, ...], frame: Frame) -> Array:
         index: dict[str, Array] = {a: np.zeros(1, np.int64) for a in ("t", "s", "b")}

@@ -130,11 +130,12 @@ def fill_line(fill: Fill) -> str:
     return f"fill {fill.dst}[{position(fill.axis, fill.end, fill.position)}] = {source}"
 
 
-def position(axis: str, end: bool, place: int) -> str:
-    """A fixed step: ``1``, or ``T-2`` counted from the end."""
-    if not end:
+def position(axis: str, end: bool | None, place: int) -> str:
+    """A fixed step: ``1`` by its number, ``T-2`` counted from the end, ``start+1`` from the first of the call."""
+    if end is False:
         return str(place)
-    return axis.upper() + (f"{place:+d}" if place else "")
+    origin, shift = (axis.upper(), place) if end else ("start", place - 1)
+    return origin + (f"{shift:+d}" if shift else "")
 
 
 def call(op: str, attr: Any, args: list[str]) -> str:

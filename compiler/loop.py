@@ -117,10 +117,11 @@ class Count:
 
 @dataclass(frozen=True)
 class Here:
-    """Whether the row is at a step: an absolute one, or (``end``) T + position of its own sequence."""
+    """Whether the row is at a step: the one whose number is ``position`` (``end`` False), T + position of its own
+    sequence (True), or the position-th of the call, counted from 1 whatever ``start`` is (None)."""
 
     axis: str
-    end: bool
+    end: bool | None
     position: int
 
 

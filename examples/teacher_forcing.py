@@ -13,14 +13,13 @@ from collections import Counter
 import numpy as np
 from bptt import rnn
 from bptt.rnn import optim
-from bptt.rnn.search import Hypothesis
 
 SENTENCES = {"no birds sing .": 40, "some dogs bark .": 20, "some cats sleep .": 20, "some fish swim .": 20}
 WORDS = ["<start>", ".", *sorted({w for s in SENTENCES for w in s.split()} - {"."})]
 STOP = 1
 
 
-def words(found: Hypothesis) -> str:
+def words(found: rnn.Hypothesis) -> str:
     """A sequence of symbols as a sentence."""
     return " ".join(WORDS[i] for i in found.symbols)
 

@@ -33,10 +33,17 @@ def states(circuit: Circuit) -> dict[str, int]:
                 lags[source] = max(lags.get(source, 0), k)
         for n in _beyond_first(e):
             if n.op == "at" and n.attr[0] == "t" and not n.attr[1]:
-                raise CircuitError(_uncut(circuit, name, f"it reads the step {n.attr[2]}, which only one window has"))
+                raise CircuitError(_uncut(circuit, name, f"it reads {_fixed_step(n)}"))
     for name, value in _signals_of_whole_values(circuit):
         raise CircuitError(_uncut(circuit, name, f"at each step it reads {value}, for which all steps are needed"))
     return lags
+
+
+def _fixed_step(at: Node) -> str:
+    _, end, position = at.attr
+    if end is None:  # as the derivative by a value before the start does
+        return f"step {position} of a window, where it is not what it is at that of the whole sequence"
+    return f"the step {position}, which only one window has"
 
 
 def _uncut(circuit: Circuit, name: str, why: str) -> str:

@@ -22,17 +22,23 @@ def delay(e: Node, axis: str, k: int, bounds: Sequence[Node | float]) -> Node:
     return make("delay", [e, *[like(b, inner, e.shape) for b in bounds]], (axis, k))
 
 
-def at(e: Node, axis: str, end: bool, position: int) -> Node:
-    """The value at step ``position`` (from the end: T + position); zero where a sequence has no such step."""
+def at(e: Node, axis: str, end: bool | None, position: int) -> Node:
+    """The value at one step; zero where a sequence has no such step.
+
+    end  False: the step whose number is ``position``, as in h[1]; in a window from ``start`` on there may be none
+         True: T + position, of the steps that a call has
+         None: the call's step ``position`` counted from its first as 1, whatever that one's number is: what a value
+         before the start goes into
+    """
     if is_constant(e, 0.0):
         return like(0.0, [a for a in e.axes if a != axis], e.shape)
-    if e.op == "first" and e.attr == axis and not end and position == 1:
+    if e.op == "first" and e.attr == axis and end is False and position == 1:
         return expand(e.args[0], [a for a in e.axes if a != axis])
     return make("at", (e,), (axis, end, position))
 
 
-def place(v: Node, axis: str, end: bool, position: int) -> Node:
-    """A signal that is ``v`` at step ``position`` (or T + position) and zero elsewhere: the adjoint of at."""
+def place(v: Node, axis: str, end: bool | None, position: int) -> Node:
+    """A signal that is ``v`` at one step, said as for ``at``, and zero elsewhere: the adjoint of at."""
     if is_constant(v, 0.0):
         return expand(v, [axis, "b"] if end else [axis])
     return make("place", (v,), (axis, end, position))

@@ -9,7 +9,9 @@ language has a form for them. Adjoints have operations that it lacks: they are w
     repeat      v * ones(3), where no other operand has the shape
     reversed running sum    sum(v) - cumsum(v) + v
 
-and ``minus_onehot(p, y)`` as ``p - onehot(y)``, which is the same for every y ≥ 0.
+and ``minus_onehot(p, y)`` as ``p - onehot(y)``, which is the same for every y ≥ 0. The derivative by a value before
+the start reads the first steps of a call, whatever their numbers are; they are written as those of a call from step 1
+on, ``δh[0] = W.T @ δa[1]``.
 """
 
 from __future__ import annotations

@@ -37,12 +37,12 @@ class Steps:
 
         return _moved(g, axis, read, keep=True)
 
-    def at(self, g: Node, axis: str, end: bool, position: int) -> Node:
-        """g at the step ``position`` (or T + position), zero where there is no such step."""
+    def at(self, g: Node, axis: str, end: bool | None, position: int) -> Node:
+        """g at one step, said as for ``build.at``, zero where there is no such step."""
 
         def read(x: Node) -> Node:
-            known = b.is_constant(x, 0.0) or (x.op == "first" and x.attr == axis and not end and position == 1)
-            return b.at(x if known else self._named(x), axis, end, position)
+            at_first = x.op == "first" and x.attr == axis and end is False and position == 1
+            return b.at(x if at_first or b.is_constant(x, 0.0) else self._named(x), axis, end, position)
 
         return _moved(g, axis, read, keep=False)
 

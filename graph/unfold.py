@@ -185,10 +185,11 @@ class _Unfolder:
         v = self.get(source, {**at, axis: i})
         return self._typed(n, self._within(v, none, [axis], {axis: i}))
 
-    def _local(self, axis: str, end: bool, position: int) -> int:
+    def _local(self, axis: str, end: bool | None, position: int) -> int:
+        """Which step of the window a position is."""
         if end:
             return self.sizes[axis] + position
-        return position - self.start + 1 if axis == "t" else position
+        return position - self.start + 1 if axis == "t" and end is False else position
 
     def _place(self, n: Node, at: At) -> Node:
         axis, end, position = n.attr

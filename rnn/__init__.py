@@ -13,15 +13,18 @@ __all__ = public(
     __name__,
     {
         "define": "define Cell",
-        "compose": "bidirectional encoder_decoder residual stack",
+        "compose.layers": "bidirectional residual stack",
+        "compose.pair": "encoder_decoder",
+        "counts": "NGrams",
         "runs.train": "Event fit resume",
         "runs.run": "load Run",
         "runs.settings": "Settings",
         "trainer": "Trainer",
         "regulariser": "norm_preserving",
-        "generate": "generate",
-        "decode": "decode Decoded Decoder",
-        "forcing": "teacher_forced",
+        "running.generate": "generate",
+        "running.decode": "decode Decoded Decoder",
+        "running.forcing": "teacher_forced",
+        "running.search": "Hypothesis",
         "analysis.diagnose": "Diagnosis Verdict diagnose",
         "analysis.activations": "Activations activations",
         "analysis.alignment": "Alignment alignment",
@@ -37,18 +40,20 @@ if TYPE_CHECKING:
     from .analysis.diagnose import Diagnosis as Diagnosis
     from .analysis.diagnose import Verdict as Verdict
     from .analysis.diagnose import diagnose as diagnose
-    from .compose import bidirectional as bidirectional
-    from .compose import encoder_decoder as encoder_decoder
-    from .compose import residual as residual
-    from .compose import stack as stack
-    from .decode import Decoded as Decoded
-    from .decode import Decoder as Decoder
-    from .decode import decode as decode
+    from .compose.layers import bidirectional as bidirectional
+    from .compose.layers import residual as residual
+    from .compose.layers import stack as stack
+    from .compose.pair import encoder_decoder as encoder_decoder
+    from .counts import NGrams as NGrams
     from .define import Cell as Cell
     from .define import define as define
-    from .forcing import teacher_forced as teacher_forced
-    from .generate import generate as generate
     from .regulariser import norm_preserving as norm_preserving
+    from .running.decode import Decoded as Decoded
+    from .running.decode import Decoder as Decoder
+    from .running.decode import decode as decode
+    from .running.forcing import teacher_forced as teacher_forced
+    from .running.generate import generate as generate
+    from .running.search import Hypothesis as Hypothesis
     from .runs.run import Run as Run
     from .runs.run import load as load
     from .runs.settings import Settings as Settings

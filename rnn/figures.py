@@ -43,7 +43,7 @@ def write_figure(figure: Any, path: str | Path) -> Path:
 
 def write_image(path: Path, content: bytes) -> Path:
     """Write a picture, as a whole, and the folder for it where there is none. Raises RunError where that fails."""
-    from .runs.folder import write, writing
+    from .runs.files import write, writing
 
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)

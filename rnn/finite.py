@@ -4,6 +4,9 @@ An update whose loss or gradient is not finite is computed once more by the inte
 the loss is finite, every adjoint) returned. From the loss, or the gradient, the search follows what is not finite back
 through what reads what, to the values that are not finite although all that they read is. An infinity that does no
 harm (a score of −inf under a softmax) is not on such a way.
+
+What is summed over steps or sequences within an equation, as the terms of a loss, is looked at term by term; where all
+terms are finite, it is the sum that overflows, from some step of some sequence on.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from numpy.typing import NDArray
 
 from ..graph.carry import boundary_inputs, states
 from ..graph.circuit import Circuit, reachable
-from ..graph.expr import AXES, Node, topological
+from ..graph.expr import AXES, Node, rebuild, ref, topological
 from ..graph.grad import PRIME, grad
 from ..graph.show import equations
 from ..graph.statistics import in_training
@@ -111,13 +114,14 @@ def first_in_call(
         net = boundary_inputs(net)
     net = in_training(net)
     call = {"lengths": lengths, "start": start, "seed": seed}
-    found = _values(net, dtype, weights, given, call)
+    terms = _Terms(net)
+    found = _values(terms.net, dtype, weights, given, call)
     if not np.isfinite(found[loss]).all():
-        return _Search(net, found, weights, given, call).first([loss])
-    adjoint = grad(net, loss)
-    found |= _values(adjoint, dtype, weights, given, call)
-    roots = [name for name in adjoint.grads.values() if not np.isfinite(found[name]).all()]
-    return _Search(adjoint, found, weights, given, call).first(roots) if roots else None
+        return _Search(terms, found, weights, given, call).first([loss])
+    terms = _Terms(grad(net, loss))
+    found = _values(terms.net, dtype, weights, given, call)
+    roots = [name for name in terms.net.grads.values() if not np.isfinite(found[name]).all()]
+    return _Search(terms, found, weights, given, call).first(roots) if roots else None
 
 
 def _values(
@@ -132,6 +136,30 @@ def _values(
         return program(weights, **call, **given).value
 
 
+class _Terms:
+    """A circuit in which what is summed within an equation has an equation of its own.
+
+    net      with these equations more;  whole: without them
+    parents  the name of each -> the equation that sums it
+    """
+
+    def __init__(self, whole: Circuit) -> None:
+        self.whole = whole
+        self.parents: dict[str, str] = {}
+        eqs: dict[str, Node] = {}
+        for name, e in whole.eqs.items():
+            done: dict[Node, Node] = {}
+            for n in topological([e]):
+                args = [done[a] for a in n.args]
+                if n.op in ("reduce", "amax") and args[0].dtype == "f" and args[0].args:
+                    term = f"{name} · {len(self.parents) + 1}"
+                    self.parents[term], eqs[term] = name, args[0]
+                    args = [ref(term, args[0])]
+                done[n] = rebuild(n, args)
+            eqs[name] = done[e]
+        self.net = whole.with_eqs(eqs)
+
+
 class _Search:
     """Marks [T, S, B] of what is not finite, followed from values to what they read.
 
@@ -140,12 +168,13 @@ class _Search:
 
     def __init__(
         self,
-        net: Circuit,
+        terms: _Terms,
         values: Mapping[str, Array],
         weights: Mapping[str, Array],
         given: Mapping[str, Any],
         call: Mapping[str, Any],
     ) -> None:
+        self.terms, net = terms, terms.net
         self.net, self.start = net, int(call["start"])
         leaves = [n for n in topological(net.eqs.values()) if n.op in ("param", "input") and n.dtype == "f"]
         self.leaves = {n.attr: n for n in leaves}
@@ -235,19 +264,52 @@ class _Search:
         index = tuple(place[AXES.index(a)] for a in node.axes)
         features = np.atleast_1d(self.arrays[name][index])
         value = float(features[~np.isfinite(features)].flat[0])
-        steps = [place[i] + (self.start if a == "t" else 1) for i, a in enumerate("ts") if a in node.axes]
-        base, of = name, "loss"
+        parent = self.terms.parents.get(name, name)
+        base, of = parent, "loss"
         if node.op == "param" and name in self.leaves:
             of = "weight"
         elif name in self.leaves:
             base, of = name.partition("[")[0], "state" if "[" in name else "input"
         elif self.net.order and name.startswith(self.net.order):
-            base, of = name.removeprefix(self.net.order).replace(PRIME, ""), "gradient"
-        text = equations(self.net).get(name, "") if name in self.net.eqs else ""
+            base, of = parent.removeprefix(self.net.order).replace(PRIME, ""), "gradient"
+        axes = node.axes
+        if of == "loss":
+            axes, place = self._overflow(node, place, reads)
+        steps = [place[i] + (self.start if a == "t" else 1) for i, a in enumerate("ts") if a in axes]
+        text = equations(self.terms.whole).get(parent, "") if parent in self.net.eqs else ""
         return Found(
-            base, of, steps[0] if steps else None, place[2] + 1 if "b" in node.axes else None, value,
-            self.net.lines.get(base) if of in ("loss", "gradient") else None, text, self._shown(reads), self.sizes["b"],
+            base, of, steps[0] if steps else None, place[2] + 1 if "b" in axes else None, value,
+            self.net.lines.get(base) if of in ("loss", "gradient") else None, text,
+            self._shown(self._of_terms(reads)), self.sizes["b"],
         )  # fmt: skip
+
+    def _overflow(
+        self, node: Node, place: tuple[int, ...], reads: Sequence[tuple[str, Mask]]
+    ) -> tuple[tuple[str, ...], tuple[int, ...]]:
+        """Where a value arose that sums finite terms: the axes, and the step and sequence from which on the sum is not
+        finite, step by step and sequence by sequence; those of the value where it sums nothing."""
+        for name, marks in reads:
+            if name not in self.arrays:
+                continue
+            axes, array = self.nodes[name].axes, self.arrays[name]
+            shape = [self.sizes[a] if a in axes else 1 for a in AXES]
+            summed = np.broadcast_to(marks & self._valid(axes), shape)
+            array = array.reshape((*shape, -1))
+            places = np.argwhere(summed)
+            with np.errstate(all="ignore"):
+                sums = np.cumsum(array[tuple(places.T)], axis=0, dtype=array.dtype)
+            bad = np.flatnonzero(~np.isfinite(sums).all(axis=1))
+            if len(bad):
+                return axes, tuple(map(int, places[bad[0]]))
+        return node.axes, place
+
+    def _of_terms(self, reads: Sequence[tuple[str, Mask]]) -> list[tuple[str, Mask]]:
+        """What is read, with what terms read in their place: they have no name that anybody knows."""
+        found: list[tuple[str, Mask]] = []
+        for name, marks in reads:
+            inner = name in self.terms.parents
+            found += self._of_terms(list(self.read(name, marks))) if inner else [(name, marks)]
+        return found
 
     def _shown(self, reads: Sequence[tuple[str, Mask]]) -> tuple[tuple[str, float, float], ...]:
         """The least and greatest of what a value was computed from."""
@@ -306,10 +368,10 @@ class _Search:
         i = AXES.index(axis)
         return np.arange(1, self.sizes[axis] + 1).reshape([-1 if i == k else 1 for k in range(3)])
 
-    def _at(self, attr: tuple[str, bool, int]) -> Mask:
+    def _at(self, attr: tuple[str, bool | None, int]) -> Mask:
         """The step that ``at`` reads, of each row."""
         axis, end, position = attr
-        start = self.start if axis == "t" else 1
+        start = self.start if axis == "t" and end is False else 1
         step = self.lengths[axis] + position if end else position - start + 1
         return np.asarray(self._steps(axis) == step)
 

@@ -42,12 +42,16 @@ def norm_preserving(
                can be asked for, one call after the other: the others count as given
     immediate  how Ω is differentiated, see above
 
+    Ω is of one sequence, as E is in the paper, and added to the loss of each: a loss that is a mean over the sequences
+    gets the mean of their Ω, one that is a sum gets their sum. So what Ω weighs beside E does not depend on how many
+    sequences a batch has.
+
     The loss without Ω is the equation E (with a prime where that is taken), Ω one value a sequence. Steps at which
     δh is zero, as where no target follows, count nothing. The adjoint reads the future, so the network can no longer
     be cut into windows with a carried state.
 
-    Raises CircuitError for a ``state`` that is none, or whose one step cannot be differentiated, and for what is no
-    loss.
+    Raises CircuitError for a ``state`` that is none, or whose one step cannot be differentiated, for what is no
+    loss, and for one of the batch that is neither sum nor mean over its sequences.
     """
     require_circuit(net, "rnn.norm_preserving")
     read = _read_before(net, state)
@@ -64,7 +68,7 @@ def norm_preserving(
     eqs[penalty] = compose.total(_lost(*lengths), [read.attr[0]])
     added = b.mul(weight, ref(penalty, eqs[penalty]))
     if not eqs[data].axes:  # one loss for the batch
-        added = compose.mean(added, ["b"])
+        added = _over_batch(added, _copies(net, loss) or 0.0)
     eqs[loss] = b.add(ref(data, eqs[data]), added)
     notes = {
         **adjoint.notes,
@@ -200,6 +204,71 @@ def _lost(after: Node, before: Node) -> Node:
     there = b.compare(">", before, 0.0)
     ratio = b.unary("sqrt", b.div(after, b.where(there, before, 1.0)))
     return b.where(there, b.power(b.sub(ratio, 1.0), 2), 0.0)
+
+
+# ---- of the whole batch --------------------------------------------------------------------------
+def _over_batch(x: Node, power: float) -> Node:
+    """One value for the batch of one a sequence: their mean, times a power of their number; to the first, their sum."""
+    if power == 1:
+        return compose.total(x, ["b"])
+    found = compose.mean(x, ["b"])
+    return b.mul(found, b.power(b.reduce(b.expand(expr.const(1.0), ["b"]), ["b"]), power)) if power else found
+
+
+LINEAR = frozenset((
+    "add", "neg", "where", "number", "copy", "stop_gradient", "abs", "relu", "expand", "reduce", "amax", "repeat",
+    "sum_feature", "transpose", "concat", "slice", "max_last", "maximum", "minimum",
+))  # fmt: skip
+"""What grows with its arguments, where these grow alike."""
+
+
+def _copies(net: Circuit, name: str, known: dict[str, float | None] | None = None) -> float | None:
+    """By which power of k an equation of the whole batch grows where each of its sequences is there k times: 0 for a
+    mean, 1 for a sum, None for what does not depend on the sequences, such as a penalty on parameters.
+
+    Raises CircuitError where there is no such power.
+    """
+    known = {} if known is None else known
+    known[name] = None
+    found: dict[Node, float | None] = {}
+    for n in topological([net.eqs[name]]):
+        if "b" in n.axes:
+            found[n] = 0.0
+        elif n.op == "ref":
+            found[n] = known[n.attr] if n.attr in known else _copies(net, n.attr, known)
+        else:
+            try:
+                found[n] = _power(n, [found[a] for a in n.args])
+            except ValueError as error:
+                raise CircuitError(
+                    f"{net.name}: {name} is neither a sum nor a mean over the sequences: nothing says how much the"
+                    " regulariser of one sequence weighs in it\n"
+                    f"  mend: a loss of each sequence, {name} = sum(…, over=t), or their sum or mean, over=(t, batch)"
+                ) from error
+    known[name] = found[net.eqs[name]]
+    return known[name]
+
+
+def _power(n: Node, args: list[float | None]) -> float | None:
+    """``_copies`` of a node that has no axis of the batch, from those of its arguments. Raises ValueError for none."""
+    some = [a for a in args if a is not None]
+    if n.op == "count":
+        return 1.0
+    if n.op == "amax" and "b" in n.attr:
+        return 0.0
+    if n.op in ("reduce", "contract", "scatter") and "b" in (n.attr if n.op == "reduce" else n.attr[1]):
+        return 1.0 + sum(some)
+    if not some or n.op == "compare":
+        return None
+    if n.op in ("mul", "contract"):
+        return sum(some)
+    if n.op == "div":
+        return (args[0] or 0.0) - (args[1] or 0.0)
+    if n.op in ("power", "sqrt"):
+        return some[0] * (0.5 if n.op == "sqrt" else float(n.attr))
+    if len(set(some)) > 1 or (n.op not in LINEAR and some[0]):
+        raise ValueError(n.op)
+    return some[0]
 
 
 # ---- names ---------------------------------------------------------------------------------------

@@ -48,9 +48,12 @@ def given(net: Circuit, values: Arrays) -> tuple[Arrays, Arrays]:
     return {n: values[n] for n in net.params}, {n: values[n] for n in net.inputs}
 
 
-def check_derivatives(net: Circuit, values: Arrays, wrt: Sequence[str] | None = None, tolerance: float = 1e-6) -> None:
+def check_derivatives(
+    net: Circuit, values: Arrays, wrt: Sequence[str] | None = None, tolerance: float = 1e-6, start: int = 1
+) -> None:
     """Gradient, tangent, and the product of the Hessian with a vector against central differences."""
     params, inputs = given(net, values)
+    call: dict[str, Any] = {**inputs, "start": start}
     names = [n for n in net.params if n.startswith("p")] if wrt is None else list(wrt)
     v = {n: numbers(params[n].shape, 7 + i) for i, n in enumerate(names)}
     adjoint = grad(net, "L", names)
@@ -60,16 +63,16 @@ def check_derivatives(net: Circuit, values: Arrays, wrt: Sequence[str] | None = 
     def at(circuit: Circuit, step: float, **more: Any) -> Arrays:
         moved = params | {n: params[n] + step * v[n] for n in names}
         wanted = [*adjoint.grads.values()] if circuit is adjoint else None
-        return graph.evaluate(circuit, moved | more, returns=wanted, **inputs)
+        return graph.evaluate(circuit, moved | more, returns=wanted, **call)
 
     slope = float(np.mean(at(net, STEP)["L"] - at(net, -STEP)["L"])) / (2 * STEP)
     g = at(adjoint, 0.0)
     along = sum(float(np.sum(v[n] * g[adjoint.grads[n]])) for n in names)
     np.testing.assert_allclose(along, slope, rtol=tolerance, atol=tolerance)
-    forward = graph.evaluate(tangent, params | {tangent.order + n: v[n] for n in names}, **inputs)
+    forward = graph.evaluate(tangent, params | {tangent.order + n: v[n] for n in names}, **call)
     found = forward.get(tangent.order + "L", np.zeros(()))
     np.testing.assert_allclose(np.mean(found), along, rtol=1e-10, atol=1e-12)
-    second = graph.evaluate(both, params | {both.order + n: v[n] for n in names}, **inputs)
+    second = graph.evaluate(both, params | {both.order + n: v[n] for n in names}, **call)
     above, below = at(adjoint, STEP), at(adjoint, -STEP)
     for n, name in adjoint.grads.items():
         difference = (above[name] - below[name]) / (2 * STEP)

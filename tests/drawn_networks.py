@@ -1,5 +1,5 @@
 """Networks for the tests of pictures that are no system of the table: classifiers that pool, values of all steps that
-all steps read, and ten random networks as ``properties.random_circuits`` makes them."""
+all steps read, and random networks as ``properties.random_circuits`` makes them."""
 
 from __future__ import annotations
 
@@ -74,17 +74,23 @@ POOLED: Mapping[str, tuple[str, Mapping[str, Any], tuple[str, ...]]] = {
 }
 
 
-def _random() -> dict[str, tuple[str, dict[str, Any]]]:
-    """Text and sizes: of each a line with the names whose size is 3, of a penalised matrix G 3×3, then its text."""
+def _random() -> tuple[dict[str, tuple[str, dict[str, Any]]], dict[str, str]]:
+    """Text and sizes, and the way of drawing in which it is hard, if one is named: of each network a line with the
+    names whose size is 3, of a penalised matrix G 3×3, and this way, then its text."""
     blocks = (Path(__file__).parent / "graph/draw/random_networks.txt").read_text(encoding="utf-8").split("\n\n")
     found: dict[str, tuple[str, dict[str, Any]]] = {}
+    hard: dict[str, str] = {}
     for number, block in enumerate(blocks, 1):
-        names, _, text = block.strip().removeprefix("# ").partition("\n")
+        heading, _, text = block.strip().removeprefix("# ").partition("\n")
+        names, _, way = heading.partition(" | ")
         found[f"random {number}"] = (text, {name: (3, 3) if name == "G" else 3 for name in names.split()})
-    return found
+        if way:
+            hard[f"random {number}"] = way
+    return found, hard
 
 
-RANDOM = _random()
+#: Random networks, and those that were once drawn wrongly -> the way in which they were.
+RANDOM, HARD = _random()
 NETWORKS = (*POOLED, *RANDOM)
 
 

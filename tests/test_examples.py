@@ -16,10 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bptt import rnn
+from bptt.rnn.cells import CELLS
 
 FOLDER = Path(__file__).parents[1] / "examples"
 NAMES = sorted(p.stem for p in FOLDER.glob("*.py"))
-QUICK = {"dynamics", "gate_program", "loops"}
+QUICK = {"dynamics", "gate_program", "loops", "lstm_peephole", "normalised", "written_out"}
 SECONDS = 120
 """How long an example may take: on a machine that does other things too."""
 Figures = Mapping[str, float]
@@ -123,6 +125,108 @@ def check_compose(found: Figures) -> None:
     assert found["residual"] < 0.2
 
 
+def check_tagger(found: Figures) -> None:
+    assert found["both sides"] > 0.95
+    assert max(found["left"], found["most frequent"]) < 0.9
+    assert found["both sides: the old man the boats"] == 1
+    assert found["left: the old man the boats"] == 0
+
+
+def check_classifier(found: Figures) -> None:
+    assert found["right"] > 0.7
+    assert found["the plot was very clever: clever"] > 1
+    assert min(found[f"the cast is not really dull: {w}"] for w in ("not", "dull")) > 1
+    assert abs(found["the cast is not really dull: cast"]) < 1
+
+
+def check_forecaster(found: Figures) -> None:
+    assert found["network"] < 0.4 * found["persistence"]
+    assert found["free"] < 0.75 * found["mean"]
+
+
+def check_irnn(found: Figures) -> None:
+    assert abs(found["irnn, reach"]) < 0.5
+    assert found["vanilla, reach"] < -10
+    assert found["irnn, right"] > 0.95
+    assert found["vanilla, right"] < 0.85
+
+
+def check_clockwork(found: Figures) -> None:
+    assert found["steps"] == 4
+    assert found["clockwork, 28 steps"] > 1e4 * found["elman, 28 steps"]
+    assert found["clockwork"] < 0.8 < 1.0 < found["elman"]
+
+
+def check_gru(found: Figures) -> None:
+    assert found["open"] < 1e-12 < 1e-3 < found["half open"]
+    for name in ("gru", "gru_cudnn", "mut3"):
+        assert found[f"{name}, right"] > 0.9
+        assert found[f"{name}, marked"] > found[f"{name}, after"] + 0.1
+
+
+def check_diagonal(found: Figures) -> None:
+    assert abs(found["left at 0.9"] / 0.01 - 0.9**20) < 0.002
+    assert found["heard"] > 1
+    assert min(found["right after 20"], found["right after 200"]) > 0.95
+
+
+def check_mingru(found: Figures) -> None:
+    assert found["away"] < 1e-12
+    assert min(found[f"{name}, keep"] for name in ("mingru", "sru", "gru")) > 0.93
+    assert max(found[f"{name}, parity"] for name in ("mingru", "sru")) < 0.85 < 0.95 < found["gru, parity"]
+
+
+def check_rnn_lm(found: Figures) -> None:
+    assert min(found[f"network, {n}"] for n in range(4)) > 0.9
+    assert found["counts, 0"] == 1
+    assert max(found[f"counts, {n}"] for n in range(1, 5)) < 0.1
+
+
+def check_no_output(found: Figures) -> None:
+    assert found["sum at 0.5"] < found["sum at 0.95"] < 30
+    assert found["10 steps back at 0.95"] > found["10 steps back at 0.5"] + 0.2
+
+
+def check_ngrams(found: Figures) -> None:
+    assert found["unseen 1"] <= found["unseen 3"] < found["unseen 5"]
+    assert found["perplexity 3"] < found["perplexity 2"] < found["perplexity 1"]
+    assert found["same counts"] == 1
+    assert 0 <= found["learnt"] - found["counted"] < 0.005
+
+
+def check_driven(found: Figures) -> None:
+    assert abs(found["period"] - 15) < 0.3
+    assert abs(found["kept"] - 0.97) < 0.01
+    assert found["pushed every 15"] > 3 * max(found[f"pushed every {n}"] for n in (6, 10, 22, 40))
+
+
+def check_lstm_peephole(found: Figures) -> None:
+    assert (found["lstm_peephole, spikes"], found["period"], found["irregular"]) == (4, 5, 0)
+    assert found["lstm, spikes"] == 0
+
+
+def check_written_out(found: Figures) -> None:
+    assert set(found) == {"stacked", "bidirectional", "bidirectional_lstm"}
+    assert max(found.values()) < 1e-12
+
+
+def check_lags(found: Figures) -> None:
+    assert found["elman, factor"] < 0.8 < min(found["two_lags, factor"], found["interleaved, factor"])
+    assert max(found["two_lags, nats"], found["interleaved, nats"]) < found["elman, nats"]
+
+
+def check_normalised(found: Figures) -> None:
+    assert found["normalised, matrices"] < 1e-3 < 0.1 < found["elman, matrices"]
+    assert found["batch_normalised, input"] < 1e-3 < 0.1 < found["elman, input"]
+    assert found["batch_normalised, alone"] < 1e-12
+    assert found["zoneout_lstm, afterwards"] == 0 < found["zoneout_lstm, in training"]
+
+
+def check_autonomous(found: Figures) -> None:
+    assert 0.45 < found["circle, least"] < found["circle, most"] < 0.55
+    assert found["spiral, most"] < 0.1
+
+
 # ---- the examples ----------------------------------------------------------------------------------
 def check_of(name: str) -> Any:
     return globals().get(f"check_{name}")
@@ -171,6 +275,19 @@ def test_every_example_is_checked() -> None:
     assert [n for n in NAMES if check_of(n) is None] == []
     checks = {n.removeprefix("check_") for n in globals() if n.startswith("check_")} - {"of"}
     assert checks | QUICK <= set(NAMES)
+
+
+def test_every_system_of_the_table_is_in_an_example() -> None:
+    named: set[str] = set()
+    for name in NAMES:
+        for node in ast.walk(ast.parse((FOLDER / f"{name}.py").read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                named.add(node.value)
+            elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "cells":
+                named.add(node.attr)
+            elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "rnn":
+                named |= {node.attr} - set(rnn.__all__)  # rnn.bidirectional makes a cell of any other
+    assert set(CELLS) - named == set()
 
 
 @pytest.mark.parametrize("name", NAMES)

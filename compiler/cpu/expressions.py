@@ -91,11 +91,11 @@ class Expressions:
         """The absolute number of the row's step."""
         return f"{self.reader.writer.use('start')} + t - 1" if axis == "t" else axis
 
-    def here(self, axis: str, end: bool, position: int) -> str:
+    def here(self, axis: str, end: bool | None, position: int) -> str:
         """Whether the row is at a step."""
         if end:
             return f"{axis} == {offset(self.reader.length(axis, self.scope), position)}"
-        return f"{self._step(axis)} == {position}"
+        return f"{axis if end is None else self._step(axis)} == {position}"
 
     def _random(self, e: Random) -> str:
         index = {"t": "0", "s": "0", "b": "0"}

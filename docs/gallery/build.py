@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
-from bptt import graph
+from bptt import graph, rnn
 from bptt.graph.circuit import Circuit
 from bptt.graph.draw import Drawing, graphviz_version
 from bptt.rnn.cells import CELLS
@@ -65,6 +65,26 @@ MORE: Mapping[str, tuple[str, str, Callable[[], Drawing]]] = {
     ),
 }
 
+#: Cells of cells: file name -> heading, how it is made, the circuit.
+COMPOSED: Mapping[str, tuple[str, str, Callable[[], Circuit]]] = {
+    "deep": (
+        "A stacked bidirectional LSTM with residual connections",
+        "rnn.stack(rnn.residual(rnn.bidirectional(rnn.lstm)), 2)(h_fw=2, h_bw=2, o=5)",
+        lambda: rnn.stack(rnn.residual(rnn.bidirectional(rnn.lstm)), 2)(h_fw=2, h_bw=2, o=5),
+    ),
+    "pair": (
+        "An encoder of both directions, and a decoder that looks at it",
+        (
+            "rnn.encoder_decoder(rnn.bidirectional(rnn.gru), rnn.gru, attention=True)"
+            "(x=3, h_fw_enc=2, h_bw_enc=2, h_dec=4, Y=(5, 2))"
+        ),
+        lambda: rnn.encoder_decoder(rnn.bidirectional(rnn.gru), rnn.gru, attention=True)(
+            x=3, h_fw_enc=2, h_bw_enc=2, h_dec=4, Y=(5, 2)
+        ),
+    ),
+}
+_OF_COMPOSED = ("circuit", "unrolled")
+
 HEAD = """\
 # Gallery
 
@@ -104,13 +124,32 @@ def page(version: str) -> str:
     """The text of the index."""
     parts = [HEAD.format(version=version)]
     parts.append("| cell | what it is |\n|---|---|\n" + "".join(map(_row, CELLS)))
-    parts.append("Below the cells: [more ways to draw](#more-ways-to-draw).\n")
+    parts.append("Below the cells: [cells of cells](#cells-of-cells), [more ways to draw](#more-ways-to-draw).\n")
     parts += [_section(name) for name in CELLS]
+    parts.append("## Cells of cells\n")
+    parts += [_composed(name) for name in COMPOSED]
     parts.append("## More ways to draw\n")
     for name, (heading, call, _) in MORE.items():
         cell = name.partition(".")[2]
         parts.append(f"### {heading}\n\n`{call}` of [{cell}](#{cell})\n\n![{heading}](pictures/{name}.svg)\n")
     return "\n".join(parts)
+
+
+def draw_composed(folder: Path) -> list[Path]:
+    """Draw the cells of cells; returns the files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    circuits = {name: made() for name, (_, _, made) in COMPOSED.items()}
+    return [
+        PICTURES[kind](circuit).save(folder / f"composed.{name}.{kind}.svg")
+        for name, circuit in circuits.items()
+        for kind in _OF_COMPOSED
+    ]
+
+
+def _composed(name: str) -> str:
+    heading, call, made = COMPOSED[name]
+    images = "\n\n".join(f"![{kind}: {heading}](pictures/composed.{name}.{kind}.svg)" for kind in _OF_COMPOSED)
+    return f"### {heading}\n\n`{call}`\n\n```\n{made()}\n```\n\n{images}\n"
 
 
 def _row(name: str) -> str:
@@ -136,6 +175,7 @@ def main() -> None:
         options.error(f"there is no cell {unknown[0]!r}; there are {', '.join(CELLS)}")
     files = draw(given.cells or CELLS, given.into / "pictures")
     if not given.cells:
+        files += draw_composed(given.into / "pictures")
         files += [
             drawn().save(given.into / "pictures" / f"{name}.svg") for name, (_, _, drawn) in MORE.items()
         ]

@@ -93,6 +93,7 @@ class After:
     # ---- edges ----
     def join(self, picture: Picture, near: routes.Near, vertex_of: Callable[[Read], str]) -> None:
         """Draw what the values read; ``vertex_of``: the vertex that a read of one value is of."""
+        drawn = routes.Drawn()
         for number, (source, reads) in enumerate(self.gathered.items()):
             home = self._home(source)
             steps = [t for t in home.numbers if t is not None] if home is not None else []
@@ -102,14 +103,14 @@ class After:
                 label = labels.on_edge(r.parameter) if r.parameter else ""
                 groups.append(combs.Group("tail", [Edge("", r.reader, "plain", label)]))
             y = self.top - _BELOW * style.DY + combs.LEVEL * number
-            combs.comb(picture, f"{source}|all", y, groups, near)
+            combs.comb(picture, f"{source}|all", y, groups, near, drawn)
         for r in self.reads:
             if r.moment == "step" and r.source in self.gathered:
                 continue
             source = vertex_of(r)
             if source in picture.vertices:
                 label = labels.on_edge(r.parameter) if r.parameter else ""
-                routes.join(picture, [Edge(source, r.reader, "plain", label)], near)
+                routes.join(picture, [Edge(source, r.reader, "plain", label)], near, apart=drawn)
 
 
 def _spread(centres: list[float]) -> list[float]:

@@ -10,7 +10,7 @@ from .picture import Edge, Picture, Point
 MARGIN = 7.0
 _NEAREST, _FURTHER, _FURTHEST, _KEPT = 22.0, 6.0, 260.0, 5
 # what a crossing, a point close to another wire, and the side of the loops cost in points
-_CROSSING, _BESIDE, _EAST = 45.0, 6.0, 12.0
+_CROSSING, _BESIDE, _EAST = 80.0, 6.0, 12.0
 
 
 def route(picture: Picture, edge: Edge) -> None:

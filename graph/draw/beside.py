@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
 from math import floor, hypot
+from typing import NamedTuple
 
 from . import curves, labels, style
 from .picture import Edge, Picture, Point
@@ -13,8 +14,9 @@ _ALONG = (0.5, 0.42, 0.58, 0.34, 0.66, 0.26, 0.74, 0.18, 0.82, 0.1, 0.9)
 _AWAY = (0.0, 3.0, 7.0, 13.0, 18.0, 24.0)
 _CELL, _CLEAR, _APART = 48.0, 1.5, 9.0
 _ON_LABEL, _ON_VERTEX, _ON_EDGE = 5.0, 4.0, 2.0
-_NEAR_EDGE = 0.3
-"""What it costs to stand as near to another edge as to one's own: more than another place along that."""
+_NEAR_EDGE, _ASTRAY = 0.3, 0.8
+"""What it costs to stand near another edge, more than another place along one's own; and nearer than to one's own."""
+_OWN = 4.0  # points from a label's ink to its edge, when it is not further out
 
 
 def settle(picture: Picture, edges: Iterable[Edge] | None = None) -> None:
@@ -31,13 +33,13 @@ def settle(picture: Picture, edges: Iterable[Edge] | None = None) -> None:
         lines = [curves.dense(curves.points_of(e.path), 4.0) for e in group]
         places = [list(_candidates(e.label, line)) for e, line in zip(group, lines, strict=True)]
         costs = [
-            sum(taken.cost(group[k], places[k][c]) + taken.nearness(group[k], places[k][c]) for k in range(len(group)))
+            sum(taken.cost(e, at[c].at) + taken.nearness(e, at[c]) for e, at in zip(group, places, strict=True))
             + 0.01 * len(group) * c
             for c in range(len(places[0]))
         ]
         best = costs.index(min(costs))
         for e, found in zip(group, places, strict=True):
-            _put(e, found[best] if taken.cost(e, found[best]) == 0 else taken.free(e, found), taken)
+            _put(e, found[best].at if taken.cost(e, found[best].at) == 0 else taken.free(e, found), taken)
 
 
 def _put(edge: Edge, at: Point | None, taken: _Taken) -> None:
@@ -57,12 +59,39 @@ def choose(picture: Picture, edge: Edge, places: Sequence[Point]) -> None:
     edge.label_at = places[costs.index(min(costs))]
 
 
-def is_covered(picture: Picture, edge: Edge) -> bool:
-    """Whether the label of an edge stands on a vertex, an edge or another label."""
-    return edge.label_at is None or _Taken(picture, {id(edge)}).cost(edge, edge.label_at) > 0
+def misplaced(picture: Picture) -> list[Edge]:
+    """The edges whose label has no place, stands on a vertex, an edge or another label, or nearer to another edge."""
+    found = []
+    lines = {id(e): curves.dense(curves.points_of(e.path), 3.0) for e in picture.edges if e.path and e.kind != "order"}
+    for e in picture.edges:
+        if e.label and e.path:
+            own = _Taken(picture, {id(e)})
+            if e.label_at is None or own.cost(e, e.label_at) > 0 or _is_astray(e, lines):
+                found.append(e)
+    return found
 
 
-def _candidates(label: str, line: Sequence[Point]) -> Iterable[Point]:
+def _is_astray(edge: Edge, lines: Mapping[int, Sequence[Point]]) -> bool:
+    """Whether the label of an edge stands nearer to another edge, or far from its own."""
+    box = box_of(edge.label, edge.label_at or (0.0, 0.0))
+    own = min(_apart(box, p) for p in lines[id(edge)])
+    return own > _AWAY[-1] or any(_apart(box, p) <= own for n, line in lines.items() if n != id(edge) for p in line)
+
+
+def _apart(box: curves.Box, point: Point) -> float:
+    """How far a point is from a box."""
+    (x0, y0, x1, y1), (x, y) = box, point
+    return hypot(max(x0 - x, 0.0, x - x1), max(y0 - y, 0.0, y - y1))
+
+
+class _Place(NamedTuple):
+    """A place for a label, and how much further than it has to it stands from its edge."""
+
+    at: Point
+    out: float
+
+
+def _candidates(label: str, line: Sequence[Point]) -> Iterable[_Place]:
     """Beside the curve, on its left and its right, first at its middle; at last further from it."""
     for out, share in product(_AWAY, _ALONG):
         k = min(max(1, floor(share * len(line))), len(line) - 2)
@@ -70,7 +99,7 @@ def _candidates(label: str, line: Sequence[Point]) -> Iterable[Point]:
         length = hypot(x1 - x0, y1 - y0) or 1.0
         nx, ny = -(y1 - y0) / length, (x1 - x0) / length
         for side in (1, -1):
-            yield curves.beside(label, line[k], (side * nx, side * ny), out)
+            yield _Place(curves.beside(label, line[k], (side * nx, side * ny), out), out)
 
 
 def box_of(label: str, at: Point) -> curves.Box:
@@ -109,19 +138,24 @@ class _Taken:
     def add_label(self, box: curves.Box) -> None:
         self._enter(box, _ON_LABEL, 0)
 
-    def free(self, edge: Edge, places: Sequence[Point]) -> Point | None:
+    def free(self, edge: Edge, places: Sequence[_Place]) -> Point | None:
         """The first of the places where the label of an edge covers nothing, if there is one away from other edges."""
-        free = [at for at in places if self.cost(edge, at) == 0]
-        return next((at for at in free if not self.nearness(edge, at)), free[0] if free else None)
+        free = [place for place in places if self.cost(edge, place.at) == 0]
+        return min(free, key=lambda place: self.nearness(edge, place)).at if free else None
 
     def cost(self, edge: Edge, at: Point) -> float:
         return sum(cost * (1 if owner == 0 else 0.5) for cost, owner in self._hit(box_of(edge.label, at)))
 
-    def nearness(self, edge: Edge, at: Point) -> float:
+    def nearness(self, edge: Edge, place: _Place) -> float:
         """What it costs that a label could be taken for that of another edge."""
-        x0, y0, x1, y1 = box_of(edge.label, at)
-        around = self._hit((x0 - _APART, y0 - _APART, x1 + _APART, y1 + _APART))
-        return _NEAR_EDGE if any(cost == _ON_EDGE and owner != id(edge) for cost, owner in around) else 0.0
+
+        def is_met(apart: float) -> bool:
+            x0, y0, x1, y1 = box_of(edge.label, place.at)
+            around = self._hit((x0 - apart, y0 - apart, x1 + apart, y1 + apart))
+            return any(cost == _ON_EDGE and owner != id(edge) for cost, owner in around)
+
+        own = _OWN + place.out
+        return _ASTRAY if is_met(own) else _NEAR_EDGE if own < _APART and is_met(_APART) else 0.0
 
     def _hit(self, where: curves.Box) -> set[tuple[float, int]]:
         """What stands in a box: its cost and the edge it belongs to, 0 for what is no edge."""

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import product
 from math import cos, hypot, radians, sin
 
 from . import around, beside, curves, labels, routes, style
 from .picture import Edge, Picture, Point, Vertex
 from .reading import Read, Reading
 from .render import place_by_dot
+
+_TURNS = (0.0, 14.0, 26.0, 36.0, -14.0, -26.0)  # degrees by which a loop is turned upwards
+_TIGHT, _GRAZED = 10.0, 4.0  # points between the ends of edges at a state, and from an edge to a loop's square
 
 
 @dataclass
@@ -38,7 +42,7 @@ def draw_signals(reading: Reading) -> Picture:
     _detour_round_loops(picture)
     for loop in loops:
         _label_loop(picture, loop)
-    beside.settle(picture, [e for e in picture.edges if e.label and beside.is_covered(picture, e)])
+    beside.settle(picture, beside.misplaced(picture))
     return picture
 
 
@@ -82,7 +86,7 @@ def signal_picture(reading: Reading) -> tuple[Picture, list[Loop]]:
         state = name.partition("[")[0]
         for r in found:
             if state in picture.vertices and r.source in picture.vertices:
-                picture.join(r.source, state, "cut", weight="0")
+                picture.join(r.source, state, "cut", edge_label(r), weight="0")
     add_buses(picture)
     _level(picture, reading, loops)
     picture.same_rank += _siblings(picture)
@@ -151,7 +155,7 @@ def _loops(picture: Picture, reading: Reading) -> list[Loop]:
         for number, r in enumerate(own[:2]):
             square = add_square(picture, r, square_id(r) + "|loop")
             east = (r.lag > 0) == (number == 0)
-            loops.append(Loop(name, square, edge_label(reading, r), east))
+            loops.append(Loop(name, square, edge_label(r), east))
             ends = (name, square) if east else (square, name)
             picture.join(*ends, "order", minlen="1", weight="50")
             picture.same_rank.append((name, square))
@@ -167,7 +171,7 @@ def _join_delayed(picture: Picture, reading: Reading, r: Read, forward: set[tupl
         rail.against = True
     elif new:
         picture.join(r.source, square, "rail", weight="5")
-    picture.join(square, r.reader, "time", edge_label(reading, r))
+    picture.join(square, r.reader, "time", edge_label(r))
 
 
 def _alike(a: Read, b: Read) -> bool:
@@ -182,7 +186,7 @@ def _join_now(picture: Picture, reading: Reading, r: Read, skip: bool) -> None:
     if r.source in reading.targets:
         picture.join(r.source, r.reader, weight="10").against = True
     elif skip:
-        picture.join(r.source, r.reader, "skip", edge_label(reading, r), tailport="w", headport="w")
+        picture.join(r.source, r.reader, "skip", edge_label(r), tailport="w", headport="w")
     else:
         spine = reading.roles[r.source] in ("state", "output") and role in (
             "state",
@@ -192,16 +196,12 @@ def _join_now(picture: Picture, reading: Reading, r: Read, skip: bool) -> None:
         )
         spine = spine and not _has_detour(reading, r)
         weight = "20" if spine else "1" if role == "gate" else "10"
-        picture.join(r.source, r.reader, "plain", edge_label(reading, r), weight=weight)
+        picture.join(r.source, r.reader, "plain", edge_label(r), weight=weight)
 
 
-def edge_label(reading: Reading, r: Read) -> str:
-    """The parameter beside an edge; not where a source feeds gates, whose parameters carry their names."""
-    if not r.parameter:
-        return ""
-    fed = {x.reader for x in reading.reads if (x.source, x.lag) == (r.source, r.lag)}
-    gated = any(reading.roles[name] == "gate" for name in fed)
-    return "" if gated else labels.on_edge(r.parameter)
+def edge_label(r: Read) -> str:
+    """The parameter beside an edge."""
+    return labels.on_edge(r.parameter) if r.parameter else ""
 
 
 def _above(reading: Reading) -> dict[str, set[str]]:
@@ -301,24 +301,37 @@ def _level(picture: Picture, reading: Reading, loops: list[Loop]) -> None:
 
 
 def add_loop(picture: Picture, loop: Loop) -> None:
-    """The two arcs of a loop, once its state and square have their places; turned up where it then crosses less."""
+    """The two arcs of a loop, once its state and square have their places; turned, or on the other side, where it
+    then touches and crosses less."""
     state, square = picture.vertices[loop.state], picture.vertices[loop.square]
-    lines = [curves.sample(curves.points_of(e.path), 12) for e in picture.edges if e.path]
+    known = (e for e in picture.edges if e.path and e.kind != "order" and "around" not in e.hints)
+    lines = [curves.dense(curves.points_of(e.path)) for e in known]
+    fed_back = any("around" in e.hints and loop.state in (e.tail, e.head) for e in picture.edges)
     ends = {loop.state, loop.square}
     boxes = [curves.box_of(v) for n, v in picture.vertices.items() if n not in ends and v.role != "panel"]
     boxes += [beside.box_of(e.label, e.label_at) for e in picture.edges if e.label and e.label_at]
-    (X, Y), (x, _) = state.at, square.at
+    (X, Y), across = state.at, abs(square.at[0] - state.at[0])
 
-    def cost(turned: float) -> tuple[float, float]:
-        square.at = (X + (x - X) * cos(radians(turned)), Y + abs(x - X) * sin(radians(turned)))
-        arcs = [curves.points_of(arc) for arc in curves.loop(state, square, turned)]
-        hits = sum(curves.hits(arc, [*boxes], 3.0) for arc in arcs)
-        tight = sum(min(_distance(line[-1], arcs[1][-1]), 14.0) < 14.0 for line in lines)
-        return 3 * hits + sum(curves.crossings(arc, lines) for arc in arcs) + tight, turned
+    def place(turned: float, east: bool) -> list[list[Point]]:
+        side = across if east else -across
+        square.at = (X + side * cos(radians(turned)), Y + across * sin(radians(turned)))
+        return [curves.points_of(arc) for arc in curves.loop(state, square, turned)]
 
-    best = min((0.0, 14.0, 26.0, 36.0), key=cost)
-    cost(best)
-    out, home = curves.loop(state, square, best)
+    def cost(way: tuple[float, bool]) -> float:
+        out, home = place(*way)
+        x0, y0, x1, y1 = curves.box_of(square)
+        around = (x0 - _GRAZED, y0 - _GRAZED, x1 + _GRAZED, y1 + _GRAZED)
+        hits = sum(curves.hits(arc, boxes, 3.0) for arc in (out, home)) + sum(curves.overlap(around, b) for b in boxes)
+        crossed = sum(curves.crossings(arc, lines) for arc in (out, home))
+        tight = sum(_distance(line[-1], home[-1]) < _TIGHT for line in lines)
+        grazed = sum(any(around[0] < x < around[2] and around[1] < y < around[3] for x, y in line) for line in lines)
+        moved = 0.01 * abs(way[0]) + (0.75 + 2 * fed_back) * (way[1] != loop.east)
+        return 3 * hits + crossed + tight + 2 * grazed + moved
+
+    best = min(product(_TURNS, (loop.east, not loop.east)), key=cost)
+    place(*best)
+    loop.east = best[1]
+    out, home = curves.loop(state, square, best[0])
     picture.edges.append(Edge(loop.state, loop.square, "rail", path=out))
     picture.edges.append(Edge(loop.square, loop.state, "time", loop.label, home))
 

@@ -32,18 +32,28 @@ class Group:
         return [(e, at[e.tail], wire) for e in self.edges]
 
 
-def comb(picture: Picture, name: str, y: float, groups: Sequence[Group], near: routes.Near) -> None:
-    """Add edges that meet a level wire, and that wire; ``near``: what stands between two vertices."""
+def comb(
+    picture: Picture, name: str, y: float, groups: Sequence[Group], near: routes.Near, drawn: routes.Drawn
+) -> None:
+    """Add edges that meet a level wire, and that wire.
+
+    near    what stands between two vertices
+    drawn   the edges of other combs, along which these should not run; these are added
+    """
     ends = [picture.vertices[e.head if g.side == "tail" else e.tail].at[0] for g in groups for e in g.edges]
     low, high = min(ends) - _REACH, max(ends) + _REACH
     wire = Vertex(name, "port", at=((low + high) / 2, y), size=((high - low) / 72 + 0.2, 0.0))
     places: list[tuple[float, Edge, str]] = []
+    lines: list[list[Point]] = []
     for group in groups:
         between = group.ends(picture, wire)
-        if not routes.connect(between, near, group.shifts, group.side):
+        if not routes.connect(between, near, group.shifts, group.side, apart=drawn):
             routes.detour(between, near, group.side)
+        lines += routes.lines_of(group.edges)
         places += [(_meets(e, group.side)[0], e, group.side) for e in group.edges]
     _join(picture, name, y, places)
+    drawn.lines += lines
+    drawn.joints += [(x, y) for x, _, _ in places]
 
 
 def _meets(edge: Edge, side: str) -> Point:

@@ -7,6 +7,9 @@ import os
 import sys
 import tempfile
 import warnings
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -16,7 +19,7 @@ _FOLDERS_ELSEWHERE = {"darwin": ("/System/Library/Fonts", "/Library/Fonts"), "wi
 _CONFIGURATION = """<?xml version="1.0"?>
 <!DOCTYPE fontconfig SYSTEM "urn:fontconfig:fonts.dtd">
 <fontconfig>
-  <include ignore_missing="yes">fonts.conf</include>
+  <include ignore_missing="yes">{chosen}</include>
   <dir>{fonts}</dir>
   <cachedir>{cache}</cachedir>
   <alias><family>serif</family><prefer><family>DejaVu Serif</family></prefer></alias>
@@ -27,30 +30,64 @@ _made: list[tempfile.TemporaryDirectory[str]] = []  # deleted when the process e
 
 
 def provide() -> None:
-    """Without any font PNG and PDF show boxes for letters: point Fontconfig to matplotlib's, or warn.
-
-    Fontconfig reads ``FONTCONFIG_FILE`` at the first drawing that has text, so this comes before it. A
-    configuration that the user chose is left alone; one that ``FONTCONFIG_PATH`` names is only added to.
-    """
-    if "FONTCONFIG_FILE" in os.environ:
-        return
-    folders = (*_FOLDERS, *_FOLDERS_ELSEWHERE.get(sys.platform, ()))
-    if "FONTCONFIG_PATH" not in os.environ and any(_has_fonts(Path(f).expanduser()) for f in folders):
-        return
-    shipped = _of_matplotlib()
-    if shipped is None:
+    """Without any font PNG and PDF show boxes for letters: point Fontconfig to matplotlib's, or warn."""
+    if not _found_or_given():
         warnings.warn(
             "no font was found: text in PNG and PDF will be boxes. Install one (Debian and Ubuntu: "
             "`apt install fonts-dejavu`), or matplotlib, which brings fonts (`pip install matplotlib`), or save "
             "as .svg, whose fonts are the reader's",
             stacklevel=3,
         )
-        return
+
+
+@cache
+def prepare() -> None:
+    """``provide`` without its warning, once: before Graphviz measures the first text, to place a circuit."""
+    _found_or_given()
+
+
+def _found_or_given() -> bool:
+    """Whether there is a font, now that matplotlib's are given to Fontconfig where it knows no other.
+
+    Fontconfig reads ``FONTCONFIG_FILE`` at the first drawing that has text, so this comes before it. A
+    configuration that the user chose is left alone if it names a font; else, and if ``FONTCONFIG_PATH`` names its
+    folder, it is only added to.
+    """
+    chosen = os.environ.get("FONTCONFIG_FILE", "")
+    if chosen and (not Path(chosen).is_file() or any(map(_has_fonts, _folders_of(Path(chosen), set())))):
+        return True
+    folders = (*_FOLDERS, *_FOLDERS_ELSEWHERE.get(sys.platform, ()))
+    own = chosen or "FONTCONFIG_PATH" in os.environ
+    if not own and any(_has_fonts(Path(f).expanduser()) for f in folders):
+        return True
+    shipped = _of_matplotlib()
+    if shipped is None:
+        return False
     _made.append(tempfile.TemporaryDirectory(prefix="bptt-fonts-"))
     folder = Path(_made[-1].name)
-    text = _CONFIGURATION.format(fonts=html.escape(str(shipped)), cache=html.escape(str(folder)))
+    places = {"fonts": shipped, "cache": folder, "chosen": Path(chosen).absolute() if chosen else "fonts.conf"}
+    text = _CONFIGURATION.format_map({name: html.escape(str(place)) for name, place in places.items()})
     (folder / "bptt.conf").write_text(text, encoding="utf-8")
     os.environ["FONTCONFIG_FILE"] = str(folder / "bptt.conf")
+    return True
+
+
+def _folders_of(file: Path, seen: set[Path]) -> Iterator[Path]:
+    """The folders of fonts that a configuration of Fontconfig names, and those that it includes."""
+    seen.add(file)
+    try:
+        root = ET.parse(file).getroot()
+    except (OSError, ET.ParseError):
+        return
+    for entry in root.iter("dir"):
+        data = os.environ.get("XDG_DATA_HOME", "~/.local/share") if entry.get("prefix") == "xdg" else "."
+        yield (Path(data) / Path(entry.text or "").expanduser()).expanduser()
+    for entry in root.iter("include"):
+        found = [folder / (entry.text or "").strip() for folder in (file.parent, Path("/etc/fonts"))]
+        for path in [p for p in found if p.exists()][:1]:
+            for more in sorted(path.glob("*.conf")) if path.is_dir() else [path]:
+                if more not in seen:
+                    yield from _folders_of(more, seen)
 
 
 def _of_matplotlib() -> Path | None:

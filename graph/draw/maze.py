@@ -16,7 +16,7 @@ from .picture import Point
 CELL, _MOST = 6.0, 50_000  # points; cells, beyond which they are larger
 _CLEAR, _TOUCHES = 5.0, 2.5  # points between a wire and a box; where its ends are close to one, at least
 _STUB = 9.0  # straight on from where it starts
-_BEND, _CROSSING, _BESIDE = 9.0, 4.0, 1.5  # in cells
+_BEND, _CROSSING, _BESIDE, _ALONG = 9.0, 4.0, 1.5, 12.0  # in cells
 _GREED = 1.5  # how much more the way that is left counts than the way so far: quicker, not quite the cheapest
 _EAST, _NORTH, _WEST, _SOUTH = (1, 0), (0, 1), (-1, 0), (0, -1)
 _Place = tuple[int, int]
@@ -40,6 +40,7 @@ class Maze:
         self.rows = floor((box[3] - box[1]) / self.cell) + 1
         self.walls: set[_Place] = set()
         self.solid: set[_Place] = set()
+        self.along = 0.0  # what it costs to run along a wire that was found before; 0: that is forbidden
         self.cost: dict[_Place, float] = {}
         self.taken: dict[_Place, set[bool]] = {}  # cells of wires that were found before -> is it horizontal
         for b in boxes:
@@ -65,6 +66,14 @@ class Maze:
         )
         return ((i, j) for i in range(x0, x1 + 1) for j in range(y0, y1 + 1))
 
+    def _beside(self, ends: Iterable[Box], stubs: Iterable[_State]) -> set[_Place]:
+        """The cells around the ends of a wire and those where it can begin: it may come closer to others there, but
+        not run through its ends."""
+        found = {cell for cell, _ in stubs}
+        for box in ends:
+            found.update({*self._cells(box, _CLEAR + self.cell)} - {*self._cells(box, _CLEAR)})
+        return found - self.solid
+
     def to_border(self, box: Box, east: bool) -> list[Point]:
         """The corners of the cheapest wire from the middle of a side of ``box`` to the east or west border.
 
@@ -75,7 +84,7 @@ class Maze:
         exits = {self._stub(e): e for e in sides(box)}
         chain = self._search(
             {state: 0.0 if state[1] == forward else _BEND for state in exits},
-            set(self._cells(box, _CLEAR + self.cell)),
+            self._beside([box], exits),
             lambda cell, direction: cell[0] == goal and direction == forward,
             lambda cell: abs(goal - cell[0]),
         )
@@ -87,13 +96,15 @@ class Maze:
     def between(self, tail: Iterable[Exit], head: Iterable[Exit], ends: Iterable[Box]) -> list[Point] | None:
         """The corners of the cheapest wire from one of the exits of ``tail`` to one of those of ``head``, or None.
 
-        ``ends``: the boxes of both, into which the wire may go.
+        ``ends``: the boxes of both, close to which the wire may go.
         """
         exits = {self._stub(e): e for e in reversed(list(tail))}
         goals = {(cell, (-d[0], -d[1])): at for (cell, d), (_, at) in ((self._stub(e), e) for e in head)}
         (column, row), _ = next(iter(goals))
         slack = max(abs(c[0] - column) + abs(c[1] - row) for c, _ in goals)
-        own = {cell for box in ends for cell in self._cells(box, _CLEAR + self.cell)} - self.solid
+        boxes = list(ends)
+        self.walls.update(cell for box in boxes for cell in self._cells(box, _CLEAR))
+        own = self._beside(boxes, [*exits, *goals])
         chain = self._search(
             dict.fromkeys(exits, 0.0),
             own,
@@ -121,7 +132,24 @@ class Maze:
         arrived: Callable[[_Place, _Place], bool],
         left: Callable[[_Place], float],
     ) -> list[_State] | None:
-        """A* over (cell, direction) from where a wire can begin, at which cost; ``left``: how far it is at least."""
+        """A* over (cell, direction) from where a wire can begin, at which cost; ``left``: how far it is at least.
+
+        Where there is no way that keeps apart from the wires that were found before, one along them.
+        """
+        self.along = 0.0
+        found = self._astar(starts, own, arrived, left)
+        if found is None and self.taken:
+            self.along = _ALONG
+            found = self._astar(starts, own, arrived, left)
+        return found
+
+    def _astar(
+        self,
+        starts: Mapping[_State, float],
+        own: set[_Place],
+        arrived: Callable[[_Place, _Place], bool],
+        left: Callable[[_Place], float],
+    ) -> list[_State] | None:
         best: dict[_State, float] = {}
         came: dict[_State, _State | None] = {}
         heap: list[tuple[float, float, _State]] = []
@@ -152,7 +180,7 @@ class Maze:
             return _NEVER
         taken = self.taken.get(cell, _NONE)
         if (step[1] == 0) in taken:
-            return _NEVER
+            return self.along or _NEVER
         return 1.0 + self.cost.get(cell, 0.0) + (_CROSSING if taken else 0.0)
 
     def _taken(self, came: Mapping[_State, _State | None], last: _State) -> list[_State]:

@@ -11,7 +11,7 @@ from ..language import Term
 from ..recognise import composed
 from ..show import Writer
 from . import curves, labels, style
-from .circuits import add_signal, add_square, square_id
+from .circuits import add_signal, add_square, edge_label, square_id
 from .picture import Picture, Point, Vertex
 from .reading import Read, Reading
 from .render import place_by_dot
@@ -39,7 +39,7 @@ def draw_operations(reading: Reading) -> Picture:
         state = drawn.stands.get(boundary.partition("[")[0])
         for r in found:
             if state is not None and r.source in drawn.stands:
-                picture.join(drawn.stands[r.source], state, "cut", weight="0")
+                picture.join(drawn.stands[r.source], state, "cut", edge_label(r), weight="0")
     boxes = place_by_dot(picture, dict(style.PLACING_OPERATIONS))
     add_panels(picture, boxes)
     return picture
@@ -48,7 +48,7 @@ def draw_operations(reading: Reading) -> Picture:
 def add_panels(picture: Picture, boxes: Mapping[str, tuple[Point, Point]]) -> None:
     """The clusters of a placed picture as panels behind its vertices, and their names where no edge runs."""
     panels = Picture(picture.name)
-    inks = [p for e in picture.edges for p in curves.dense(curves.points_of(e.path))]
+    inks = [p for e in picture.edges for p in curves.dense(curves.points_of(e.path), 2.0)]
     solid = [curves.box_of(v) for v in picture.vertices.values() if v.role not in ("bus", "port")]
     for name, ((x0, y0), (x1, y1)) in boxes.items():
         label = picture.clusters[name][0]

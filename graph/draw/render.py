@@ -25,6 +25,7 @@ def graphviz(source: str, engine: str, form: str, **graph: str) -> bytes:
 
     Raises RuntimeError, with both remedies, when there is neither pygraphviz nor the program ``dot``.
     """
+    fonts.prepare()
     if find_spec("pygraphviz") is not None:
         return _by_pygraphviz(source, engine, form, graph)
     program = shutil.which("dot")

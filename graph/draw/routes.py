@@ -4,7 +4,8 @@ gaps between the nodes."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from math import hypot
 
 from . import curves, style
 from .maze import Maze, along_bar, sides
@@ -13,7 +14,9 @@ from .picture import Edge, Picture, Point, Vertex
 _TRIED = 4  # of edges that repeat each other, so many at each end are looked at
 _BENT = 0.14  # at least, of an edge beside another one
 _CLEAR, _CLEAR_IN_ROW = 3.0, 7.0
+BESIDE = 5.0  # from the box of a circle, which is smaller than the circle
 _AROUND = 90.0  # so far around its ends an edge may run
+_ALONG, _ACROSS = 5.0, 4  # points between edges that look like one; more points than these are close by then
 _BAR_END = 6.0  # an edge meets a bar no closer to its end
 
 
@@ -55,6 +58,23 @@ def draw(edge: Edge, tail: Vertex, head: Vertex, shape: Shape, bar: str = "") ->
     return curves.connect(edge, tail, head, shape.bend, *_on_bar(tail, head, bar, shape.shift))
 
 
+@dataclass
+class Drawn:
+    """Edges that are there, with which others should not look like one, and the joints where they meet a wire."""
+
+    lines: list[list[Point]] = field(default_factory=list)
+    joints: list[Point] = field(default_factory=list)
+
+    def is_met(self, points: Sequence[Point]) -> bool:
+        """Whether a spline runs along one of the edges, not only across it, or through a joint."""
+        x0, y0, x1, y1 = curves.hull(points)
+        near = [p for line in self.lines for p in line if x0 - _ALONG < p[0] < x1 + _ALONG and y0 < p[1] < y1]
+        own = curves.dense(points, _ALONG)
+        if any(hypot(x - u, y - v) < _ALONG for u, v in self.joints for x, y in own):
+            return True
+        return sum(any(hypot(x - u, y - v) < _ALONG for u, v in near) for x, y in own) > _ACROSS
+
+
 Near = Callable[[Vertex, Vertex], Iterable[Vertex]]  # what stands near the way from one vertex to another
 Ends = tuple[Edge, Vertex, Vertex]
 
@@ -66,11 +86,13 @@ def connect(
     bar: str = "",
     lines: Sequence[Sequence[Point]] = (),
     bent: bool = False,
+    apart: Drawn | None = None,
 ) -> bool:
     """Edges that repeat each other all get the first shape with which they touch nothing, or least.
 
     others    what stands between two vertices
     lines     edges that are there: of two bends that touch nothing the one that crosses fewer is taken
+    apart     edges along which they should not run, if that can be
     bent      not straight, as another edge joins the same vertices
 
     Returns whether they touch nothing.
@@ -78,14 +100,15 @@ def connect(
     shapes = [replace(s, shift=shift) for s in SHAPES for shift in shifts or (0.0,) if not bent or abs(s.bend) >= _BENT]
     tried = _some(edges)
     around = [boxes(others(tail, head), (tail, head)) for _, tail, head in tried]
-    best, fewest = shapes[0], sum(map(len, around)) + 1
+    best, fewest = shapes[0], 2 * sum(map(len, around)) + len(tried) + 1
     for shape in shapes:
         if shape.middle and bar:
             continue
         touched = 0
         for (edge, tail, head), near in zip(tried, around, strict=True):
             clear = _CLEAR_IN_ROW if abs(tail.at[1] - head.at[1]) < 1 else _CLEAR
-            touched += curves.hits(draw(edge, tail, head, shape, bar), near, clear)
+            points = draw(edge, tail, head, shape, bar)
+            touched += 2 * curves.hits(points, near, clear) + (apart is not None and apart.is_met(points))
             if touched >= fewest:
                 break
         if touched < fewest:
@@ -100,19 +123,25 @@ def connect(
             best = turned
     for edge, tail, head in edges:
         draw(edge, tail, head, best, bar)
-    return fewest == 0
+    return fewest < 2
 
 
-def join(picture: Picture, edges: list[Edge], near: Near, bar: str = "") -> None:
-    """Add edges that repeat each other; ``bar`` is their wide end."""
+def join(picture: Picture, edges: list[Edge], near: Near, bar: str = "", apart: Drawn | None = None) -> None:
+    """Add edges that repeat each other; ``bar`` is their wide end, ``apart`` what they should not run along."""
     ends = [(e, picture.vertices[e.tail], picture.vertices[e.head]) for e in edges]
     picture.edges += edges
-    if edges and not connect(ends, near, SHIFTS if bar else (), bar):
+    if edges and not connect(ends, near, SHIFTS if bar else (), bar, apart=apart):
         detour(ends, near, bar)
 
 
 def _some(edges: Sequence[Ends]) -> Sequence[Ends]:
     return edges if len(edges) <= 2 * _TRIED else [*edges[:_TRIED], *edges[-_TRIED:]]
+
+
+def lines_of(edges: Sequence[Edge]) -> list[list[Point]]:
+    """Some of the edges that repeat each other, as polylines."""
+    some = edges if len(edges) <= 2 * _TRIED else [*edges[:_TRIED], *edges[-_TRIED:]]
+    return [curves.dense(curves.points_of(e.path)) for e in some]
 
 
 def detour(
@@ -133,7 +162,8 @@ def detour(
         found = boxes(others(of[1], of[2]), of[1:])
         solid += [_moved(box, first[0] - x, first[1] - y) for box in found]
     _, tail, head = edges[0]
-    ends = [_end_box(v, first[0] if bar == which else None) for v, which in ((tail, "tail"), (head, "head"))]
+    xs = [_anchor(of, bar)[0] for of in edges]
+    ends = [_end_box(v, xs if bar == which else []) for v, which in ((tail, "tail"), (head, "head"))]
     left, low, right, high = (
         f(values) for f, values in zip((min, min, max, max), zip(*ends, strict=True), strict=True)
     )
@@ -141,7 +171,7 @@ def detour(
     near = [line for line in lines if curves.overlap(curves.hull(line), region)]
     maze = Maze(region, set(solid), near)
     exits = [
-        along_bar(box, _places(vertex, first[0])) if bar == which else sides(box)
+        along_bar(box, _places(vertex, xs)) if bar == which else sides(box)
         for box, vertex, which in zip(ends, (tail, head), ("tail", "head"), strict=True)
     ]
     corners = maze.between(exits[0], exits[1], ends)
@@ -161,17 +191,18 @@ def _moved(box: curves.Box, dx: float, dy: float) -> curves.Box:
     return box[0] + dx, box[1] + dy, box[2] + dx, box[3] + dy
 
 
-def _places(bar: Vertex, x: float) -> list[float]:
-    """Where an edge can meet a bar, the best first."""
-    reach = max(bar.half[0] - _BAR_END, 0.0)
-    return list(dict.fromkeys(min(max(x + s, bar.at[0] - reach), bar.at[0] + reach) for s in SHIFTS))
+def _places(bar: Vertex, xs: Sequence[float]) -> list[float]:
+    """Where the first of some edges can meet a bar, the best first; the others, at ``xs``, meet it as far beside."""
+    low, high = bar.at[0] - bar.half[0] + _BAR_END, bar.at[0] + bar.half[0] - _BAR_END
+    found = [xs[0] + s for s in SHIFTS if all(low <= x + s <= high for x in xs)]
+    return found or [min(max(xs[0], low), max(low, high))]
 
 
-def _end_box(vertex: Vertex, x: float | None) -> curves.Box:
-    """The box of an end, with the room that an edge leaves to its border; of a bar what is close to ``x``."""
+def _end_box(vertex: Vertex, xs: Sequence[float]) -> curves.Box:
+    """The box of an end, with the room that an edge leaves to its border; of a bar what is close to the first place."""
     left, low, right, high = curves.box_of(vertex)
-    if x is not None:
-        places = _places(vertex, x)
+    if xs:
+        places = _places(vertex, xs)
         left, right = min(places), max(places)
     gap = curves.gap(vertex)
     return left - gap, low - gap, right + gap, high + gap

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 
 from . import curves, labels, style
 from .picture import Edge, Picture, Point, Vertex
@@ -89,12 +90,15 @@ class Row:
 
     @property
     def low(self) -> float:
-        """Below the panels and the wires that pass under them."""
-        return self.y + self.step.box[1] - _UNDER * (self._under + 1)
+        """Below the panels, the wires that pass under them, and the values before the start and after the end."""
+        lowest = min((y - 36 * self._cut_size(*of) for (_, *of), y in self._values.items()), default=0.0)
+        return self.y + min(self.step.box[1] - _UNDER * (self._under + 1), lowest)
 
     @property
     def high(self) -> float:
-        return self.y + self.step.box[3]
+        """Above the panels and these values."""
+        highest = max((y + 36 * self._cut_size(*of) for (_, *of), y in self._values.items()), default=0.0)
+        return self.y + max(self.step.box[3], highest)
 
     @property
     def _under(self) -> int:
@@ -175,31 +179,33 @@ class Row:
         return name
 
     # ---- values before the start and after the end ----
-    def _outside(self) -> None:
-        """Dashed circles left of the first and right of the last step, apart from each other."""
-        first, last = self.columns[0].x, self.right
-        west: list[tuple[float, str, str]] = []
-        east: list[tuple[float, str, str]] = []
+    @cached_property
+    def _values(self) -> dict[tuple[int, str, str], float]:
+        """Those left of the first (-1) and right of the last step (1), and their heights above the foot of the step:
+        apart from each other."""
+        wanted: dict[int, dict[tuple[str, str], float]] = {-1: {}, 1: {}}
         for way in self.step.ways:
-            r, bounded = way.read, self._bounded(way)
-            (west if r.lag > 0 else east).extend(
-                (way.into[0][1], r.source, self._number(r, j)) for j in range(abs(r.lag)) if bounded
-            )
+            r, side = way.read, -1 if way.read.lag > 0 else 1
+            for number in [self._number(r, j) for j in range(abs(r.lag))] if self._bounded(way) else ():
+                wanted[side].setdefault((r.source, number), way.into[0][1] - _APART * self._distance(number))
             if r.lag > 0 and self._goes_on(r):
-                east.append((way.out[-1][1], r.source, "…"))
-        for side, found in ((-1, west), (1, east)):
-            wanted = {(source, n): y - _APART * self._distance(n) for y, source, n in reversed(found)}
-            widest = max((self._cut_size(*of) for of in wanted), default=0.0)
-            heights = _spread(wanted, max(_APART, 72 * widest + 4))
-            for _, source, number in found:
-                name = f"{source}|{'end' if number == '…' else self._step_of(number)}"
-                if name in self.picture.vertices:
-                    continue
-                away = self.step.gutter + 26 + (46 if self._computed(source, number) else 0)
-                x = first - away if side < 0 else last + away
-                at, size = (x, heights[source, number] + self.y), self._cut_size(source, number)
-                label = labels.name(source, number)
-                self.picture.add(Vertex(name, "cut", label, f"{source}[{number}]", at, (size, size)))
+                wanted[1].setdefault((r.source, "…"), way.out[-1][1])
+        found = {}
+        for side, values in wanted.items():
+            widest = max((self._cut_size(*of) for of in values), default=0.0)
+            heights = _spread(values, max(_APART, 72 * widest + 4))
+            found.update({(side, *of): y for of, y in heights.items()})
+        return found
+
+    def _outside(self) -> None:
+        """Dashed circles for the values before the start and after the end."""
+        first, last = self.columns[0].x, self.right
+        for (side, source, number), y in self._values.items():
+            name = f"{source}|{'end' if number == '…' else self._step_of(number)}"
+            away = self.step.gutter + 26 + (46 if self._computed(source, number) else 0)
+            x = first - away if side < 0 else last + away
+            label, size = labels.name(source, number), self._cut_size(source, number)
+            self.picture.add(Vertex(name, "cut", label, f"{source}[{number}]", (x, y + self.y), (size, size)))
 
     def _cut_size(self, source: str, number: str) -> float:
         """Inches across a value before the start or after the end."""
@@ -262,8 +268,11 @@ class Row:
         )
         corners = list(out)
         if lag > 1 and abs(out[-1][0] - into[0][0]) > gutter + 60:
-            # the lane on the other side of the steps that are passed
-            first = out[-1][0] + (1 if forward else -1) * (self.step.lane_x(way.lane + 1) - 8)
+            # the lane on the other side of the steps that are passed; of values outside one between them and the steps
+            start = out[-1][0]
+            if self.picture.vertices[tail].role == "cut":
+                start = self.columns[0].x - gutter if forward else self.right + gutter
+            first = start + (1 if forward else -1) * (self.step.lane_x(way.lane + 1) - 8)
             under = self.y + self.step.box[1] - _UNDER * (1 + way.under + t % lag)
             corners += [(first, out[-1][1]), (first, under), (lane, under), (lane, into[0][1])]
         elif abs(out[-1][1] - into[0][1]) > 0.01:
@@ -287,11 +296,7 @@ class Row:
         before, gap, after = self.columns[place - 1 : place + 2]
         inner, outer = (before, after) if way.read.lag > 0 else (after, before)
         y = way.into[0][1] + self.y
-        height = y
-        while any(
-            v.role == "dots" and abs(v.at[1] - height) < _DOTS_APART for v in self.picture.vertices.values()
-        ):
-            height -= _DOTS_APART
+        height = self._free_height(y)
         at = (gap.x - self.step.gutter / 2 + self._gap / 2 + 4, height)
         dots = self._dots(f"{way.tap}|…", at)
         west, east = self._beside(dots, False), self._beside(dots, True)
@@ -310,6 +315,14 @@ class Row:
         step = int(inner.number or 0) + way.read.lag
         self._rail(way, f"{way.source}|{inner.number}", dots, first, step)
         self._rail(way, dots, f"{way.tap}|{outer.number}", last, int(outer.number or 0))
+
+    def _free_height(self, wanted: float) -> float:
+        """Where no other dots stand, as close as can be, and beside the steps: wires run above and below these."""
+        dots = [v.at[1] for v in self.picture.vertices.values() if v.role == "dots"]
+        low, high = (self.y + self.step.box[k] + side * _DOTS_APART / 2 for k, side in ((1, 1), (3, -1)))
+        others = (y + side * _DOTS_APART for y in dots for side in (-1, 1))
+        places = [wanted, *sorted((y for y in others if low <= y <= high), key=lambda y: abs(y - wanted))]
+        return next((y for y in places if all(abs(y - other) > _DOTS_APART - 0.1 for other in dots)), wanted)
 
     def _lane(self, way: Way, column: Column, east: bool) -> float:
         """Where the lane of a wire runs, east or west of a step."""

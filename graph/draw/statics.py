@@ -47,6 +47,7 @@ class Statics:
     def __init__(self, reading: Reading, rows: Mapping[str, Rows]) -> None:
         self.reading, self.rows = reading, rows
         self.picture = Picture()
+        self.combs = routes.Drawn()
         stepwise = {n for r in rows.values() for n in r.names}
         self.names = [n for n in reading.roles if n not in stepwise]
         self.bars = {axis: self._bars(axis) for axis in rows}
@@ -170,7 +171,7 @@ class Statics:
         return _between(self.picture, a, b)
 
     def _join(self, edge: Edge, bar: str = "") -> None:
-        routes.join(self.picture, [edge], self._near, bar)
+        routes.join(self.picture, [edge], self._near, bar, self.combs)
 
     def _combs(self, bars: list[Bar]) -> list[str]:
         """The combs between the columns and the bar, by name, the highest first."""
@@ -188,7 +189,7 @@ class Statics:
         names = self._combs(bars)
 
         def drawn(name: str, groups: list[Group]) -> None:
-            comb(self.picture, name, rows.y - _COMB - LEVEL * names.index(name), groups, self._near)
+            comb(self.picture, name, rows.y - _COMB - LEVEL * names.index(name), groups, self._near, self.combs)
 
         for source in self._gathered(bar):
             teeth = [Edge(n, "", "wire") for n in self._steps_of(source)]

@@ -109,11 +109,13 @@ def _reach(start: str, users: dict[str, set[str]]) -> set[str]:
 
 
 def _with_feeders(cycle: list[str], names: list[str], reading: Reading) -> list[str]:
-    """A loop with the gates and signals that only it reads."""
+    """A loop with the gates and signals that only it reads; not with a signal that gates read: it is their input."""
     layer = set(cycle)
     for name in reversed(names):
         readers = {r.reader for r in reading.reads if r.source == name}
-        if reading.roles[name] in ("gate", "signal") and readers and readers <= layer:
+        role = reading.roles[name]
+        feeds_gates = role == "signal" and any(reading.roles[n] == "gate" for n in readers)
+        if role in ("gate", "signal") and not feeds_gates and readers and readers <= layer:
             layer.add(name)
     return [n for n in names if n in layer]
 

@@ -113,18 +113,22 @@ class Stamp:
         for wire in rows.wires:
             for t, moment in self._outside(wire):
                 if f"{wire.source}|{t}" not in self.picture.vertices:
-                    label = labels.name(wire.source, moment)
-                    place = rows.at(wire.source, self._outside_x(wire, t))
-                    size = rows.size("cut", label)
-                    tip = f"{wire.source}[{moment}]"
-                    self.picture.add(Vertex(f"{wire.source}|{t}", "cut", label, tip, place, size))
+                    self._add_cut(wire, t, moment, f"{wire.source}[{moment}]")
             if self._goes_on(wire) and f"{wire.source}|end" not in self.picture.vertices:
-                label = labels.name(wire.source, "…")
-                place = rows.at(wire.source, self._outside_x(wire, rows.T + 1))
-                end = self.picture.add(
-                    Vertex(f"{wire.source}|end", "cut", label, "…", place, rows.size("cut", label))
-                )
+                end = self._add_cut(wire, "end", "…", "…")
                 self.ends.append(Edge(f"{wire.source}|{rows.T}", end.id, "cut"))
+
+    def _add_cut(self, wire: Wire, t: int | str, moment: str, tip: str) -> Vertex:
+        """A value before the start or after the end; further out where another one of its row stands there."""
+        rows, label = self.rows, labels.name(wire.source, moment)
+        step = t if isinstance(t, int) else rows.T + 1
+        x, y = rows.at(wire.source, self._outside_x(wire, step))
+        cut = Vertex(f"{wire.source}|{t}", "cut", label, tip, (x, y), rows.size("cut", label))
+        others = [curves.box_of(v) for v in self.picture.vertices.values() if v.role == "cut"]
+        while any(curves.overlap(curves.box_of(cut), box) for box in others):
+            x += 2 * cut.half[0] * (-1 if step < 1 else 1)
+            cut.at = (x, y)
+        return self.picture.add(cut)
 
     def _goes_on(self, wire: Wire) -> bool:
         state = self.rows.circuit.vertices[wire.source].role == "state"
@@ -184,13 +188,13 @@ class Stamp:
             ends = [(e, self.picture.vertices[e.tail], self.picture.vertices[e.head]) for e in edges]
             pair = (edges[0].tail, edges[0].head)
             if routes.connect(ends, self._near, lines=lines, bent=pair in joined):
-                lines += _lines(edges)
+                lines += routes.lines_of(edges)
             else:
                 left.append(ends)
             joined |= {(e.tail, e.head) for e in edges}
         for ends in left:
             routes.detour(ends, self._near, lines=lines)
-            lines += _lines([e for e, _, _ in ends])
+            lines += routes.lines_of([e for e, _, _ in ends])
 
     def _inner_edges(self, t: int) -> None:
         for tail, head, kind, label in self.rows.inner_edges(t):
@@ -214,7 +218,7 @@ class Stamp:
                 lane = box[2] + 10 if head.role != "bus" else box[0] - 10
                 points = routes.around_panel(edge, tail, head, box, lane)
                 solid = routes.boxes(self._near(tail, head), (tail, head))
-                if not curves.touches(points, solid, 0.0):
+                if not curves.touches(points, solid, routes.BESIDE):
                     self.picture.edges.append(edge)
                     return True
         return False
@@ -250,7 +254,3 @@ class Stamp:
             edge.through = (wire.source, wire.lag, before + wire.lag)
             self._connect(edge)
 
-
-def _lines(edges: list[Edge]) -> list[list[Point]]:
-    """Some of the edges that repeat each other, as polylines."""
-    return [curves.dense(curves.points_of(e.path)) for e in (*edges[:4], *edges[4:][-4:])]

@@ -80,8 +80,10 @@ def _total(attr: Any, batched: Sequence[bool], x: Array) -> Array:
 def _delay_vjp(n: Node, out: Node, g: Node, steps: Steps) -> list[Node]:
     """An advance of the adjoint; the values before the start (after the end) are read at single steps."""
     axis, k = n.attr
-    # the value at -j is read at step k - j, that at T + j at step T + j - |k|
-    places = [(False, k - j) for j in range(k)] or [(True, j + k) for j in range(1, -k + 1)]
+    # the value at -j is read at step k - j of the call, whatever that one's number: only t has a start of its own;
+    # that at T + j is read at step T + j - |k|
+    before = None if axis == "t" else False
+    places = [(before, k - j) for j in range(k)] or [(True, j + k) for j in range(1, -k + 1)]
     return [steps.shift(g, axis, -k), *[steps.at(g, axis, *place) for place in places]]
 
 

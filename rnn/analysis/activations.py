@@ -30,6 +30,8 @@ WIDEST = 100
 """Symbols in one row of a figure."""
 TALLEST = 24
 """Units of one signal in a figure, unless more are asked for."""
+HIGH = 4
+"""Rows of a figure beside which three numbers have room."""
 VISIBLE = {" ": "␣", "\n": "↵", "\t": "→", "\r": "←"}
 """How white space stands above a heat map."""
 
@@ -78,6 +80,7 @@ def activations(
     *,
     signals: str | Iterable[str] | None = None,
     target: str = "interpret",
+    unknown: str = "",
 ) -> Activations:
     """The signals of a network while it reads one sequence: ``activations(run, text)`` or ``(net, params, x)``.
 
@@ -91,6 +94,7 @@ def activations(
     params    the weights by name; of a run they may be left out
     text      a text, for a run that is a language model; or symbols [T], or numbers [T, n]
     signals   names of signals with one index, t; None: gates, if there are any, else the states
+    unknown   of a text: what becomes of symbols that the run's vocabulary lacks, see ``Run.predict``
 
     Dropout and the like are at their means; the state before the first step is the initial one. Raises DataError for
     an empty text and one that cannot be read, CircuitError for signals that there are not.
@@ -101,7 +105,7 @@ def activations(
         raise DataError("expected what the network reads: a text, symbols [T], or numbers [T, n]")
     from ... import compiler
 
-    circuit, weights, labels, x, about = _read(net, params, text)
+    circuit, weights, labels, x, about = _read(net, params, text, unknown)
     names = _names(circuit, signals)
     program = compiler.compile(circuit, loss=None, returns=names, target=target, dtype="float64", training=False)
     weights = {n: np.asarray(w, dtype=np.float64) for n, w in weights.items()}
@@ -112,7 +116,7 @@ def activations(
 
 
 def _read(
-    net: Any, params: Mapping[str, Any] | None, text: Any
+    net: Any, params: Mapping[str, Any] | None, text: Any, unknown: str
 ) -> tuple[Circuit, Mapping[str, Any], tuple[str, ...], NDArray[Any], str]:
     """The circuit, its weights, the labels of the steps, and what is read, [T, 1, …]."""
     if isinstance(net, Circuit):
@@ -127,7 +131,7 @@ def _read(
     if isinstance(text, str):
         from .samples import text_symbols
 
-        read = text_symbols(net, text)
+        read = text_symbols(net, text, unknown)[1:]
         return net.bound.net, weights, _tokens(net.task.vocabulary, read), net.bound.fit_x(read[:, None]), about
     x = _checked(np.asarray(text))
     vocabulary = getattr(net.task, "vocabulary", None)
@@ -216,8 +220,7 @@ def _plot(found: Activations, path: Path, units: int) -> Path:
                 _label(axes, found.labels[line])
             if k < len(rows):
                 bar = figure.colorbar(mesh, ax=axes, fraction=0.03, pad=0.01, aspect=max(4, len(values)))
-                bar.outline.set_linewidth(0.5)
-                bar.set_ticks([span[0], span[1]] if span[0] >= 0 else [span[0], 0.0, span[1]])
+                _label_bar(bar, span, len(values))
             elif T > WIDEST:
                 figure.colorbar(mesh, ax=axes, fraction=0.03, pad=0.01).ax.set_visible(False)
         return write_figure(figure, path)
@@ -263,6 +266,16 @@ def _heat_map(
     label = f"mean {symbol}" if numbers is None else symbol
     axes.set_ylabel(label, rotation=0, ha="right", va="center", fontsize=11)
     return mesh
+
+
+def _label_bar(bar: Any, span: tuple[float, float], rows: int) -> None:
+    """The values at the ends of a colour bar, within it, and where there is room that of its middle."""
+    bar.outline.set_linewidth(0.5)
+    bar.set_ticks([span[0], 0.0, span[1]] if span[0] < 0 and rows >= HIGH else [span[0], span[1]])
+    bar.ax.tick_params(labelsize=7, length=2, pad=1)
+    ends = bar.ax.get_yticklabels()
+    ends[0].set_va("bottom")
+    ends[-1].set_va("top")
 
 
 def _label(axes: Any, labels: Sequence[str]) -> None:

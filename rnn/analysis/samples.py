@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..data import Batch, Buckets, DataError, Sequences, one_row, read_conllu, read_series, read_text
-from ..data.buckets import PADDED_TARGET
+from ..data import Batch, Buckets, DataError, Reading, one_row, read_conllu, read_series, read_text
 from ..data.pairs import read_pairs
-from ..generate import language_model
+from ..running.generate import language_model
 from ..runs.run import same_data
 from ..tasks import Classifier, Forecaster, LanguageModel, Tagger, Task, Translator
 from ..tasks.classifier import read_labelled
@@ -61,35 +60,44 @@ def run_batch(run: Run, steps: int = 50, batch: int = 4) -> Batch:
     return task.bind(run.net, dtype=run.settings.dtype).fit(found)
 
 
-def data_batch(run: Run, path: str, steps: int = 50, batch: int = 4) -> Batch:
+def data_batch(run: Run, path: str, steps: int = 50, batch: int = 4, unknown: str = "") -> Batch:
     """The same of data of the kind that a run was trained on, read with its vocabulary, labels and normalisation.
 
-    Labels and tags that the run does not have are no targets; a text is cut as ``text_batch`` does. Raises DataError
-    for what is no such data.
+    unknown: what becomes of symbols that the vocabulary lacks, see ``Run.predict``. Labels and tags that the run does
+    not have are no targets; a text is cut as ``text_batch`` does. Raises DataError for what is no such data.
     """
     _check_sizes(steps, batch)
     task = run.task
     if isinstance(task, LanguageModel):
-        return text_batch(run, read_text(path), steps, batch)
+        return text_batch(run, read_text(path), steps, batch, unknown, path)
+    batches, _ = batches_of(run, path, unknown)
+    return run.bound.fit(longest(batches, steps, batch, cut=task.carried))
+
+
+def batches_of(run: Run, path: str, unknown: str = "") -> tuple[Iterable[Batch], int]:
+    """Data of the kind that a run was trained on, no texts, and how many symbols were read as the unknown one.
+
+    Raises DataError for what is no such data, UnknownError for symbols that are refused.
+    """
+    task = run.task
     read = next((reads for kind, reads in READERS.items() if isinstance(task, kind)), None)
     if read is None:
         raise DataError(f"{run.folder} is a {task.name}: nothing says how it would read {path}")
-    return run.bound.fit(longest(read(task, path, run.settings), steps, batch, cut=task.carried))
+    reading = task.reading(unknown)
+    found = read(task, path, run.settings, reading)
+    reading.check()
+    return found, reading.unseen
 
 
-def _tagged(task: Tagger, path: str, _: Settings) -> Iterable[Batch]:
-    sentences = read_conllu(path)
-    tags = [_numbers(task.tags, s.tags) for s in sentences]
-    return Buckets(Sequences.of([task.vocabulary.of_tokens(s.words) for s in sentences], tags), 64).in_order()
+def _tagged(task: Tagger, path: str, _: Settings, reading: Reading) -> Iterable[Batch]:
+    return Buckets(task.sequences(read_conllu(path), reading, path), 64).in_order()
 
 
-def _labelled(task: Classifier, path: str, settings: Settings) -> Iterable[Batch]:
-    found = [one for one in read_labelled(Path(path), settings.for_task()) if one.text.strip()]
-    labels = _numbers(task.labels, [one.label for one in found])
-    return Buckets(Sequences.of([task.vocabulary.symbols(one.text) for one in found], labels, True), 64).in_order()
+def _labelled(task: Classifier, path: str, settings: Settings, reading: Reading) -> Iterable[Batch]:
+    return Buckets(task.sequences(read_labelled(Path(path), settings.for_task()), reading), 64).in_order()
 
 
-def _numeric(task: Forecaster, path: str, settings: Settings) -> Iterable[Batch]:
+def _numeric(task: Forecaster, path: str, settings: Settings, _: Reading) -> Iterable[Batch]:
     series = read_series(path, settings.columns)
     if series.columns != task.columns:
         raise DataError(f"{path}: expected the columns {', '.join(task.columns)}, got {', '.join(series.columns)}")
@@ -97,18 +105,12 @@ def _numeric(task: Forecaster, path: str, settings: Settings) -> Iterable[Batch]
     return one_row(numbers[:-1], targets=numbers[1:, [task.columns.index(name) for name in task.target]])
 
 
-def _paired(task: Translator, path: str, _: Settings) -> Iterable[Batch]:
-    return Buckets(task.sequences(read_pairs(path)), 64).in_order()
+def _paired(task: Translator, path: str, _: Settings, reading: Reading) -> Iterable[Batch]:
+    return Buckets(task.sequences(read_pairs(path), reading), 64).in_order()
 
 
 READERS: dict[type[Task], Any] = {Tagger: _tagged, Classifier: _labelled, Forecaster: _numeric, Translator: _paired}
 """Task -> how its data are read for a network that has learnt it already."""
-
-
-def _numbers(names: Sequence[str], given: Sequence[str]) -> Array:
-    """The place of each name; -1, no target, of one that is not there."""
-    places = {name: i for i, name in enumerate(names)}
-    return np.array([places.get(name, PADDED_TARGET) for name in given], dtype=np.int64)
 
 
 def longest(batches: Iterable[Batch], steps: int, batch: int, cut: bool = False) -> Batch:
@@ -153,23 +155,29 @@ def _pieces(found: Batch, steps: int, batch: int) -> Batch:
     return replace(found, inputs=inputs)
 
 
-def text_symbols(run: Run, text: str) -> Array:
-    """The symbols of a text, int64 [N]. Raises DataError for a run that is no language model and for an empty text."""
-    symbols = language_model(run, "read a text").vocabulary.symbols(text).astype(np.int64)
-    if not len(symbols):
+def text_symbols(run: Run, text: str, unknown: str = "", place: str = "the text") -> Array:
+    """The symbols of a text, int64 [N + 1], after the one that stands before every text.
+
+    Raises DataError for a run that is no language model and for an empty text, UnknownError for symbols that are
+    refused.
+    """
+    task = language_model(run, "read a text")
+    symbols = task.begun(text, place, task.reading(unknown))
+    if len(symbols) < 2:
         raise DataError(f"expected a text, got {'one without words' if text else 'an empty one'}")
     return symbols
 
 
-def text_batch(run: Run, text: str, steps: int = 50, batch: int = 4) -> Batch:
+def text_batch(
+    run: Run, text: str, steps: int = 50, batch: int = 4, unknown: str = "", place: str = "the text"
+) -> Batch:
     """A text as a language model is trained on it: up to ``batch`` pieces of ``steps`` symbols, one after the other.
 
     A text shorter than that is one sequence. Raises DataError as ``text_symbols`` does.
     """
     _check_sizes(steps, batch)
-    symbols = text_symbols(run, text)
-    read = np.concatenate([[language_model(run, "read a text").vocabulary.start], symbols])
-    steps = min(steps, len(symbols))
-    rows = min(batch, len(symbols) // steps)
+    read = text_symbols(run, text, unknown, place)
+    steps = min(steps, len(read) - 1)
+    rows = min(batch, (len(read) - 1) // steps)
     x, y = (read[start : start + rows * steps].reshape(rows, steps).T for start in (0, 1))
     return run.bound.fit(Batch({"x": x.copy(), "y": y.copy()}, None, 1, None, x.size))

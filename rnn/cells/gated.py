@@ -89,7 +89,7 @@ system(
     """.rstrip()
     + OUTPUT,
     "Gated recurrent unit, reset before the product",
-    "Cho et al. 2014",
+    "Cho et al. 2014; Chung et al. 2014, whose z is u",
 )
 system(
     "gru_cudnn",
@@ -101,7 +101,7 @@ system(
     """.rstrip()
     + OUTPUT,
     "Gated recurrent unit, reset after the product, as in cuDNN",
-    "Chung et al. 2014; Appleyard et al. 2016",
+    "Cho et al. 2014, version 1 of arXiv:1406.1078; Appleyard et al. 2016 (cuDNN)",
 )
 system(
     "mut3",

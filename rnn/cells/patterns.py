@@ -28,7 +28,7 @@ system(
     """.rstrip()
     + OUTPUT,
     "A sequence from one vector, as a caption from an image",
-    "Vinyals et al. 2015",
+    "Goodfellow et al. 2016, figure 10.9; compare Vinyals et al. 2015",
     {"v": 3, "h": 4, "o": 5},
     inputs=("v",),
 )

@@ -23,7 +23,7 @@ system(
     L = mean(cross_entropy(o[t], y[t]), over=t)
     """,
     "A hierarchy of units with slower clocks",
-    "El Hihi and Bengio 1996; Koutník et al. 2014",
+    "El Hihi and Bengio 1996; the clock is that of Koutník et al. 2014",
     {"x": 3, "h1": 4, "h2": 3, "o": 5},
 )
 system(
@@ -47,8 +47,9 @@ system(
     i[t] = sigmoid(W_i @ h[t-1] + U_i @ x[t] + b_i)
     q[t] = sigmoid(W_q @ h[t-1] + U_q @ x[t] + b_q)
     g[t] = tanh(W_g @ h[t-1] + U_g @ x[t] + b_g)
-    c[t] = zoneout(f[t] * c[t-1] + i[t] * g[t], c[t-1], 0.5)
-    h[t] = zoneout(q[t] * tanh(c[t]), h[t-1], 0.05)
+    n[t] = f[t] * c[t-1] + i[t] * g[t]              # the new cell, which h sees in any case
+    c[t] = zoneout(n[t], c[t-1], 0.5)
+    h[t] = zoneout(q[t] * tanh(n[t]), h[t-1], 0.05)
     """.rstrip()
     + OUTPUT,
     "LSTM whose units keep their old value at random",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from ..data import DataError
+from ..data import UNKNOWN, DataError
 
 
 def command(commands: Any, name: str, run: Any, text: str, **more: Any) -> argparse.ArgumentParser:
@@ -36,3 +36,14 @@ def size(text: str) -> tuple[str, int | tuple[int, ...]]:
             f" got {text!r}"
         )
     return name, sizes[0] if len(sizes) == 1 else tuple(sizes)
+
+
+def add_unknown(parser: argparse.ArgumentParser) -> None:
+    """Add the flag that says what becomes of symbols that the run's vocabulary lacks."""
+    parser.add_argument(
+        "--unknown",
+        default="",
+        choices=UNKNOWN,
+        help="symbols that the run's vocabulary lacks: refuse them by name, or map them to the unknown symbol (default:"
+        " as the run was trained, which refuses them unless it was told otherwise)",
+    )

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..data import DataError, read_text
-from .command import command
+from .command import add_unknown, command
 
 if TYPE_CHECKING:
     from ...graph.circuit import Circuit
@@ -60,6 +60,7 @@ def add_explain(commands: Any) -> None:
         "--steps", type=int, default=50, metavar="T", help="steps to look at; of shorter data all (default: 50)"
     )
     parser.add_argument("--data", metavar="FILE", help="data of the same kind that the run reads, in place of its own")
+    add_unknown(parser)
     parser.add_argument("--seed", type=int, default=0, help="of initial weights and random inputs (default: 0)")
     parser.add_argument("--plot", metavar="FILE", help="write the figure: .svg, .png or .pdf")
     parser.add_argument("--drawing", metavar="FILE", help="write the unrolled network with the norms painted on it")
@@ -122,6 +123,8 @@ def _check_flags(given: argparse.Namespace) -> None:
     for flag in ("data", "plot", "drawing"):
         if getattr(given, flag) and not given.gradient:
             raise DataError(f"--{flag} goes with --gradient")
+    if given.unknown and not given.data:
+        raise DataError("--unknown goes with --data")
     if given.latex and given.gradient:
         raise DataError("--latex and --gradient: one of them")
     if given.steps < 1:
@@ -202,7 +205,7 @@ def _gradient(net: Circuit, run: Run | None, given: argparse.Namespace) -> None:
 
     for path in filter(None, (given.plot, given.drawing)):
         checked_format(Path(path))
-    found = diagnosed(net, run, given.steps, given.seed, given.data)
+    found = diagnosed(net, run, given.steps, given.seed, given.data, given.unknown)
     print(found)
     if given.plot:
         print(f"\nfigure    {found.plot(given.plot)}")
@@ -213,7 +216,9 @@ def _gradient(net: Circuit, run: Run | None, given: argparse.Namespace) -> None:
             raise DataError(str(error)) from error
 
 
-def diagnosed(net: Circuit, run: Run | None, steps: int = 50, seed: int = 0, data: str | None = None) -> Diagnosis:
+def diagnosed(
+    net: Circuit, run: Run | None, steps: int = 50, seed: int = 0, data: str | None = None, unknown: str = ""
+) -> Diagnosis:
     """The diagnosis of a run on its validation data or on others; of a circuit at initial weights on random inputs."""
     from ..analysis.diagnose import diagnose
     from ..analysis.samples import data_batch, random_inputs, run_batch
@@ -227,7 +232,7 @@ def diagnosed(net: Circuit, run: Run | None, steps: int = 50, seed: int = 0, dat
         _tell_large(net, steps)
         return diagnose(net, weights, about=about, **inputs)
     if data:
-        batch, about = data_batch(run, data, steps), f"{run.folder}, update {run.update}, on {data}"
+        batch, about = data_batch(run, data, steps, unknown=unknown), f"{run.folder}, update {run.update}, on {data}"
     else:
         print("bptt: reading the data of the run", file=sys.stderr)
         batch, about = run_batch(run, steps), f"{run.folder}, update {run.update}, on its validation data"
@@ -274,6 +279,7 @@ def add_activations(commands: Any) -> None:
     parser.add_argument(
         "--units", type=int, default=24, help="units of a signal, those that vary most; 0: its mean (default: 24)"
     )
+    add_unknown(parser)
     parser.add_argument("--out", required=True, metavar="FILE", help="the figure: .svg, .png or .pdf")
 
 
@@ -288,7 +294,7 @@ def activations(given: argparse.Namespace) -> None:
         raise DataError(f"--units: expected a number of at least 0, got {given.units}")
     text = read_text(given.text) if _is_file(given.text) else given.text
     names = [n.strip() for n in given.signals.split(",")] if given.signals else None
-    found = read(load(given.run), text, signals=names)
+    found = read(load(given.run), text, signals=names, unknown=given.unknown)
     found.plot(given.out, units=given.units)
     print(found)
     print(given.out)

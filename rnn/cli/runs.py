@@ -11,7 +11,7 @@ from typing import Any
 from ..data import DataError
 from ..runs.settings import Settings
 from . import predict
-from .command import command, initial, size
+from .command import add_unknown, command, initial, size
 
 GROUPS = {
     "data": "the data",
@@ -47,6 +47,7 @@ def add(commands: Any) -> None:
         metavar="TEXT|FILE",
         help="a text, a UTF-8 text file, or data such as the run was trained on; - : standard input",
     )
+    add_unknown(parser)
     predict.add(commands, _add_run)
     parser = command(commands, "plot", plot, "Draw the learning curves of several runs in one plot.")
     parser.add_argument("runs", nargs="+", metavar="RUN", help="run folders")
@@ -200,15 +201,21 @@ def _add_generate(commands: Any) -> None:
         "--seed", type=int, default=0, metavar="N", help="the same seed writes the same (default: %(default)s)"
     )
     parser.add_argument("--prompt", default="", metavar="TEXT", help="how the text begins")
+    add_unknown(parser)
 
 
 def generate(given: argparse.Namespace) -> None:
     """bptt generate"""
     run = load_run(given)
     text = run.generate(
-        given.length, temperature=given.temperature, top_k=given.top_k, seed=given.seed, prompt=given.prompt
+        given.length,
+        temperature=given.temperature,
+        top_k=given.top_k,
+        seed=given.seed,
+        prompt=given.prompt,
+        unknown=given.unknown,
     )
-    predict.tell_unseen(run, given.prompt, "prompt")
+    predict.tell_unseen(run, run.task.unseen(given.prompt), "the prompt")
     print(text)
 
 
@@ -217,15 +224,15 @@ def score(given: argparse.Namespace) -> None:
     run = load_run(given)
     if run.task.name != "language_model":
         with predict.standard_input(given.text, "labelled data") as path:
-            print(run.score(path))
+            print(run.score(path, given.unknown))
         return
-    found = run.score(predict.text_of(given.text))
+    found = run.score(predict.text_of(given.text), given.unknown)
     item = found.item
     print(f"log probability   {found.log_probability:.3f} nats over {found.items} {item}s")
     print(f"{'a ' + item:<17} {found.nats_per_item:.4f} nats, {found.bits_per_item:.4f} bits")
     print(f"perplexity        {found.perplexity:.3f}")
     if found.unseen:
-        print(f"unseen            {found.unseen} {item}s that the run's text does not have")
+        print(f"unseen            {found.unseen} {item}s, read as the unknown one")
 
 
 def plot(given: argparse.Namespace) -> None:

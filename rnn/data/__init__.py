@@ -1,7 +1,7 @@
 """Data: reading files, symbols, and batches of them.
 
 text        batches      what an update reads, and the rule that all who give it keep
-            vocabulary   characters, words and bytes as symbols
+            vocabulary   characters, words and bytes as symbols; unknown: what becomes of what it lacks
             text         reading a text; mapped: one larger than memory
             streams      one long sequence in rows and windows, state carried
             documents    texts that end: windows, state carried from each to its end only
@@ -39,5 +39,10 @@ from .text import read_symbols as read_symbols
 from .text import read_text as read_text
 from .text import split as split
 from .text import text_of as text_of
+from .unknown import MAP as MAP
+from .unknown import REFUSE as REFUSE
+from .unknown import UNKNOWN as UNKNOWN
+from .unknown import Reading as Reading
+from .unknown import UnknownError as UnknownError
 from .vocabulary import UNSEEN as UNSEEN
 from .vocabulary import Vocabulary as Vocabulary

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from .batches import DataError
@@ -16,10 +16,11 @@ _SKIPPED_ID = re.compile(r"[1-9]\d*-[1-9]\d*|\d+\.[1-9]\d*")
 
 @dataclass(frozen=True)
 class Tagged:
-    """A sentence: its words and the tag of each."""
+    """A sentence: its words and the tag of each; lines: where each word stands in its file."""
 
     words: tuple[str, ...]
     tags: tuple[str, ...]
+    lines: tuple[int, ...] = field(default=(), compare=False)
 
 
 def read_conllu(path: str | Path) -> list[Tagged]:
@@ -35,16 +36,18 @@ def read_conllu(path: str | Path) -> list[Tagged]:
     found: list[Tagged] = []
     words: list[str] = []
     tags: list[str] = []
-    for number, line in enumerate([*read_text(path).split("\n"), ""], 1):
+    lines: list[int] = []
+    for number, line in enumerate([*read_text(path, "sentences in CoNLL-U").split("\n"), ""], 1):
         if not line.strip():
             if words:
-                found.append(Tagged(tuple(words), tuple(tags)))
-            words, tags = [], []
+                found.append(Tagged(tuple(words), tuple(tags), tuple(lines)))
+            words, tags, lines = [], [], []
         elif not line.startswith("#"):
             word = _word(path, number, line)
             if word is not None:
                 words.append(word[0])
                 tags.append(word[1])
+                lines.append(number)
     if not found:
         raise DataError(f"{path}: expected sentences in CoNLL-U, got none")
     return found

@@ -114,15 +114,17 @@ class _Words(_Numbered):
         self._file.close()
 
 
-def mapped_text(path: Path, unit: str, share: float | None, most: int, cache: Cache | None) -> Text:
+def mapped_text(
+    path: Path, unit: str, share: float | None, most: int, cache: Cache | None, least: int = 1
+) -> Text:
     """The text file as symbols in ``cache``, which is used again where it was made of the same file in the same
-    way (its size, its time of change, unit, share and most are compared) and has its checksum; else it is made
+    way (its size, its time of change, unit, share, most and least are compared) and has its checksum; else it is made
     anew. See ``text.read_symbols``."""
     state = path.stat()
     cache = cache() if callable(cache) else cache
     made_of = {
         "format": FORMAT, "size": state.st_size, "changed": state.st_mtime_ns,
-        "unit": unit, "share": share, "most": most,
+        "unit": unit, "share": share, "most": most, "least": least,
     }  # fmt: skip
     try:
         if cache is None:
@@ -160,14 +162,14 @@ def _kept(cache: Path, made_of: dict[str, Any]) -> Text | None:
 
 def _build(path: Path, cache: Path, made_of: dict[str, Any]) -> Text:
     """Make the cache, and map it; the description comes last, so that a cache with one is whole."""
-    unit, share, most = made_of["unit"], made_of["share"], made_of["most"]
+    unit, share = made_of["unit"], made_of["share"]
     cache.parent.mkdir(parents=True, exist_ok=True)
     _beside(cache).unlink(missing_ok=True)
     written = cache.with_name(f".{cache.name}.{os.getpid()}.tmp")
     numbered: _Numbered = _Words(path, cache.parent) if unit == "word" else _Characters(path)
     try:
         cut = cut_at(numbered.length, share, unit)
-        vocabulary, symbol_of = _vocabulary(numbered, cut, unit, most)
+        vocabulary, symbol_of = _vocabulary(numbered, cut, unit, made_of["most"], made_of["least"])
         checksum = _write(written, symbol_of, numbered)
         os.replace(written, cache)
     except IndexError as error:  # a number that was not there in the first pass
@@ -214,7 +216,7 @@ def _whole_words(path: Path, digest: Any) -> Iterator[str]:
     yield "".join(waiting)
 
 
-def _vocabulary(numbered: _Numbered, cut: int, unit: str, most: int) -> tuple[Vocabulary, Array]:
+def _vocabulary(numbered: _Numbered, cut: int, unit: str, most: int, least: int) -> tuple[Vocabulary, Array]:
     """The vocabulary of the training part, the first ``cut`` tokens, and provisional number -> symbol."""
     counts, left = np.zeros(numbered.size, dtype=np.int64), cut
     for piece in numbered.pieces():
@@ -225,7 +227,7 @@ def _vocabulary(numbered: _Numbered, cut: int, unit: str, most: int) -> tuple[Vo
             break
     seen = np.flatnonzero(counts)
     counted = dict(zip(numbered.tokens(seen), map(int, counts[seen]), strict=True))
-    vocabulary = Vocabulary.of_counts(counted, unit, most)
+    vocabulary = Vocabulary.of_counts(counted, unit, most, least)
     symbol_of = np.zeros(numbered.size, dtype=vocabulary.dtype)
     for symbol, token in enumerate(vocabulary.tokens):
         if token != UNSEEN:

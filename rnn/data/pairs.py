@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +18,11 @@ TARGETS = ("target", "tgt", "output", "to")
 
 @dataclass(frozen=True)
 class Pair:
-    """A text and what it becomes."""
+    """A text and what it becomes; place: the file and the line, where it stands in one."""
 
     source: str
     target: str
+    place: str = field(default="", compare=False)
 
 
 def read_pairs(path: str | Path) -> list[Pair]:
@@ -31,7 +32,7 @@ def read_pairs(path: str | Path) -> list[Pair]:
     the line, for a row of another number of columns and for an empty text.
     """
     path = Path(path)
-    rows = table(path)
+    rows = table(path, "a table of two columns of texts")
     if len(rows[0][1]) != 2:
         raise DataError(
             f"{path}, line {rows[0][0]}: expected two columns, a source and a target, got {len(rows[0][1])}:"
@@ -44,7 +45,7 @@ def read_pairs(path: str | Path) -> list[Pair]:
         if not source or not target:
             problem = f"{path}, line {number}: expected a source and a target, one of them is empty"
             raise DataError(f"{problem}: {cells!r:.80}")
-        found.append(Pair(source, target))
+        found.append(Pair(source, target, f"{path}, line {number}"))
     return found
 
 

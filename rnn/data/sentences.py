@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from .batches import DataError
@@ -19,24 +19,28 @@ Row = tuple[int, list[str]]
 
 @dataclass(frozen=True)
 class Labelled:
-    """A text and its label."""
+    """A text and its label; place: the file and the line, where it stands in one."""
 
     text: str
     label: str
+    place: str = field(default="", compare=False)
 
 
 # ---- tables --------------------------------------------------------------------------------------
-def table(path: Path) -> list[Row]:
-    """The rows of a CSV or TSV file, blank ones left out.
+def table(path: Path, what: str) -> list[Row]:
+    """The rows of a CSV or TSV file, at least one, blank ones left out; ``what`` it is read for, as an error says it.
 
     CSV is as RFC 4180 has it: cells may be quoted, and then hold commas, doubled quotes and line ends; where the
     first line has no comma but semicolons, these separate. In TSV (by suffix) a cell that begins and ends
     with a quote is unquoted, and a quote elsewhere is a character like any other.
 
-    Raises DataError, with the line, where the quoting is broken or a row has not as many cells as the first.
+    Raises DataError where the file is empty and, with the line, where the quoting is broken or a row has not as many
+    cells as the first.
     """
-    text = read_text(path)
+    text = read_text(path, what)
     rows = list(_tsv(text) if path.suffix.lower() in (".tsv", ".tab") else _csv(path, text))
+    if not rows:
+        raise DataError(f"{path}: expected {what}, got empty cells alone")
     for number, cells in rows:
         if len(cells) != len(rows[0][1]):
             raise DataError(
@@ -99,7 +103,7 @@ def read_table(path: str | Path, label: str = "", text: str = "") -> list[Labell
     Raises DataError, with the line, for a row of another number of cells, without a label or without a text.
     """
     path = Path(path)
-    rows = table(path)
+    rows = table(path, "a table of labels and texts")
     width = len(rows[0][1])
     if width < 2:
         raise DataError(
@@ -108,10 +112,11 @@ def read_table(path: str | Path, label: str = "", text: str = "") -> list[Labell
         )
     header = _header(rows[0][1], (label, text))
     at_label, at_text = _places(path, header, width, label, text)
-    return [
-        Labelled(_cell(path, number, cells[at_text], "text"), _cell(path, number, cells[at_label], "label"))
-        for number, cells in rows[1 if header else 0 :]
-    ]
+    found = []
+    for number, cells in rows[1 if header else 0 :]:
+        some, its = _cell(path, number, cells[at_text], "text"), _cell(path, number, cells[at_label], "label")
+        found.append(Labelled(some, its, f"{path}, line {number}"))
+    return found
 
 
 def _header(first: Sequence[str], named: Sequence[str]) -> list[str] | None:
@@ -157,7 +162,7 @@ def read_lines(path: str | Path) -> list[Labelled]:
     """
     path = Path(path)
     found = []
-    for number, line in enumerate(read_text(path).split("\n"), 1):
+    for number, line in enumerate(read_text(path, 'lines "label text"').split("\n"), 1):
         if line.strip():
             label, _, text = line.strip().partition("\t" if "\t" in line.strip() else " ")
             if not text.strip():
@@ -165,7 +170,7 @@ def read_lines(path: str | Path) -> list[Labelled]:
                     f"{path}, line {number}: expected a label, a space and a text, got {line[:60]!r};"
                     " mend the line, or remove it"
                 )
-            found.append(Labelled(text.strip(), label))
+            found.append(Labelled(text.strip(), label, f"{path}, line {number}"))
     return found
 
 
@@ -182,8 +187,8 @@ def read_folder(path: str | Path) -> list[Labelled]:
             " train in its name and one with dev or valid; to learn one text, name its file"
         )
     return [
-        Labelled(line.strip(), file.stem)
+        Labelled(line.strip(), file.stem, f"{file}, line {number}")
         for file in files
-        for line in read_text(file).split("\n")
+        for number, line in enumerate(read_text(file, "texts, one a line").split("\n"), 1)
         if line.strip()
     ]

@@ -46,7 +46,7 @@ def _chosen(path: Path, header: Sequence[str] | None, width: int, columns: str) 
 
 
 def _read_table(path: Path, columns: str) -> Series:
-    rows = table(path)
+    rows = table(path, "a table of numbers")
     first = [cell.strip() for cell in rows[0][1]]
     header = first if any(number_of(cell) is None for cell in first) and not _is_row(path, first, columns) else None
     chosen = _chosen(path, header, len(first), columns)

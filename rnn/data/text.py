@@ -44,10 +44,11 @@ class Text:
 
 
 # ---- reading -------------------------------------------------------------------------------------
-def chunks(path: str | Path, size: int = CHUNK) -> Iterator[str]:
+def chunks(path: str | Path, size: int = CHUNK, what: str = "a text") -> Iterator[str]:
     """The characters of a UTF-8 file, piece by piece: without a byte order mark, with one kind of line end.
 
-    Raises DataError where there is no such file, or it is empty or is no UTF-8 (with the byte and its line).
+    what: what the file is read for, as an error says it. Raises DataError where there is no such file, or it is empty
+    or is no UTF-8 (with the byte and its line).
     """
     path = Path(path)
     decoder = codecs.getincrementaldecoder("utf-8-sig")()
@@ -70,13 +71,12 @@ def chunks(path: str | Path, size: int = CHUNK) -> Iterator[str]:
     except OSError as error:
         raise DataError(f"{path}: expected a text file in UTF-8, got: {error.strerror or error}") from error
     if blank:
-        raise empty(path, offset)
+        raise empty(path, offset, what)
 
 
-def empty(path: Path, size: int) -> DataError:
-    """The error of a file that holds no text."""
-    got = f"{size} bytes of white space" if size else "an empty file"
-    return DataError(f"{path}: expected a text, got {got}")
+def empty(path: Path, size: int, what: str = "a text") -> DataError:
+    """The error of a file that holds nothing of what was expected."""
+    return DataError(f"{path}: expected {what}, {f'got {size} bytes of white space' if size else 'the file is empty'}")
 
 
 BINARY = {
@@ -109,12 +109,13 @@ def _no_utf8(path: Path, error: UnicodeDecodeError, offset: int, lines: int, hea
     )
 
 
-def read_text(path: str | Path) -> str:
+def read_text(path: str | Path, what: str = "a text") -> str:
     """The characters of a UTF-8 file. A byte order mark is dropped, CRLF and CR become a line feed.
 
-    Raises DataError where there is no such file, or it is empty or is no UTF-8 (with the byte and its line).
+    what: what the file is read for, as an error says it. Raises DataError where there is no such file, or it is empty
+    or is no UTF-8 (with the byte and its line).
     """
-    return "".join(chunks(path))
+    return "".join(chunks(path, what=what))
 
 
 def python_prose() -> str:
@@ -160,8 +161,10 @@ def split(text: str, share: float = 0.9) -> tuple[str, str]:
 
 
 # ---- symbols -------------------------------------------------------------------------------------
-def text_of(characters: str, unit: str = "character", share: float | None = 0.9, most: int = 0) -> Text:
-    """A text in memory as symbols; with a share of None all of it is trained on.
+def text_of(
+    characters: str, unit: str = "character", share: float | None = 0.9, most: int = 0, least: int = 1
+) -> Text:
+    """A text in memory as symbols; with a share of None all of it is trained on. most, least: see ``Vocabulary.of``.
 
     Raises DataError where a part is too short, see ``cut_at``.
     """
@@ -171,7 +174,7 @@ def text_of(characters: str, unit: str = "character", share: float | None = 0.9,
     tokens = tokens_of(characters, unit)
     tokens = tokens if isinstance(tokens, (str, list)) else list(tokens)
     cut = cut_at(len(tokens), share, unit)
-    vocabulary = Vocabulary.of(tokens[:cut], unit, most)
+    vocabulary = Vocabulary.of(tokens[:cut], unit, most, least)
     symbols = vocabulary.symbols(characters) if isinstance(tokens, str) else vocabulary.of_tokens(tokens)
     return Text(symbols.astype(vocabulary.dtype), cut, vocabulary, hashlib.sha256(raw).hexdigest())
 
@@ -192,9 +195,11 @@ def read_symbols(
     most: int = 0,
     memory: int = 64 << 20,
     cache: Cache | None = None,
+    least: int = 1,
 ) -> Text:
     """A text file as symbols: read whole up to ``memory`` bytes, mapped into memory above.
 
+    most, least  see ``Vocabulary.of``
     cache   the file that keeps the symbols of a large text, and beside it FILE.json, by which a later call
             knows whether it fits and is whole; None: a temporary file. Bytes are mapped as they are, without one
 
@@ -211,7 +216,7 @@ def read_symbols(
     except OSError as error:
         raise DataError(f"{path}: expected a text file, got: {error.strerror or error}") from error
     if size <= memory:
-        return text_of(read_text(path), unit, share, most)
+        return text_of(read_text(path), unit, share, most, least)
     from .mapped import mapped_text
 
-    return mapped_text(path, unit, share, most, cache)
+    return mapped_text(path, unit, share, most, cache, least)

@@ -7,7 +7,8 @@ is written back with one space between two words and none beside a line feed. **
 as they are: they need no vocabulary, none is unseen, and byte order marks or CRLF stay in.
 
 Symbol 0 of characters and words is UNSEEN: it stands for all that the vocabulary lacks. It is read like every
-symbol, its probability is whatever the network gives it, and it is never generated.
+symbol, its probability is whatever the network gives it, and it is never generated. Whether a text may have what the
+vocabulary lacks is decided by ``unknown.Reading``; here it is symbol 0.
 """
 
 from __future__ import annotations
@@ -26,12 +27,19 @@ from .batches import Array, DataError, Symbols
 UNSEEN = "\N{REPLACEMENT CHARACTER}"
 UNITS = ("character", "word", "byte")
 BYTES = tuple(map(chr, range(256)))
+PIECE = 1 << 20
+"""Symbols that are counted at a time."""
 _WORD = re.compile(r"\n|\w+(?:['’-]\w+)*|[^\w\s]")
 
 
 def words(text: str) -> list[str]:
     """The words of a text, by the rule above."""
     return _WORD.findall(text)
+
+
+def word_starts(text: str) -> list[int]:
+    """Where each word of a text begins."""
+    return [found.start() for found in _WORD.finditer(text)]
 
 
 def tokens_of(text: str, unit: str) -> Iterable[str]:
@@ -138,9 +146,12 @@ class Vocabulary:
         tokens = [self.tokens[int(i)] for i in symbols]
         return "".join(_spaced(tokens)) if self.unit == "word" else "".join(tokens)
 
-    def unseen(self, text: str) -> int:
-        """How many characters or words of the text are not in the vocabulary."""
-        return 0 if self.unit == "byte" else int(np.count_nonzero(self.symbols(text) == 0))
+    def unseen(self, symbols: Array) -> int:
+        """How many symbols [N] are the one for what the vocabulary lacks; they may be mapped from a file."""
+        if self.unseen_symbol is None:
+            return 0
+        pieces = (symbols[low : low + PIECE] for low in range(0, len(symbols), PIECE))
+        return sum(int(np.count_nonzero(np.asarray(piece) == 0)) for piece in pieces)
 
     # ---- what a run keeps -------------------------------------------------------------------------
     def save(self) -> dict[str, Any]:

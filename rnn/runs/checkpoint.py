@@ -24,18 +24,8 @@ from typing import Any
 import numpy as np
 
 from ..optim import Arrays
-from .folder import (
-    BEST,
-    CONFIGURATION,
-    EQUATIONS,
-    FORMAT,
-    PREVIOUS,
-    WEIGHTS,
-    RunError,
-    damaged,
-    keep_previous,
-    write,
-)
+from .files import RunError, damaged, keep_previous, write
+from .folder import BEST, CONFIGURATION, EQUATIONS, FORMAT, PREVIOUS, WEIGHTS
 from .parsing import parsed_json
 
 KINDS = ("optimiser", "schedule", "carried", "report")
@@ -120,21 +110,28 @@ def _digest(about: Mapping[str, Any], arrays: Mapping[str, np.ndarray[Any, Any]]
 def load_weights(folder: Path, name: str = WEIGHTS) -> Saved:
     """weights.safetensors, or another checkpoint. Raises RunError where it is missing, cut short or altered.
 
-    The error says whether the checkpoint before it is whole, and how to go on from there.
+    The error says whether the checkpoint before it is whole, or else the best weights, and how to go on from there.
     """
     try:
         return read_checkpoint(folder / name)
     except RunError as error:
         if name != WEIGHTS:
             raise
+        raise RunError(f"{error}{_elsewhere(folder)}") from error
+
+
+def _elsewhere(folder: Path) -> str:
+    """How to go on where weights.safetensors is damaged: from the checkpoint before it, or else the best weights."""
+    for name, holds in (
+        (PREVIOUS, "holds update {}; to go on from there:"),
+        (BEST, "holds the weights of update {} alone: the run can be used with them, not trained on; to do so:"),
+    ):
         try:
-            before = read_checkpoint(folder / PREVIOUS)
+            update = read_checkpoint(folder / name).update
         except RunError:
-            raise error from None
-        raise RunError(
-            f"{error}. {PREVIOUS} is whole and holds update {before.update}; to go on from there:"
-            f" mv {folder / PREVIOUS} {folder / WEIGHTS}"
-        ) from error
+            continue
+        return f". {name} is whole and {holds.format(update)} mv {folder / name} {folder / WEIGHTS}"
+    return ""
 
 
 def read_checkpoint(path: Path) -> Saved:

@@ -23,21 +23,18 @@ nothing from it.
 
 from __future__ import annotations
 
-import hashlib
 import json
-import math
 import os
 import platform
-import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from ... import __version__
+from .files import RunError, checksum, damaged, read, reading, write, writing
 from .lock import LOCK, Lock, LockedError
-from .parsing import is_record, parsed_json, parsed_toml
+from .parsing import parsed_json, parsed_toml
 
 FORMAT = 2
 CONFIGURATION, EQUATIONS, TASK = "run.toml", "equations.txt", "task.json"
@@ -49,78 +46,7 @@ FIRST = (EQUATIONS, TASK, WEIGHTS)
 """What is written before run.toml, and after the symbols."""
 
 
-class RunError(ValueError):
-    """A run folder that cannot be written, is missing, damaged, in use, or of another version."""
-
-
 # -- writing ------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Within it what the system cannot do is a RunError that names the file."""
-    try:
-        yield
-    except OSError as error:
-        raise RunError(
-            f"{path}: cannot be written: {error.strerror or error};"
-            " what was there before is untouched. Make room, or name another place (--run, --out)"
-        ) from error
-
-
-def write(path: Path, content: bytes | str) -> None:
-    """Replace the file as a whole: it holds the old content or the new, whatever happens in between.
-
-    Raises RunError where that fails (disk full, no permission); the old content is then untouched.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with writing(path):
-        try:
-            with open(temporary, "wb") as file:
-                file.write(content.encode() if isinstance(content, str) else content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-            flush(path.parent)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-
-
-@contextmanager
-def _reading(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise RunError(f"{path}: cannot be read: {error.strerror or error}") from error
-
-
-def flush(path: Path) -> None:
-    """Make what is in a file, or a rename in a folder, survive a power failure."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def keep_previous(path: Path, previous: Path) -> None:
-    """Make ``previous`` the content of ``path``, which stays; either way both are whole at any moment."""
-    if not path.exists():
-        return
-    temporary = path.with_name(f".{previous.name}.{os.getpid()}.tmp")
-    with writing(previous):
-        try:
-            temporary.unlink(missing_ok=True)
-            try:
-                os.link(path, temporary)
-            except OSError:  # a file system without hard links
-                shutil.copyfile(path, temporary)
-                flush(temporary)
-            os.replace(temporary, previous)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
 
 
 def claim(folder: str | Path | None, stem: str) -> tuple[Path, Lock]:
@@ -154,7 +80,7 @@ def _expect_free(path: Path) -> None:
     """Raise RunError unless the folder is new, empty, or an unfinished beginning."""
     if not path.is_dir():
         return
-    with _reading(path):
+    with reading(path):
         found = {entry.name for entry in path.iterdir()}
     unfinished = {LOCK, *FIRST, *SYMBOLS, *(name for name in found if name.startswith(".") and name.endswith(".tmp"))}
     if not found or (LOCK in found and found <= unfinished):
@@ -246,26 +172,7 @@ def _value(value: Any) -> str:
     raise RunError(f"{CONFIGURATION}: a {type(value).__name__} cannot stand in a configuration: {value!r}")
 
 
-def checksum(content: bytes | str) -> str:
-    """SHA-256 of a file's content, in hexadecimal."""
-    return hashlib.sha256(content.encode() if isinstance(content, str) else content).hexdigest()
-
-
 # -- reading ------------------------------------------------------------------------------------------
-
-
-def read(path: Path, mend: str = "restore it from a copy, or train anew") -> bytes:
-    """The content of a file of a run. Raises RunError where there is none."""
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise RunError(
-            f"{path}: expected a file of the run, got: {error.strerror or error}; {mend}"
-        ) from error
-
-
-def damaged(path: Path, expected: str, got: object) -> RunError:
-    return RunError(f"{path}: damaged: expected {expected}, got {got}; restore it from a copy, or train anew")
 
 
 def read_text(folder: Path, name: str, configuration: Mapping[str, Any]) -> str:
@@ -345,67 +252,4 @@ def read_json(folder: Path, name: str, configuration: Mapping[str, Any]) -> dict
         raise damaged(folder / name, "JSON", error) from error
     if not isinstance(found, dict):
         raise damaged(folder / name, "a JSON object", type(found).__name__)
-    return found
-
-
-# -- metrics ------------------------------------------------------------------------------------------
-
-
-def plain(record: Any) -> Any:
-    """A record as JSON has it: a number that is not finite is null."""
-    if isinstance(record, Mapping):
-        return {name: plain(value) for name, value in record.items()}
-    return None if isinstance(record, float) and not math.isfinite(record) else record
-
-
-def append(path: Path, record: Mapping[str, Any]) -> None:
-    """One more line of metrics.jsonl or speed.jsonl. Raises RunError where it cannot be written."""
-    with writing(path), open(path, "ab", buffering=0) as file:
-        line = (json.dumps(plain(record), allow_nan=False, ensure_ascii=False) + "\n").encode()
-        if file.write(line) != len(line):
-            raise OSError("the disk is full")
-
-
-def length(path: Path) -> int:
-    """The bytes of a log, all on disk before this returns."""
-    if not path.exists():
-        return 0
-    with writing(path):
-        flush(path)
-        return path.stat().st_size
-
-
-def cut(path: Path, bytes_: int) -> None:
-    """Cut a log back to its length at a save. Raises RunError where it is shorter."""
-    if not path.exists() and not bytes_:
-        return
-    with _reading(path):
-        size = path.stat().st_size
-    if size < bytes_:
-        raise damaged(path, f"at least the {bytes_} bytes that it had at the last save", size)
-    if size > bytes_:
-        with writing(path):
-            os.truncate(path, bytes_)
-
-
-def cut_last_line(path: Path) -> None:
-    """Remove a last line that was cut short."""
-    if path.exists():
-        content = read(path)
-        cut(path, content.rfind(b"\n") + 1)
-
-
-def read_metrics(folder: Path) -> list[dict[str, Any]]:
-    """The lines of metrics.jsonl; a last one that was cut short is left out. Raises RunError if damaged."""
-    path = folder / METRICS
-    lines = read(path).split(b"\n")
-    found: list[dict[str, Any]] = []
-    for number, line in enumerate(lines[:-1], 1):
-        try:
-            record = parsed_json(line)
-        except ValueError as error:
-            raise damaged(path, f"a JSON object in line {number}", error) from error
-        if not is_record(record):
-            raise damaged(path, f"a JSON object of numbers in line {number}, an update among them", record)
-        found.append(record)
     return found

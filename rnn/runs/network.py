@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from ...graph.errors import LanguageError, did_you_mean
 from ..data import DataError, read_text
 from ..define import Cell, define
-from .folder import CONFIGURATION, EQUATIONS, RunError, damaged
+from .files import RunError, damaged
+from .folder import CONFIGURATION, EQUATIONS
 
 if TYPE_CHECKING:
     from ...graph.circuit import Circuit
@@ -39,7 +40,7 @@ class Network:
 
         Raises DataError for equations without x, y or L, and where sizes clash or stay open.
         """
-        sizes: Sizes = {**task.sizes_for(self.cell), **self.cell.sizes_by_name(given)}
+        sizes: Sizes = task.sizes_for(self.cell, given)
         try:
             return self.cell(**sizes), sizes
         except LanguageError as error:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..data import DataError
 from ..figures import REPEATABLE, checked_format, image_of, write_image
 from ..tasks import Forecaster, Task
-from . import folder
+from . import files, folder, logs
 from .report import BITS
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ LABELS = {
 
 def loss_plot(place: Path) -> Path:
     """Draw loss.svg from the metrics: the loss in training, and the measure of validation, over the updates."""
-    metrics = folder.read_metrics(place)
+    metrics = logs.read_metrics(place)
     measure = _measure([metrics])
     own = measure != "validation_nats"  # not in the unit of the loss: an axis of its own
     figure = _figure()
@@ -49,7 +49,7 @@ def loss_plot(place: Path) -> Path:
         axes.secondary_yaxis("right", functions=(_bits, _nats)).set_ylabel("bits")
     axes.grid(alpha=0.3)
     axes.legend(handles=lines, frameon=False)
-    folder.write(place / folder.LOSS, _image(figure, "svg"))
+    files.write(place / folder.LOSS, _image(figure, "svg"))
     return place / folder.LOSS
 
 
@@ -66,7 +66,7 @@ def curves(runs: Sequence[str | Path], out: str | Path) -> Path:
     found, counted = {}, {}
     for name, run in zip(_names(runs), runs, strict=True):
         counted[name] = _counted(Path(run), folder.read_configuration(run))
-        found[name] = folder.read_metrics(Path(run))
+        found[name] = logs.read_metrics(Path(run))
     units = set(filter(None, counted.values()))
     measure = _measure(found.values(), len(units) < 2)
     trained = measure in (None, "validation_nats")  # in the unit of the loss

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from . import folder
+from . import folder, logs
 
 if TYPE_CHECKING:
     from ..optim import Arrays
@@ -35,6 +35,8 @@ WORDS = {
 """How measures are written; others as their name and four digits."""
 SHOWN = ("accuracy", "rmse", "normalised_rmse")
 """The measure beside a loss that has no bits: the first that there is."""
+BESIDE = "normalised_rmse"
+"""The measure of persistence that stands beside a forecaster's."""
 SHORT = {"character": "char", "sentence": "sent."}
 """Items in the bar, which has 80 columns or fewer."""
 
@@ -112,7 +114,7 @@ class Report:
     def event(self, kind: str, record: Mapping[str, Any]) -> None:
         """A line for programs, on standard output."""
         if self.as_json:
-            print(json.dumps(folder.plain({"event": kind, **record}), ensure_ascii=False), flush=True)
+            print(json.dumps(logs.plain({"event": kind, **record}), ensure_ascii=False), flush=True)
 
     # ---- what is noted -----------------------------------------------------------------------------
     @property
@@ -164,7 +166,7 @@ class Report:
         if self.nats:
             record["bits"] = loss * BITS
         record |= {"norm": step.norm, "rate": step.rate}
-        folder.append(self.place / folder.METRICS, record)
+        logs.append(self.place / folder.METRICS, record)
         speed, self._recent = self._recent.speed, Pace()
         self._note_speed(step.update, speed)
         pace, shown = {}, ""
@@ -187,14 +189,16 @@ class Report:
 
         baseline  those of persistence, of a forecaster
         """
+        baseline = baseline or {}
         record = {"update": update, **{f"validation_{name}": value for name, value in measures.items()}}
-        folder.append(self.place / folder.METRICS, record)
-        self.event("validation", record)
+        logs.append(self.place / folder.METRICS, record)
+        self.event("validation", {**record, **{f"persistence_{name}": value for name, value in baseline.items()}})
         shown = next((name for name in SHOWN if name in measures), list(measures)[-1])
         self._latest = {shown: measures[shown]}
         if self._bar is not None:
             self._advance(0)
-        beside = f" (persistence: {written(baseline, self.item)})" if baseline else ""
+        same = {name: value for name, value in baseline.items() if name == BESIDE}
+        beside = f" (persistence: {written(same, self.item)})" if same else ""
         self.say(f"validation after {update}: {written(measures, self.item)}{beside}")
 
     def _loss(self, loss: float) -> str:
@@ -214,7 +218,7 @@ class Report:
         record: dict[str, Any] = {"update": update, "seconds": round(time.perf_counter() - self._begin, 3)}
         if speed is not None:
             record["items_per_second"] = round(speed)
-        folder.append(self.place / folder.SPEED, record)
+        logs.append(self.place / folder.SPEED, record)
 
     # ---- what is saved -----------------------------------------------------------------------------
     def state(self) -> Arrays:

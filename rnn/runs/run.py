@@ -13,6 +13,7 @@ from ..data import DataError
 from ..optim import Arrays
 from ..tasks import Task
 from .checkpoint import Saved, fit_shapes, load_weights, read_checkpoint
+from .files import RunError, damaged
 from .folder import (
     BEST,
     CONFIGURATION,
@@ -20,8 +21,6 @@ from .folder import (
     SYMBOLS,
     TASK,
     WEIGHTS,
-    RunError,
-    damaged,
     read_configuration,
     read_json,
     read_text,
@@ -32,8 +31,8 @@ from .settings import Settings
 if TYPE_CHECKING:
     from ...compiler.program import Program
     from ...graph.circuit import Circuit
-    from ..generate import Score
-    from ..running import Running
+    from ..running.generate import Score
+    from ..running.steps import Running
     from ..tasks import Bound
     from .scoring import Measured
 
@@ -79,24 +78,26 @@ class Run:
         top_k: int = 0,
         seed: int = 0,
         prompt: str = "",
+        unknown: str = "",
     ) -> str:
         """``prompt`` and ``length`` symbols more: see ``generate.generate``."""
-        from ..generate import generate
+        from ..running.generate import generate
 
-        return generate(self, length, temperature=temperature, top_k=top_k, seed=seed, prompt=prompt)
+        return generate(self, length, temperature=temperature, top_k=top_k, seed=seed, prompt=prompt, unknown=unknown)
 
-    def score(self, given: str | Path) -> Score | Measured:
+    def score(self, given: str | Path, unknown: str = "") -> Score | Measured:
         """How well the network does on what has its answers in it.
 
-        given  for a language model a text, or the Path of a file of one: its ``nats``, ``bits_per_item``,
-               ``perplexity``; for any other run the path of data such as it was trained on: their ``measures``
-               (accuracy, nats, rmse, …), and for a forecaster those of persistence as ``baseline``
+        given    for a language model a text, or the Path of a file of one: its ``nats``, ``bits_per_item``,
+                 ``perplexity``; for any other run the path of data such as it was trained on: their ``measures``
+                 (accuracy, nats, rmse, …), and for a forecaster those of persistence as ``baseline``
+        unknown  see ``predict``; what was found says as ``unseen`` how many symbols were mapped
 
-        Raises DataError for an empty text and for what is no such data.
+        Raises DataError for an empty text and for what is no such data, UnknownError for symbols that are refused.
         """
         from .scoring import score
 
-        return score(self, given)
+        return score(self, given, unknown)
 
     def predict(self, given: Any, **options: Any) -> Any:
         """What the network makes of something new, by what it has learnt.
@@ -114,7 +115,11 @@ class Run:
                         ``length`` (0)                         ``text`` and ``log_probability``
         ==============  =====================================  ======================================================
 
-        Raises DataError for what the task cannot read: an empty text, values that are none.
+        Symbols that the vocabulary lacks are refused by name, or, with ``unknown="map"``, read as the unknown symbol.
+        Without it the setting ``unknown`` of the run decides; with ``unknown="refuse"`` they are refused in any case.
+
+        Raises DataError for what the task cannot read: an empty text, values that are none; UnknownError for symbols
+        that are refused.
         """
         known = [*signature(self.task.predict).parameters][4:]
         for name in options:
@@ -145,7 +150,7 @@ class Run:
     @cached_property
     def running(self) -> Running:
         """The programs by which it runs on what it chose itself, x[t] being what it chose at t-1."""
-        from ..running import Running
+        from ..running.steps import Running
 
         return Running(self.bound.scores, "x", self.settings.target, self.settings.dtype)
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from ..tasks.measures import Totals
 if TYPE_CHECKING:
     from ..data import Batch
     from ..data.sentences import Labelled
-    from ..generate import Score
+    from ..running.generate import Score
     from .run import Run
 
 
@@ -29,6 +29,8 @@ class Measured:
     measures  by name, as a validation has them: nats, bits and accuracy; of a forecaster mse, rmse, normalised_rmse
     items     how many words (sentences, lines, values) were measured; item: what they are, in the singular
     left_out  how many have a label or tag that the run does not know, and do not count
+    unseen    how many symbols of the texts were read as the unknown one
+    unit      what symbols are, in the singular: "word", "character"; "" of numbers
     baseline  of a forecaster: what taking each value for the next one comes to, by the same names; else {}
     """
 
@@ -37,10 +39,12 @@ class Measured:
     item: str
     left_out: int = 0
     baseline: Mapping[str, float] | None = None
+    unseen: int = 0
+    unit: str = ""
 
     def __getattr__(self, name: str) -> float:
         if name in ("measures", "__setstate__") or name not in self.measures:
-            raise AttributeError(f"a score has no {name}; there are measures, items, left_out, baseline")
+            raise AttributeError(f"a score has no {name}; there are measures, items, left_out, unseen, baseline")
         return self.measures[name]
 
     def __str__(self) -> str:
@@ -51,35 +55,41 @@ class Measured:
             lines.append(f"persistence, each value taken for the next one: {written(self.baseline, self.item)}")
         if self.left_out:
             lines.append(f"left out: {self.left_out} {self.item}s with a label that the run does not know")
+        if self.unseen:
+            lines.append(f"read as the unknown {self.unit}: {self.unseen} {self.unit}s")
         return "\n".join(lines)
 
 
-def score(run: Run, given: str | Path) -> Score | Measured:
+def score(run: Run, given: str | Path, unknown: str = "") -> Score | Measured:
     """See ``Run.score``."""
     if isinstance(run.task, LanguageModel):
-        from ..generate import score
+        from ..running.generate import score
 
-        return score(run, read_text(given) if isinstance(given, Path) else given)
+        if isinstance(given, Path):
+            return score(run, read_text(given), unknown, str(given))
+        return score(run, given, unknown)
     if not isinstance(given, str | Path):
         raise TypeError(f"expected the path of labelled data, got {type(given).__name__}")
-    return _measured(run, Path(given))
+    if unknown and not run.task.symbolic:
+        raise DataError(f"unknown: it is for a run that reads symbols; {run.folder} is a {run.task.name}: leave it out")
+    return _measured(run, Path(given), unknown)
 
 
-def _measured(run: Run, path: Path) -> Measured:
-    from ..analysis.samples import READERS
+def _measured(run: Run, path: Path, unknown: str) -> Measured:
+    from ..analysis.samples import batches_of
 
     if not path.exists():
         kind = run.task.name
         raise DataError(f"{path}: expected a file of data such as the {kind} was trained on, there is no such file")
     bound, task = run.bound, run.task
-    reads: Callable[..., Any] = next(reads for kind, reads in READERS.items() if isinstance(task, kind))
+    batches, unseen = batches_of(run, str(path), unknown)
     sums: Totals = {}
     same: Totals = {}
     left_out = 0
 
     def seen() -> Iterator[Batch]:
         nonlocal left_out
-        for batch in reads(task, str(path), run.settings):
+        for batch in batches:
             left_out += _unknown(batch)
             if isinstance(task, Forecaster):
                 _add(same, task.persistence(batch.inputs["x"], batch.inputs["y"]))
@@ -90,7 +100,7 @@ def _measured(run: Run, path: Path) -> Measured:
     if not sums.get("items"):
         raise DataError(f"{path}: expected labels that {run.folder} knows, got none; it was trained on other data")
     baseline = task.measures(same) if same else None
-    return Measured(bound.measures(sums), int(sums["items"]), task.item, left_out, baseline)
+    return Measured(bound.measures(sums), int(sums["items"]), task.item, left_out, baseline, unseen, task.unit)
 
 
 def _add(sums: Totals, more: Totals) -> None:

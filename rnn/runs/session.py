@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -13,9 +13,9 @@ from ...compiler.cache import watched
 from ..data import DataError
 from ..tasks import Forecaster
 from ..trainer import Step, Trainer, TrainingError
-from . import checkpoint, folder
+from . import checkpoint, files, folder, logs
 from .checkpoint import Saved
-from .folder import RunError
+from .files import RunError
 from .report import Interrupt, Report
 from .run import Run, use_best
 
@@ -126,8 +126,8 @@ class Session:
     def _restore(self, trainer: Trainer) -> None:
         """Put the trainer, the report and the logs to where the checkpoint was written."""
         place, saved = self.run.folder, self.saved
-        folder.cut(place / folder.METRICS, self.progress.metrics)
-        folder.cut_last_line(place / folder.SPEED)
+        logs.cut(place / folder.METRICS, self.progress.metrics)
+        logs.cut_last_line(place / folder.SPEED)
         self._write_best()
         if not saved.update:
             return
@@ -135,7 +135,7 @@ class Session:
             trainer.optimiser.load(saved.optimiser)
             trainer.schedule.load(saved.schedule)
         except ValueError as error:
-            raise folder.damaged(place / folder.WEIGHTS, "the state that its settings need", error) from error
+            raise files.damaged(place / folder.WEIGHTS, "the state that its settings need", error) from error
         trainer.update, trainer.state = saved.update, saved.carried or None
         self.report.load(saved.report, saved.update)
         if folder.versions() != self.run.configuration["versions"]:
@@ -187,7 +187,7 @@ class Session:
         except DataError as error:
             kept = f"{run.folder} keeps the weights of update {self.saved.update}"
             raise TrainingError(f"validation after update {run.update}: {error}\n  {kept}") from error
-        self.report.validation(run.update, measures, _persistence(run, "normalised_rmse"))
+        self.report.validation(run.update, measures, _persistence(run, measures))
         main = run.task.main
         value = measures[main.name]
         schedule.observe(value)
@@ -202,7 +202,7 @@ class Session:
 
     def _save(self, trainer: Trainer) -> None:
         """The checkpoint of this update: the logs first, since it holds their length."""
-        self.progress.metrics = folder.length(self.run.folder / folder.METRICS)
+        self.progress.metrics = logs.length(self.run.folder / folder.METRICS)
         self.saved = Saved(
             trainer.update,
             trainer.weights,
@@ -246,8 +246,8 @@ class Session:
 
     def _compare(self) -> None:
         """Whether a forecaster is better than persistence."""
-        run, same = self.run, _persistence(self.run, "mse").get("mse")
-        found = [m["validation_mse"] for m in folder.read_metrics(run.folder) if "validation_mse" in m]
+        run, same = self.run, _persistence(self.run, ["mse"]).get("mse")
+        found = [m["validation_mse"] for m in logs.read_metrics(run.folder) if "validation_mse" in m]
         if same is None or not found:
             return
         error = self.progress.value if run.best else found[-1]
@@ -274,7 +274,7 @@ class Session:
             return
         sample = "" if run.interrupted or not self.settings.sample else self._written()
         if sample:
-            folder.write(place / folder.SAMPLE, sample + "\n")
+            files.write(place / folder.SAMPLE, sample + "\n")
             self.report.say(f"{sample}\n")
         self.report.say(f"{place} holds the run; go on with: bptt generate {place}")
 
@@ -299,10 +299,10 @@ def _given(run: Run) -> str:
     return "SENTENCE" if run.task.name == "tagger" else "TEXT"
 
 
-def _persistence(run: Run, measure: str) -> dict[str, float]:
-    """What a measure is of taking each value for the next one, in the validation part of a series; else {}."""
-    found = run.configuration["data"].get(f"persistence_{measure}")
-    return {} if found is None else {measure: float(found)}
+def _persistence(run: Run, measures: Iterable[str]) -> dict[str, float]:
+    """What measures are of taking each value for the next one, in the validation part of a series; else {}."""
+    data = run.configuration["data"]
+    return {name: float(data[f"persistence_{name}"]) for name in measures if f"persistence_{name}" in data}
 
 
 def _in_nats(net: Circuit) -> bool:
@@ -319,7 +319,7 @@ def _pictures(run: Run, say: Callable[[str], None]) -> None:
     if (run.folder / folder.UNROLLED).exists():
         return
     try:
-        folder.write(run.folder / folder.CIRCUIT, draw_circuit(run.net).svg)
-        folder.write(run.folder / folder.UNROLLED, draw_unrolled(run.net, steps=4).svg)
+        files.write(run.folder / folder.CIRCUIT, draw_circuit(run.net).svg)
+        files.write(run.folder / folder.UNROLLED, draw_unrolled(run.net, steps=4).svg)
     except RuntimeError as error:
         say(f"no pictures: {error}")

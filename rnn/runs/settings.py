@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...graph.errors import did_you_mean, unknown
-from ..data import DataError
+from ..data import REFUSE, UNKNOWN, DataError
 from ..data.vocabulary import UNITS
 from ..optim import OPTIMISERS, Optimiser, OptimiserError
 from ..optim import make as make_optimiser
@@ -122,6 +122,11 @@ class Settings:
         (*TEXTS, "classifier", "translator"),
     )  # fmt: skip
     most: int = _setting("data", 0, _whole(0), "the most symbols of a vocabulary, 0: no limit", SYMBOLIC)
+    unknown: str = _setting(
+        "data", REFUSE, _choice(*UNKNOWN),
+        "symbols that the vocabulary lacks, in new texts: refuse them by name, or map them to the unknown symbol, which"
+        " is then learnt from all that occurs once", SYMBOLIC,
+    )  # fmt: skip
     separator: str = _setting("data", "", TEXT, "what ends a document of a text: the state starts anew after it", TEXTS)
     text: str = _setting("data", "", TEXT, "the column of the texts, its name or its number from 1", ("classifier",))
     label: str = _setting("data", "", TEXT, "the column of the labels", ("classifier",))

@@ -21,7 +21,7 @@ from ...graph.errors import unknown
 from ..data import DataError
 from ..optim import Arrays
 from ..tasks import Task
-from . import checkpoint, folder
+from . import checkpoint, files, folder
 from .checkpoint import Saved
 from .lock import LOCK, Lock
 from .network import Network, Sizes, described, equations_of, find_network, restored
@@ -123,6 +123,11 @@ def resume(
         if updates is not None:
             found.settings = _more_updates(found, saved, updates)
             saved.progress.stopped, saved.progress.waited = "", 0
+        if saved.update and not saved.optimiser:
+            raise files.RunError(
+                f"{place / folder.WEIGHTS}: expected all that training needs, got the weights of update {saved.update}"
+                f" alone, as {folder.BEST} holds them: the run can predict with them; to train, begin a new run"
+            )
         if not complete(found, saved):
             found.task = same_data(found)
             found.__dict__.pop("bound", None)
@@ -225,11 +230,11 @@ def _begin(
         "init": described_network["init"],
         "settings": settings.table(),
         "data": {"path": path, **task.about},
-        "checksums": {folder.EQUATIONS: folder.checksum(equations), folder.TASK: folder.checksum(kept)},
+        "checksums": {folder.EQUATIONS: files.checksum(equations), folder.TASK: files.checksum(kept)},
         "versions": folder.versions(),
     }
-    folder.write(place / folder.EQUATIONS, equations)
-    folder.write(place / folder.TASK, kept)
+    files.write(place / folder.EQUATIONS, equations)
+    files.write(place / folder.TASK, kept)
     checkpoint.save(place, Saved(0, weights))
     folder.configure(place, configuration)
     return configuration
@@ -242,7 +247,7 @@ def configured(path: str | Path) -> dict[str, Any]:
     """
     file = Path(path)
     if not file.exists():
-        raise folder.RunError(f"{path}: expected a run folder or its {folder.CONFIGURATION}, there is no such file")
+        raise files.RunError(f"{path}: expected a run folder or its {folder.CONFIGURATION}, there is no such file")
     if file.is_dir():
         file = file / folder.CONFIGURATION
     found = folder.read_configuration_file(file)

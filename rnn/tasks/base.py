@@ -13,8 +13,8 @@ How a training run uses one::
     kept  = task.save()                                   # plain JSON: vocabularies, labels, normalisation
     again = Task.restore(kept)                            # predicts; has no data
 
-What is trained on decides the vocabulary and the normalisation; validation data never do. The labels are those
-of both parts.
+What is trained on decides the vocabulary and the normalisation; validation data never do: what the vocabulary lacks
+is read there as the unknown symbol, and counted in ``about``. The labels are those of both parts.
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 
-from ..data import Again, Array, Batch, Batches, Buckets, Cache, DataError, Sequences
+from ...graph.errors import FreeSizesError, LanguageError
+from ...graph.shapes import infer_shapes
+from ..data import Again, Array, Batch, Batches, Buckets, Cache, DataError, Reading, Sequences
 from ..data.order import shuffled
 from .bound import Bound
 from .measures import Totals
@@ -59,6 +61,7 @@ class Task(ABC):
     symbolic    whether symbols are read and predicted, not numbers
     static      whether a whole sequence has one target, not each step
     predicted   what there is a score for, in the singular: "symbol", "tag", "label", "column"
+    unit        what its symbols are, in the singular: "character", "word", "byte"; "" where it reads numbers
     item        what the loss counts, in the singular: "character", "word", "byte", "sentence", "line", "value"
     reads       the number of symbols, or of columns, that are read: the size of x
     predicts    the number of scores: the size of o
@@ -73,6 +76,7 @@ class Task(ABC):
     symbolic: ClassVar[bool] = True
     static: ClassVar[bool] = False
     predicted: ClassVar[str] = "label"
+    unit: str = ""
     item: str
     reads: int
     predicts: int
@@ -135,6 +139,17 @@ class Task(ABC):
         self._training = Buckets(before, self.settings.batch, self.settings.seed)
         self._validation = Again(Buckets(after, max(self.settings.batch, 64)).in_order)
 
+    def reading(self, unknown: str = "") -> Reading:
+        """How a call reads what the vocabulary lacks: "refuse", "map", or "", as the setting says.
+
+        Raises DataError for anything else.
+        """
+        return Reading(unknown or self.settings.unknown)
+
+    def unseen(self, given: Any) -> int:
+        """How many symbols of what ``predict`` takes the vocabulary lacks."""
+        return 0
+
     # ---- the network ------------------------------------------------------------------------------
     @property
     @abstractmethod
@@ -152,14 +167,24 @@ class Task(ABC):
 
         return define(self.equations, name=self.name, init=self.init)
 
-    def sizes_for(self, cell: Cell) -> dict[str, int]:
-        """The sizes of x, o, e and the cell's units (h and k; of a composed cell those of every layer), as far as it
-        has signals or inputs of these names: x and o are what the data have, e is ``vector``, the units are
-        ``hidden``. What else a cell leaves open its user has to say."""
-        units = dict.fromkeys(cell.units, self.settings.hidden)
-        sizes = {"x": self.reads, "e": self.settings.vector, **units, "o": self.predicts}
+    def sizes_for(self, cell: Cell, given: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """The sizes of x, o, the cell's units (h and k; of a composed cell those of every layer) and e, as far as it
+        has signals or inputs of these names: x and o are what the data have, the units are ``hidden``, e is ``vector``.
+
+        given: sizes by name, which win. Units and e have the size that others determine, where these do. What else a
+        cell leaves open its user has to say.
+        """
         known = {*cell.inputs, *cell.signals}
-        return {name: size for name, size in sizes.items() if name in known}
+        sizes: dict[str, Any] = {"x": self.reads, "o": self.predicts}
+        sizes = {**{name: size for name, size in sizes.items() if name in known}, **cell.sizes_by_name(given or {})}
+        for name, size in self._wanted(cell).items():
+            if name in known and name not in sizes and _agree(cell, {**sizes, name: size}):
+                sizes[name] = size
+        return sizes
+
+    def _wanted(self, cell: Cell) -> dict[str, int]:
+        """The sizes that the settings have for a cell's signals, the more important first."""
+        return {**dict.fromkeys(cell.units, self.settings.hidden), "e": self.settings.vector}
 
     def bind(self, net: Circuit, dtype: str = "float32") -> Bound:
         """The task as this network reads it.
@@ -186,6 +211,17 @@ class Task(ABC):
     @abstractmethod
     def save(self) -> dict[str, Any]:
         """All but the data, as plain JSON: the task's name, vocabularies, labels, normalisation."""
+
+
+def _agree(cell: Cell, sizes: Mapping[str, Any]) -> bool:
+    """Whether sizes do not clash; some may be open."""
+    try:
+        infer_shapes(cell.system, sizes)
+    except FreeSizesError:
+        return True
+    except LanguageError:
+        return False
+    return True
 
 
 SPLIT = 2**64 - 1

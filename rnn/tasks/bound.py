@@ -16,7 +16,7 @@ from .measures import Totals
 from .scores import SYMBOL_LOSSES, Scores, scores_of
 
 if TYPE_CHECKING:
-    from ..decode import Decoder
+    from ..running.decode import Decoder
     from .base import Task
 
 
@@ -159,7 +159,7 @@ class Bound:
 
     def decoder(self, target: str = "cpu") -> Decoder:
         """The network run free, compiled once for each target."""
-        from ..decode import Decoder
+        from ..running.decode import Decoder
 
         if target not in self._decoders:
             self._decoders[target] = Decoder(self.net, target=target, dtype=str(self.dtype))

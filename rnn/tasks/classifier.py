@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from ..data import Array, Batch, DataError, Sequences, Vocabulary, text_given
+from ..data import MAP, Array, Batch, DataError, Reading, Sequences, Vocabulary, text_given
+from ..data.buckets import PADDED_TARGET
 from ..data.sentences import Labelled, read_folder, read_lines, read_table
 from ..data.vocabulary import tokens_of
 from .base import Main, Task, digest_of, names_of, parts
 from .bound import Bound
-from .measures import Totals, log_probabilities, symbol_measures, symbol_totals
+from .measures import Totals, log_probabilities, symbol_measures, symbol_totals, unseen_in_validation
 from .networks import CLASSIFIER, vectors
 from .settings import TaskSettings
 
@@ -35,7 +36,8 @@ class Classifier(Task):
 
     Texts are read as words where at least half of those to train on have white space in them, else as characters,
     unless the unit is said. Of words the vocabulary holds those that the training part has at least twice; the others
-    are read as UNSEEN.
+    are read as UNSEEN, in training and validation. Whether new texts may have them, the setting ``unknown`` says, or
+    the call.
     """
 
     name = "classifier"
@@ -46,6 +48,7 @@ class Classifier(Task):
     def __init__(self, vocabulary: Vocabulary, labels: tuple[str, ...], settings: TaskSettings):
         super().__init__(settings)
         self.vocabulary, self.labels = vocabulary, labels
+        self.unit = vocabulary.unit
         self.item = "sentence" if vocabulary.unit == "word" else "line"
         self.reads, self.predicts = len(vocabulary), len(labels)
 
@@ -62,24 +65,27 @@ class Classifier(Task):
             raise DataError(f"{path}: expected at least two different labels, got {', '.join(labels)}")
         unit = settings.unit or _unit(before)
         tokens = (token for one in before for token in tokens_of(one.text, unit))
-        vocabulary = Vocabulary.of(tokens, unit, settings.most, least=2 if unit == "word" else 1)
+        vocabulary = Vocabulary.of(tokens, unit, settings.most, settings.least(learnt=unit == "word"))
         task = cls(vocabulary, labels, settings)
-        task._read_in_buckets(task._sequences(before), task._sequences(after))
+        mapped = Reading(MAP)
+        task._read_in_buckets(task.sequences(before, Reading(MAP)), task.sequences(after, mapped))
         task.about = {
             "source": str(path),
             f"{task.item}s": len(before),
             f"validation_{task.item}s": len(after),
+            **unseen_in_validation(mapped.unseen, unit),
             "sha256": digest_of(f"{one.label}\t{one.text}" for one in (*before, *after)),
         }
         return task
 
-    def _sequences(self, found: Sequence[Labelled]) -> Sequences:
+    def sequences(self, found: Sequence[Labelled], reading: Reading) -> Sequences:
+        """Labelled texts as symbols; a label that is none of the task's is no target."""
         numbers = {label: i for i, label in enumerate(self.labels)}
-        targets = np.array([numbers[one.label] for one in found], dtype=np.int64)
-        return Sequences.of([self._symbols(one.text) for one in found], targets, static=True)
+        targets = np.array([numbers.get(one.label, PADDED_TARGET) for one in found], dtype=np.int64)
+        return Sequences.of([self._symbols(one.text, reading, one.place) for one in found], targets, static=True)
 
-    def _symbols(self, text: str) -> Array:
-        symbols = self.vocabulary.symbols(text)
+    def _symbols(self, text: str, reading: Reading, place: str) -> Array:
+        symbols = reading.text(self.vocabulary, text, place)
         return symbols if len(symbols) else np.zeros(1, np.int64)  # nothing but white space between words: UNSEEN
 
     @property
@@ -96,14 +102,28 @@ class Classifier(Task):
     def measures(self, totals: Mapping[str, float]) -> dict[str, float]:
         return symbol_measures(totals, accuracy=True)
 
-    def predict(self, bound: Bound, reader: Any, weights: Mapping[str, Array], given: str) -> Label:
-        """The label of a text. Raises DataError for an empty one, TypeError for what is none."""
+    def predict(
+        self, bound: Bound, reader: Any, weights: Mapping[str, Array], given: str, unknown: str = ""
+    ) -> Label:
+        """The label of a text.
+
+        unknown  "map" reads what the vocabulary lacks as the unknown symbol, "refuse" refuses it; "": as trained
+
+        Raises DataError for an empty text, UnknownError for one with symbols that are refused, TypeError for what is
+        none.
+        """
         if not text_given(given).strip():
             raise DataError("expected a text to classify, got an empty one")
-        out = reader(weights, x=bound.fit_x(self._symbols(given.strip())[:, None]))
+        reading = self.reading(unknown)
+        x = self._symbols(given.strip(), reading, "the text")
+        reading.check()
+        out = reader(weights, x=bound.fit_x(x[:, None]))
         scores = out.value[bound.scores.name]
         odds = np.exp(log_probabilities(scores[0] if scores.ndim == 2 else scores[-1, 0], bound.scores.loss))
         return Label(self.labels[int(odds.argmax())], dict(zip(self.labels, map(float, odds), strict=True)))
+
+    def unseen(self, given: str) -> int:
+        return self.vocabulary.unseen(self.vocabulary.symbols(given))
 
     def save(self) -> dict[str, Any]:
         return {"task": self.name, "vocabulary": self.vocabulary.save(), "labels": list(self.labels)}

@@ -11,6 +11,7 @@ from typing import Any
 from ..data import Cache, DataError
 from ..data.pairs import are_pairs
 from ..data.series import number_of
+from ..data.text import empty
 from .base import Task
 from .classifier import TABLES, Classifier
 from .forecaster import Forecaster
@@ -77,6 +78,8 @@ def kind_of(path: Path, settings: TaskSettings) -> str:
         return "tagger"
     head = _head(path)
     if suffix in TABLES:
+        if not path.stat().st_size:
+            raise empty(path, 0, "a table of numbers, of labels and texts, or of two columns of texts")
         return _kind_of_table(head, suffix, settings)
     lines = [line for line in head if line.strip() and not line.startswith("#")]
     if lines and all(line.count("\t") == 9 for line in lines[:5]):

@@ -16,6 +16,7 @@ from ..data import (
     Cache,
     DataError,
     Documents,
+    Reading,
     Stream,
     Symbols,
     Text,
@@ -31,7 +32,7 @@ from ..data import (
 from ..data.mapped import encoded_text
 from .base import Main, Task, named
 from .bound import Bound
-from .measures import Totals, log_probabilities, symbol_measures, symbol_totals
+from .measures import Totals, log_probabilities, symbol_measures, symbol_totals, unseen_in_validation
 from .networks import DOCUMENTS, LANGUAGE_MODEL, vectors
 from .settings import TaskSettings
 
@@ -62,7 +63,7 @@ class LanguageModel(Task):
     def __init__(self, vocabulary: Vocabulary, settings: TaskSettings):
         super().__init__(settings)
         self.vocabulary = vocabulary
-        self.item = vocabulary.unit
+        self.unit = self.item = vocabulary.unit
         self.reads = self.predicts = len(vocabulary)
 
     @classmethod
@@ -70,15 +71,17 @@ class LanguageModel(Task):
         """The task of a text file, or of the prose that CPython carries."""
         unit, share = settings.unit or "character", None if settings.validation else settings.share
         if path is None:
-            text = text_of(python_prose(), unit, share, settings.most)
+            text = text_of(python_prose(), unit, share, settings.most, settings.least())
         else:
-            text = read_symbols(path, unit, share, settings.most, settings.memory, cache)
+            text = read_symbols(path, unit, share, settings.most, settings.memory, cache, settings.least())
         source = "pydoc_data.topics" if path is None else str(path)
         task = cls(text.vocabulary, settings)
         own = task._validation_text()
         with named(source):
             task._read(text, *own)
+        unseen = task.vocabulary.unseen(text.symbols[text.cut :] if own[0] is None else own[0])
         task.about = {"source": source, f"{unit}s": len(text.symbols), "sha256": text.sha256, **task.about}
+        task.about |= unseen_in_validation(unseen, unit)
         return task
 
     def _read(self, text: Text, own: Array | None, digest: str) -> None:
@@ -162,19 +165,34 @@ class LanguageModel(Task):
         return symbol_measures(totals, accuracy=False)
 
     def predict(
-        self, bound: Bound, reader: Any, weights: Mapping[str, Array], given: str, most: int = 5
+        self, bound: Bound, reader: Any, weights: Mapping[str, Array], given: str, most: int = 5, unknown: str = ""
     ) -> list[Next]:
         """What comes next after a text: the ``most`` probable symbols, the first the most probable. UNSEEN is none.
 
-        Raises DataError for a number that makes no sense, TypeError for what is no text.
+        unknown  "map" reads what the vocabulary lacks as the unknown symbol, "refuse" refuses it; "": as trained
+
+        Raises DataError for a number that makes no sense, UnknownError for a text with symbols that are refused,
+        TypeError for what is no text.
         """
         if isinstance(most, bool) or not isinstance(most, (int, np.integer)) or most < 1:
             raise DataError(f"the number of symbols to show is a whole number of at least 1, got {most!r}")
-        read = np.concatenate([[self.vocabulary.start], self.vocabulary.symbols(text_given(given))]).astype(np.int64)
+        read = self.begun(text_given(given), "the text", self.reading(unknown))
         out = reader(weights, x=bound.fit_x(read[:, None]))
         logs = log_probabilities(out.value[bound.scores.name][-1, 0], bound.scores.loss)
         order = [i for i in np.argsort(-logs, kind="stable") if i != self.vocabulary.unseen_symbol]
         return [Next(self.vocabulary.text(np.array([i])), float(np.exp(logs[i]))) for i in order[:most]]
+
+    def begun(self, text: str, place: str, reading: Reading) -> Symbols:
+        """The symbols [N + 1] by which a network reads a text: the one before every text, then those of the text.
+
+        Raises UnknownError, with ``place``, for symbols that are refused.
+        """
+        symbols = reading.text(self.vocabulary, text, place)
+        reading.check()
+        return np.concatenate([[self.vocabulary.start], symbols]).astype(np.int64)
+
+    def unseen(self, given: str) -> int:
+        return self.vocabulary.unseen(self.vocabulary.symbols(given))
 
     # ---- what a run keeps -------------------------------------------------------------------------
     def save(self) -> dict[str, Any]:

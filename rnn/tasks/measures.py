@@ -74,6 +74,11 @@ def symbol_measures(totals: Mapping[str, float], accuracy: bool) -> dict[str, fl
     return {**found, "perplexity": math.exp(min(nats, 700.0))}
 
 
+def unseen_in_validation(count: int, unit: str) -> dict[str, int]:
+    """What a run notes of its data where validation reads symbols as the unknown one: how many."""
+    return {f"validation_{unit}s_unknown": count} if count else {}
+
+
 def square_measures(totals: Mapping[str, float], columns: Sequence[str]) -> dict[str, float]:
     """mse, the mean squared error of a value as the network has it (in variances of the training part), and its root,
     normalised_rmse; rmse, the root in the data's own units, of several columns each by itself: rmse_COLUMN."""

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from ..data import DataError
+from ..data import MAP, REFUSE, UNKNOWN, DataError
 
 UNITS = ("character", "word", "byte")
 TASKS = ("language_model", "tagger", "classifier", "forecaster", "translator")
@@ -29,6 +29,8 @@ class TaskSettings:
     unit        what a text is cut into: character, word or byte; "": characters, or words of labelled
                 texts with spaces in them
     most        the most symbols a vocabulary holds, the most frequent ones; 0: no limit
+    unknown     "refuse" what the vocabulary lacks, where new texts are read, or "map" it to the unknown symbol, which
+                then stands in training for all that occurs once (of words of sentences and pairs it does in any case)
     share       share of the data that is trained on, where ``validation`` names no other
     validation  a file of data for validation, "" where it is the rest of the one trained on
     text        the column of the texts: its name or its number from 1; "" the one beside the label
@@ -50,6 +52,7 @@ class TaskSettings:
     separator: str = ""
     unit: str = ""
     most: int = 0
+    unknown: str = REFUSE
     share: float = 0.9
     validation: str = ""
     text: str = ""
@@ -78,10 +81,14 @@ class TaskSettings:
             value = getattr(self, name)
             if not isinstance(value, str):
                 raise DataError(f"setting {name}: expected a text, got {value!r}")
-        for name, choices in (("unit", ("", *UNITS)), ("task", ("", *TASKS))):
+        for name, choices in (("unit", ("", *UNITS)), ("task", ("", *TASKS)), ("unknown", UNKNOWN)):
             if getattr(self, name) not in choices:
                 known = ", ".join(filter(None, choices))
                 raise DataError(f"setting {name}: expected one of {known}; got {getattr(self, name)!r}")
+
+    def least(self, learnt: bool = False) -> int:
+        """How often what is in a vocabulary occurs at least: twice where the unknown symbol is learnt from the rest."""
+        return 2 if learnt or self.unknown == MAP else 1
 
     def _whole(self, name: str, least: int) -> None:
         value = getattr(self, name)

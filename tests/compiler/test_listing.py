@@ -25,3 +25,5 @@ def test_expressions_have_no_redundant_brackets() -> None:
     assert expression(call("tanh", product)) == "tanh((a + 1.0) * b[t-2])"
     assert expression(Load("W", (), (1, 0))) == "W<1, 0>"
     assert expression(Here("t", True, -2)) == "(t is T-2)"
+    assert expression(Here("t", False, 2)) == "(t is 2)"
+    assert [expression(Here("t", None, k)) for k in (1, 3)] == ["(t is start)", "(t is start+2)"]

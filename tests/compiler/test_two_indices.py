@@ -62,6 +62,14 @@ def test_a_sum_over_the_batch_of_two_indices_is_refused_with_its_line() -> None:
         compiler.compile(net, target="interpret")
 
 
+def test_a_sum_over_the_batch_that_an_adjoint_cannot_take_is_refused_when_it_is_compiled() -> None:
+    source = "w[t, s] = max(tanh(u * (t - s))) * e[s]\nL = mean(sum(sum(w[t, s]), over=s), over=t)"
+    net = rnn.define(source)(e=3, u=3)
+    with pytest.raises(graph.CircuitError, match="δu sums over the batch what has two indices"):
+        compiler.compile(net, target="interpret")
+    compiler.compile(net, target="interpret", wrt=())  # without gradients there is no such sum
+
+
 def test_first_steps_read_each_other() -> None:
     source = """
         h[1] = U @ x[1]

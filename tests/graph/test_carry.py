@@ -51,6 +51,12 @@ def test_what_cannot_be_cut(text: str, says: str | None) -> None:
     assert says in str(caught.value)
 
 
+def test_a_derivative_by_a_start_cannot_be_cut() -> None:
+    net = rnn.define("h[0] = a\nh[t] = x[t]\nk[t] = h[t-1]\nL = sum(k[T])")(x=3)
+    with pytest.raises(CircuitError, match=r"δh\[0\]: it reads step 1 of a window"):
+        states(graph.grad(net, "L", "a"))
+
+
 def test_initial_and_final_values_have_names() -> None:
     net = rnn.define("h[0] = a\nh[-1] = 2 * a\nh[t] = tanh(h[t-1] + h[t-2] + x[t])", name="net")(x=3)
     both = carried(net).check()

@@ -69,6 +69,19 @@ def test_fixed_steps_count_from_the_beginning_of_the_whole_sequence() -> None:
     np.testing.assert_array_equal(evaluated(b.mul(time("t"), X), start=5)[:, 0], [5, 12, 21, 32])
 
 
+def test_steps_of_a_window_count_from_its_own_beginning() -> None:
+    for start in (1, 5):
+        np.testing.assert_array_equal(evaluated(b.at(X, "t", None, 2), start=start), [2, 20, 200])
+        np.testing.assert_array_equal(evaluated(b.at(X, "t", None, 2), LENGTHS, start), [2, 0, 200])
+        np.testing.assert_array_equal(evaluated(b.at(X, "t", None, 5), start=start), [0, 0, 0])
+        np.testing.assert_array_equal(evaluated(b.place(BOUND, "t", None, 2), start=start)[:, 1], [0, -2, 0, 0])
+    # of what is replaced at the step whose number is 1, the window has that step or another
+    replaced = b.first(BOUND, X)
+    assert b.at(replaced, "t", False, 1) is b.expand(BOUND, ["b"])
+    np.testing.assert_array_equal(evaluated(b.at(replaced, "t", None, 1)), [-1, -2, -3])
+    np.testing.assert_array_equal(evaluated(b.at(replaced, "t", None, 1), start=5), [1, 10, 100])
+
+
 def test_place_is_zero_but_at_one_step() -> None:
     np.testing.assert_array_equal(evaluated(b.place(BOUND, "t", False, 2))[:, 1], [0, -2, 0, 0])
     found = evaluated(b.place(BOUND, "t", True, -1), LENGTHS)
@@ -118,10 +131,14 @@ RECURRENT: dict[str, dict[str, Node]] = {
     "a step before the last": {
         "s": b.mul(param("pa", ()), X), "k": b.power(b.at(b.delay(S, "t", 1, [param("pb", ())]), "t", True, 0), 2)
     },
+    "a step of the window": {"s": b.mul(param("pa", ()), X), "k": b.power(b.at(S, "t", None, 2), 2)},
     "place": {"s": b.mul(X, b.place(param("pa", ()), "t", True, -1))},
     "place at a fixed step": {"s": b.mul(X, b.place(param("pa", ()), "t", False, 2))},
     "first": {
         "s": b.first(param("pb", ()), b.unary("sin", b.add(X, b.mul(param("pa", ()), b.delay(S, "t", 1, [0.0])))))
+    },
+    "first, and a start": {
+        "s": b.first(BOUND, b.unary("sin", b.add(X, b.mul(param("pa", ()), b.delay(S, "t", 1, [param("pb", ())])))))
     },
     "sums over the batch": {
         "s": b.mul(X, b.expand(b.power(b.reduce(b.mul(param("pa", ()), X), ["b"]), 2), ["t", "b"]))
@@ -129,16 +146,17 @@ RECURRENT: dict[str, dict[str, Node]] = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize("start", [1, 2, 6])
 @pytest.mark.parametrize("ragged", [False, True])
 @pytest.mark.parametrize("name", RECURRENT)
-def test_derivatives(name: str, ragged: bool) -> None:
+def test_derivatives(name: str, ragged: bool, start: int) -> None:
     eqs = dict(RECURRENT[name])
     total = b.reduce(b.power(S, 2), ["t"])
     more = ref("k", eqs["k"]) if "k" in eqs else 0.0
     net = Circuit({**eqs, "L": b.add(total, more)}).check()
     values = {"x": numbers((T, B), 1), **BOUNDS, "pa": numbers((), 2), "pb": numbers((), 3)}
     if not ragged:
-        check_derivatives(net, values, tolerance=2e-6)
+        check_derivatives(net, values, tolerance=2e-6, start=start)
         return
     adjoint = grad(net, "L")
     x = values["x"].copy()
@@ -147,10 +165,10 @@ def test_derivatives(name: str, ragged: bool) -> None:
     inputs = {n: x if n == "x" else BOUNDS[n] for n in net.inputs}
 
     def loss(**params: Any) -> float:
-        return float(graph.evaluate(net, params, lengths=LENGTHS, **inputs)["L"].mean())
+        return float(graph.evaluate(net, params, lengths=LENGTHS, start=start, **inputs)["L"].mean())
 
     params = {n: values[n] for n in net.params}
-    found = graph.evaluate(adjoint, params, lengths=LENGTHS, **inputs)
+    found = graph.evaluate(adjoint, params, lengths=LENGTHS, start=start, **inputs)
     for n in params:
         slope = (loss(**params | {n: params[n] + 1e-5}) - loss(**params | {n: params[n] - 1e-5})) / 2e-5
         np.testing.assert_allclose(found[adjoint.grads[n]], slope, rtol=1e-6, atol=1e-6)

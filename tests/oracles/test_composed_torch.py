@@ -1,20 +1,23 @@
-"""Stacks, both directions and residual connections: what torch's num_layers and bidirectional give."""
+"""Stacks, both directions and residual connections: what torch's num_layers and bidirectional give. Encoder, decoder.
+
+Loss, signals and the gradients by all weights and inputs; batches of several lengths, each sequence alone in torch.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import pytest
-from bptt import compiler, rnn
+from bptt import rnn
 from bptt.rnn.define import Cell
-
-torch = pytest.importorskip("torch")
+from oracles.torch_cells import Case, One, torch
+from oracles.torch_cells.case import Tensor, Weights, cross_entropy, embedding, linear
+from oracles.torch_cells.compare import agree, random_call
 
 pytestmark = pytest.mark.oracle
 
-T, B, INPUT, HIDDEN, CLASSES = 7, 4, 6, 3, 5
-LENGTHS = [5, 7, 1, 3]
+INPUT, HIDDEN, CLASSES = 6, 3, 5
 #: module -> cell, gates in torch's order as (input matrix, matrix of the state, bias, the second bias)
 MODULES: dict[str, tuple[Cell, list[tuple[str, str, str, str | None]]]] = {
     "LSTM": (rnn.lstm, [(f"U_{g}", f"W_{g}", f"b_{g}", None) for g in "ifgq"]),
@@ -23,79 +26,101 @@ MODULES: dict[str, tuple[Cell, list[tuple[str, str, str, str | None]]]] = {
         [("U_r", "W_r", "b_r", None), ("U_z", "W_z", "b_z", None), ("U_h", "W_h", "b_h", "d_h")],
     ),
 }
+SIDES = ["_fw", "_bw"]
 
 
-def module(kind: str, weights: dict[str, Any], layers: list[str], sides: list[str]) -> Any:
+def outputs(kind: str, w: Weights, x: Tensor, layers: Sequence[str], sides: Sequence[str], start: Any = None) -> Any:
+    """What torch's module gives: the outputs [n, sides·H], and its last state; start: [H], of an LSTM (h, c)."""
+    flat = {}
+    for k, layer in enumerate(layers):
+        for side, ending in zip(sides, ("", "_reverse"), strict=False):
+            for position, name in enumerate(("weight_ih", "weight_hh", "bias_ih", "bias_hh")):
+                ours = [gate[position] for gate in MODULES[kind][1]]
+                hidden = w[f"{MODULES[kind][1][0][2]}{side}{layer}"]
+                parts = [torch.zeros_like(hidden) if n is None else w[n + side + layer] for n in ours]
+                flat[f"{name}_l{k}{ending}"] = torch.cat(parts)
     made = getattr(torch.nn, kind)(
-        INPUT, HIDDEN, num_layers=len(layers), bidirectional=len(sides) == 2, dtype=torch.float64
+        x.shape[1], len(hidden), num_layers=len(layers), bidirectional=len(sides) == 2, dtype=torch.float64
     )
-    gates = MODULES[kind][1]
-    with torch.no_grad():
-        for k, layer in enumerate(layers):
-            for side, ending in zip(sides, ("", "_reverse"), strict=False):
-                for position, name in enumerate(("weight_ih", "weight_hh", "bias_ih", "bias_hh")):
-                    own = [gate[position] for gate in gates]
-                    parts = [np.zeros(HIDDEN) if n is None else weights[n + side + layer] for n in own]
-                    getattr(made, f"{name}_l{k}{ending}").copy_(torch.tensor(np.concatenate(parts)))
-    return made
+    state = tuple(s[None] for s in start) if isinstance(start, tuple) else None if start is None else start[None]
+    return torch.func.functional_call(made, flat, (x, state))
 
 
-def outputs(made: Any, x: Any, lengths: list[int] | None) -> Any:
-    """[T, B, …], zero beyond the lengths."""
-    if lengths is None:
-        return made(x)[0]
-    packed = torch.nn.utils.rnn.pack_padded_sequence(x, lengths, enforce_sorted=False)
-    return torch.nn.utils.rnn.pad_packed_sequence(made(packed)[0], total_length=T)[0]
+def scored(w: Weights, one: One, name: str, h: Tensor) -> dict[str, Tensor]:
+    o = linear(h, w["V"], w["d"])
+    return {name: h, "o": o, "L": cross_entropy(o, one["y"])}
 
 
-def compared(cell: Cell, output: str, made: Any, residual: bool, lengths: list[int] | None, **sizes: int) -> None:
-    """The outputs, and the gradient of the loss by the inputs."""
-    net = cell(x=INPUT, o=CLASSES, **sizes)
-    rng = np.random.default_rng(0)
-    weights = {n: rng.normal(0, 0.5, shape) for n, shape in net.params.items()}
-    inputs = {"x": rng.normal(size=(T, B, INPUT)), "y": rng.integers(0, CLASSES, (T, B))}
-    program = compiler.compile(net, wrt=("x",), returns=(output,), target="interpret", dtype="float64")
-    out = program(weights, lengths=lengths, **inputs)
-    x = torch.tensor(inputs["x"], requires_grad=True)
-    h = outputs(made(weights), x, lengths)
-    if residual:
-        h = h + x
-    scores = h @ torch.tensor(weights["V"]).T + torch.tensor(weights["d"])
-    ends = LENGTHS if lengths is not None else [T] * B
-    losses = [
-        torch.nn.functional.cross_entropy(scores[:n, b], torch.tensor(inputs["y"][:n, b])) for b, n in enumerate(ends)
-    ]
-    loss = torch.stack(losses).mean()
-    loss.backward()
-    here = out.value[output]
-    for b, n in enumerate(ends):
-        np.testing.assert_allclose(here[:n, b], h.detach().numpy()[:n, b], atol=1e-10)
-    assert out.loss == pytest.approx(loss.item(), abs=1e-10)
-    np.testing.assert_allclose(out.grad["x"], x.grad.numpy(), atol=1e-10)
-
-
-@pytest.mark.parametrize("lengths", [None, LENGTHS], ids=["full", "ragged"])
 @pytest.mark.parametrize("kind", MODULES)
 @pytest.mark.parametrize("layers", [2, 3])
-def test_a_stack(kind: str, layers: int, lengths: list[int] | None) -> None:
-    names = [f"_{k + 1}" for k in range(layers)]
-    cell = rnn.stack(MODULES[kind][0], layers)
-    compared(cell, f"h_{layers}", lambda w: module(kind, w, names, [""]), False, lengths, h=HIDDEN)
+def test_a_stack(kind: str, layers: int) -> None:
+    def twin(w: Weights, one: One) -> dict[str, Tensor]:
+        h, _ = outputs(kind, w, one["x"], [f"_{k + 1}" for k in range(layers)], [""])
+        return scored(w, one, f"h_{layers}", h)
+
+    net = rnn.stack(MODULES[kind][0], layers)(x=INPUT, h=HIDDEN, o=CLASSES)
+    agree(net, Case(twin), random_call(net))
 
 
-@pytest.mark.parametrize("lengths", [None, LENGTHS], ids=["full", "ragged"])
 @pytest.mark.parametrize("kind", MODULES)
-def test_both_directions(kind: str, lengths: list[int] | None) -> None:
-    cell = rnn.bidirectional(MODULES[kind][0])
-    sizes = {"h_fw": HIDDEN, "h_bw": HIDDEN}
-    compared(cell, "h", lambda w: module(kind, w, [""], ["_fw", "_bw"]), False, lengths, **sizes)
+def test_both_directions(kind: str) -> None:
+    def twin(w: Weights, one: One) -> dict[str, Tensor]:
+        return scored(w, one, "h", outputs(kind, w, one["x"], [""], SIDES)[0])
+
+    net = rnn.bidirectional(MODULES[kind][0])(x=INPUT, h_fw=HIDDEN, h_bw=HIDDEN, o=CLASSES)
+    agree(net, Case(twin), random_call(net))
 
 
-@pytest.mark.parametrize("lengths", [None, LENGTHS], ids=["full", "ragged"])
 @pytest.mark.parametrize("kind", MODULES)
-def test_both_directions_in_layers_with_a_residual_connection(kind: str, lengths: list[int] | None) -> None:
-    both = rnn.bidirectional(MODULES[kind][0])
-    sizes = {"h_fw": HIDDEN, "h_bw": HIDDEN}
-    names, sides = ["_1", "_2"], ["_fw", "_bw"]
-    compared(rnn.stack(both, 2), "h_2", lambda w: module(kind, w, names, sides), False, lengths, **sizes)
-    compared(rnn.residual(both), "r", lambda w: module(kind, w, [""], sides), True, lengths, **sizes)
+def test_both_directions_in_layers(kind: str) -> None:
+    def twin(w: Weights, one: One) -> dict[str, Tensor]:
+        return scored(w, one, "h_2", outputs(kind, w, one["x"], ["_1", "_2"], SIDES)[0])
+
+    net = rnn.stack(rnn.bidirectional(MODULES[kind][0]), 2)(x=INPUT, h_fw=HIDDEN, h_bw=HIDDEN, o=CLASSES)
+    agree(net, Case(twin), random_call(net))
+
+
+@pytest.mark.parametrize("kind", MODULES)
+def test_both_directions_in_layers_with_residual_connections(kind: str) -> None:
+    def twin(w: Weights, one: One) -> dict[str, Tensor]:
+        r = one["x"]
+        for layer in ("_1", "_2"):
+            r = r + outputs(kind, w, r, [layer], SIDES)[0]
+        return scored(w, one, "r_2", r)
+
+    both = rnn.stack(rnn.residual(rnn.bidirectional(MODULES[kind][0])), 2)
+    net = both(x=INPUT, h_fw=HIDDEN, h_bw=HIDDEN, o=CLASSES)
+    agree(net, Case(twin), random_call(net))
+
+
+# ---- encoder and decoder -------------------------------------------------------------------------
+def test_an_encoder_and_a_decoder() -> None:
+    """The encoder's last state and cell begin the decoder, which sees the last state at every step."""
+
+    def twin(w: Weights, one: One) -> dict[str, Tensor]:
+        e, (h, c) = outputs("LSTM", w, one["x"], ["_enc"], [""])
+        seen = torch.cat([embedding(one.late("y", 1), w["Y"]), e[-1].expand(len(one["y"]), -1)], 1)
+        d, _ = outputs("LSTM", w, seen, ["_dec"], [""], (h[0], c[0]))
+        return {"h_enc": e} | scored(w, one, "h_dec", d)
+
+    net = rnn.encoder_decoder(rnn.lstm, rnn.lstm)(x=INPUT, h_enc=HIDDEN, o=CLASSES, Y=(CLASSES, 2))
+    agree(net, Case(twin), random_call(net))
+
+
+def test_an_encoder_and_a_decoder_that_looks_at_it() -> None:
+    """Of two kinds and sizes: the decoder's start is a layer of the encoder's end."""
+
+    def twin(w: Weights, one: One) -> dict[str, Tensor]:
+        e, _ = outputs("LSTM", w, one["x"], ["_enc"], [""])
+        d = torch.tanh(w["M"] @ e[-1])
+        states = []
+        for last in embedding(one.late("y", 1), w["Y"]):
+            weights = torch.softmax(e @ w["K"].T @ d, 0)
+            seen = torch.cat([last, weights @ e])
+            d = outputs("GRU", w, seen[None], ["_dec"], [""], d)[0][0]
+            states.append(d)
+        return {"h_enc": e} | scored(w, one, "h_dec", torch.stack(states))
+
+    cell = rnn.encoder_decoder(rnn.lstm, rnn.gru_cudnn, attention=True)
+    net = cell(x=INPUT, h_enc=HIDDEN, h_dec=4, o=CLASSES, Y=(CLASSES, 2))
+    agree(net, Case(twin), random_call(net))

@@ -1,4 +1,4 @@
-"""BatchNorm1d and layer_norm of torch: values, gradients, running statistics, and values of other data afterwards."""
+"""BatchNorm1d of torch: values, gradients, running statistics, training, and values of other data afterwards."""
 
 from __future__ import annotations
 
@@ -89,24 +89,3 @@ def test_training_and_what_comes_after() -> None:
     assert after(trainer.weights, **other).loss == pytest.approx(
         loss(norm, weights, other, np.full(4, 9)).item(), abs=1e-12
     )
-
-
-def test_layer_normalisation_in_the_recurrence() -> None:
-    net = rnn.normalised(x=3, h=4, o=5)
-    rng = np.random.default_rng(0)
-    params = {n: rng.normal(size=shape) for n, shape in net.params.items()}
-    x, y = rng.normal(size=(9, 4, 3)), rng.integers(0, 5, (9, 4))
-    out = compiler.compile(net, target="interpret", dtype="float64")(params, x=x, y=y, lengths=LENGTHS)
-    w = {n: torch.tensor(a, requires_grad=True) for n, a in params.items()}
-    state, errors = torch.zeros(4, 4, dtype=torch.float64), []
-    for t in range(9):
-        normed = torch.nn.functional.layer_norm(state @ w["W"].T + torch.tensor(x[t]) @ w["U"].T, (4,))
-        state = torch.tanh(normed * w["g"] + w["b"])
-        scores = state @ w["V"].T + w["d"]
-        errors.append(torch.nn.functional.cross_entropy(scores, torch.tensor(y[t]), reduction="none"))
-    valid = torch.arange(9)[:, None] < torch.tensor(LENGTHS)
-    loss_there = ((torch.stack(errors) * valid).sum(0) / torch.tensor(LENGTHS)).mean()
-    loss_there.backward()
-    assert out.loss == pytest.approx(loss_there.item(), abs=1e-12)
-    for n, weight in w.items():
-        np.testing.assert_allclose(out.grad[n], weight.grad.numpy(), atol=1e-12)

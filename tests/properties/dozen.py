@@ -101,7 +101,9 @@ class Entry:
             {n: a.astype(kind) if a.dtype.kind == "f" else a for n, a in inputs.items()},
         )
 
-    def run(self, program: Program, T: int, B: int, ragged: bool = False, dtype: str | None = None) -> None:
+    def run(
+        self, program: Program, T: int, B: int, ragged: bool = False, dtype: str | None = None, start: int = 1
+    ) -> None:
         """One run with these sizes is the reference's, in float64 on the same numbers."""
         dtype = dtype or self.dtype
         net = self.example.net
@@ -111,8 +113,8 @@ class Entry:
             two = any("s" in x.axes for x in net.input_nodes.values())
             lengths = {a: rng.integers(1, n + 1, B) for a, n in (("t", T), ("s", 3)) if a == "t" or two}
             arguments = poisoned(net, arguments, lengths) | {"lengths": lengths}
-        found = program(params, **arguments, seed=5)
-        arguments |= {"seed": 5, "training": self.options.get("training", True)}
+        found = program(params, **arguments, seed=5, start=start)
+        arguments |= {"seed": 5, "start": start, "training": self.options.get("training", True)}
         expected = reference(net, params, arguments, self.wrt, self.options.get("returns", ()), self.loss)
         agrees(found, expected, *CLOSE[dtype], relative_to_largest=True)
 

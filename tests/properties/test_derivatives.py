@@ -34,6 +34,7 @@ def case(data: st.DataObject) -> tuple[Example, dict[str, Any], dict[str, Any]]:
     note(example.text)
     T, S, B = data.draw(st.integers(1, 4)), data.draw(st.integers(1, 3)), 2
     params, inputs = example.data(T, B, S, seed=data.draw(st.integers(0, 3)))
+    inputs["start"] = data.draw(st.sampled_from([1, 1, 2, 6]))
     if data.draw(st.booleans()):
         inputs["lengths"] = lengths_for(data.draw, T, S, B, "attention" in example.features)
     return example, params, inputs
@@ -42,7 +43,7 @@ def case(data: st.DataObject) -> tuple[Example, dict[str, Any], dict[str, Any]]:
 def unfolded(net: Circuit, inputs: dict[str, Any]) -> Circuit:
     T = next(v.shape[0] for n, v in inputs.items() if n in net.input_nodes and "t" in net.input_nodes[n].axes)
     S = next((len(v) for n, v in inputs.items() if n in net.input_nodes and "s" in net.input_nodes[n].axes), None)
-    return unfold(net, T, S, ragged="lengths" in inputs)
+    return unfold(net, T, S, ragged="lengths" in inputs, start=inputs["start"])
 
 
 def mean_loss(net: Circuit, params: dict[str, Any], inputs: dict[str, Any]) -> float:

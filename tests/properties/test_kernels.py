@@ -65,11 +65,12 @@ def dozen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Compiled]:
 
 @pytest.mark.parametrize("name", DOZEN)
 def test_compiled_is_evaluated(dozen: Compiled, name: str) -> None:
-    """Full and ragged, of several sizes; storage is poisoned first, padding too."""
+    """Full and ragged, of several sizes, from step 1 and from another; storage is poisoned first, padding too."""
     entry, program = DOZEN[name], dozen.programs[name]
     entry.run(program, 6, 3)
     entry.run(program, 7, 4, ragged=True)
     entry.run(program, 1, 1)
+    entry.run(program, 4, 2, start=5)
 
 
 def test_other_lengths_and_batches_compile_nothing(dozen: Compiled) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from bptt import compiler, rnn
-from bptt.rnn.counts import NGrams
+from bptt.rnn import NGrams
 from bptt.rnn.data import DataError
 
 SYMBOLS, ORDER = 4, 3

@@ -66,6 +66,14 @@ def test_steps_are_absolute_in_a_window(logarithm: Circuit) -> None:
     assert where(found) == ("z", "loss", 42, 1)
 
 
+def test_what_goes_into_a_start_is_found_at_the_steps_of_the_window() -> None:
+    """δh[0] reads the first step of the call, whatever its number: z's root of h[0] + 1 = 0 there, of no step after."""
+    net = net_of("h[0] = k\nh[t] = x[t]\nz[t] = (h[t-1] + 1)**0.5\nL = sum(sum(z[t]), over=t)", x=2, h=2)
+    for start in (1, 6):
+        found = first_in_call(net, {"k": -np.ones(2)}, {"x": np.ones((3, 2, 2))}, start=start)
+        assert where(found) == ("z", "gradient", start, 1)
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_what_was_given_is_named_as_such(logarithm: Circuit, bad: float) -> None:
     weights, x = weights_of(logarithm), np.ones((5, 3, 2))
@@ -114,6 +122,34 @@ def test_a_sum_over_steps_that_overflows_is_the_weights() -> None:
     x = np.full((4, 1), 2e38, "float32")
     found = first_in_call(net, {"w": np.array(1e-30, "float32")}, {"x": x})
     assert where(found) == ("w", "gradient", None, None)
+
+
+def test_the_terms_of_a_loss_are_looked_at_one_by_one() -> None:
+    """(1e20)² is too much for float32; the loss itself has neither step nor sequence."""
+    text = "h[t] = w * x[t]\nL = mean(mse(h[t], y[t]), over={})"
+    x = np.ones((5, 3), "float32")
+    x[2, 1] = x[4, 0] = 1e20
+    given, weights = {"x": x, "y": np.zeros_like(x)}, {"w": np.array(1.0, "float32")}
+    for over in ("t", "(t, batch)"):
+        net = net_of(text.format(over), x=(), h=())
+        found = first_in_call(net, weights, given)
+        assert where(found) == ("L", "loss", 3, 2)
+        assert found is not None
+        line = str(found).splitlines()
+        assert line[0].startswith("L is inf at step 3 of sequence 2 of 3 (line 2: L = mean((h[t] - y[t])**2, over=")
+        assert line[1] == "  computed from y[3] = 0; h[3] = 1e+20"
+    assert where(first_in_call(net, weights, given, lengths=[5, 2, 5])) == ("L", "loss", 5, 1)
+
+
+def test_a_sum_of_finite_terms_overflows_from_some_step_of_some_sequence_on() -> None:
+    x = np.zeros((5, 3), "float32")
+    x[1, 0] = x[2, 2] = x[3, 2] = x[4, 2] = 1.5e38
+    for over, expected in (("t", (5, 3)), ("(t, batch)", (4, 3))):
+        net = net_of(f"h[t] = w * x[t]\nL = sum(h[t], over={over})", w=(), h=())
+        found = first_in_call(net, {"w": np.array(1.0, "float32")}, {"x": x})
+        assert where(found) == ("L", "loss", *expected)
+        assert found is not None
+        assert found.reads
 
 
 def test_an_infinity_that_does_no_harm_is_passed_over() -> None:

@@ -118,6 +118,42 @@ def test_the_immediate_derivative_of_an_lstm_is_that_of_one_step() -> None:
         assert not np.any(found[adjoint.grads[name]])
 
 
+BATCH_LOSSES = {
+    "sum(cross_entropy(o[t], y[t]), over=(t, batch))": 1,
+    "mean(cross_entropy(o[t], y[t]), over=(t, batch))": 0,
+    "0.5 * sum(cross_entropy(o[t], y[t]), over=(t, batch)) / 3 + 0.1 * sum(V**2)": 1,
+    "mean(R, over=batch)": 0,
+    "sum(R, over=batch)": 1,
+    "A + sum(W**2)": 1,
+    "sqrt(A)": 0.5,
+}
+PARTS = {"R": "t", "A": "(t, batch)"}
+
+
+@pytest.mark.parametrize("loss", BATCH_LOSSES)
+def test_beside_a_loss_of_the_batch_its_weight_does_not_depend_on_the_number_of_sequences(loss: str) -> None:
+    parts = [f"{n} = sum(cross_entropy(o[t], y[t]), over={over})" for n, over in PARTS.items() if n in loss]
+    text = str(PASCANU).split("L = ")[0] + "\n".join([*parts, f"L = {loss}"])
+    net = rnn.define(text)(x=3, a=4, o=5)
+    params, given = example(net)
+    penalised = rnn.norm_preserving(net, "a", 0.7)
+    expected = graph.evaluate(rnn.norm_preserving(PASCANU(x=3, a=4, o=5), "a"), params, **given)["Ω"]
+    for k in (1, 3):
+        batch = {n: np.concatenate([np.asarray(a)] * k, axis=-1 if n == "lengths" else 1) for n, a in given.items()}
+        found = graph.evaluate(penalised, params, **batch)
+        np.testing.assert_allclose(found["Ω"], np.tile(expected, k), atol=1e-12)
+        added = 0.7 * expected.mean() * (k * BATCH) ** BATCH_LOSSES[loss]
+        np.testing.assert_allclose(found["L"] - found["E"], added, atol=1e-12)
+        np.testing.assert_allclose(found["E"], graph.evaluate(net, params, **batch)["L"], atol=1e-12)
+
+
+def test_a_loss_of_the_batch_that_is_neither_sum_nor_mean_is_refused() -> None:
+    for loss in ("log(sum(h[T] + 2, over=batch))", "sum(sum(h[T]), over=batch) + mean(sum(h[T]), over=batch)"):
+        net = rnn.define(f"h[t] = tanh(W @ h[t-1] + x[t]);  L = sum({loss})")(x=2)
+        with pytest.raises(graph.CircuitError, match="L is neither a sum nor a mean over the sequences"):
+            rnn.norm_preserving(net, "h")
+
+
 def test_small_gradients_count_as_large_ones() -> None:
     """In float32 the square of 1e-30 is 0: the direction is scaled before."""
     net = rnn.define("h[t] = tanh(W @ h[t-1] + U @ x[t]);  L = 1e-30 * sum(h[T])")(x=2, h=3)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from math import hypot
+
 import pytest
 from bptt import graph
-from bptt.graph.draw import curves, labels
+from bptt.graph.draw import beside, curves, labels
 from bptt.graph.draw.reading import read
 from drawings import defined, edges, ends, net, roles
 from layout_rules import boxes
@@ -131,3 +133,37 @@ def test_operations_group_affine_maps() -> None:
     assert roles(drawing)["product"] == 9
     squares = [n for n, v in drawing.picture.vertices.items() if v.role == "delay"]
     assert len(squares) == 2
+
+
+def test_a_gate_that_no_bus_feeds_has_its_weight_beside_its_edge() -> None:
+    found = {(e.tail, e.head): labels.plain(e.label).strip() for e in graph.draw_circuit(net("sru")).picture.edges}
+    assert (found["x", "f"], found["x", "r"], found["c[t-1]", "f"]) == ("Uf", "Ur", "vf")
+    through_a_bus = graph.draw_circuit(net("lstm")).picture.edges
+    assert {labels.plain(e.label).strip() for e in through_a_bus} == {"", "V"}
+
+
+@pytest.mark.parametrize("operations", [False, True])
+def test_what_starts_a_state_has_its_weight_beside_its_edge(operations: bool) -> None:
+    edge = next(e for e in graph.draw_circuit(net("attention"), operations).picture.edges if e.kind == "cut")
+    assert labels.plain(edge.label).strip() == "M"
+    assert edge.label_at is not None
+
+
+@pytest.mark.parametrize("name", ["attention", "sru", "mut3", "bidirectional_lstm", "random 2"])
+def test_a_label_stands_nearest_to_its_own_edge(name: str) -> None:
+    assert beside.misplaced(graph.draw_circuit(net(name)).picture) == []
+
+
+@pytest.mark.parametrize("name", ["bidirectional_lstm", "gru", "mut3", "attention"])
+def test_a_loop_keeps_its_square_and_its_arrowhead_apart_from_other_edges(name: str) -> None:
+    picture = graph.draw_circuit(net(name)).picture
+    lines = [e for e in picture.edges if e.kind != "order"]
+    for loop in [e for e in lines if e.tail.endswith("|loop")]:
+        x0, y0, x1, y1 = curves.box_of(picture.vertices[loop.tail])
+        others = [e for e in lines if loop.tail not in (e.tail, e.head)]
+        for other in others:
+            points = curves.dense(curves.points_of(other.path), 2.0)
+            assert not any(x0 - 3 < x < x1 + 3 and y0 - 3 < y < y1 + 3 for x, y in points), (loop.tail, other)
+        base = curves.points_of(loop.path)[-1]
+        tips = [curves.points_of(e.path)[-1] for e in others if e.head == loop.head]
+        assert all(hypot(base[0] - x, base[1] - y) > 8 for x, y in tips), loop.tail

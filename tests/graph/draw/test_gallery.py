@@ -61,3 +61,12 @@ def test_every_picture_of_the_gallery_is_an_svg_of_its_cell() -> None:
         for kind in ("circuit", "operations", "unrolled"):
             text = (GALLERY / "pictures" / f"{name}.{kind}.svg").read_text(encoding="utf-8")
             assert f"<title>{name}</title>" in text
+
+
+def test_the_pictures_of_cells_of_cells_are_of_the_circuits_that_the_index_shows(build: ModuleType, index: str) -> None:
+    for name, (heading, call, made) in build.COMPOSED.items():
+        net = made()
+        assert f"### {heading}\n\n`{call}`\n\n```\n{net}\n```\n" in index
+        for kind in ("circuit", "unrolled"):
+            text = (GALLERY / "pictures" / f"composed.{name}.{kind}.svg").read_text(encoding="utf-8")
+            assert f"<title>{net.name}</title>" in text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
+from collections.abc import Iterable
 from itertools import product
 
 import pytest
@@ -14,24 +14,33 @@ from bptt.graph.draw import Drawing, labels
 from bptt.graph.draw.reading import Read, read
 from bptt.rnn.cells import CELLS
 from drawings import STEPS, WAYS, drawn, net
-from drawn_networks import NETWORKS, POOLED
+from drawn_networks import HARD, NETWORKS, POOLED, RANDOM
 from hypothesis import HealthCheck, given, settings
 from layout_rules import RULES, against_time, missing, panel_names, unread
 from properties.random_circuits import Example, examples
 from systems import WITH_LOSS
 
-every_cell = pytest.mark.parametrize("name", CELLS)
-every_network = pytest.mark.parametrize("name", [*CELLS, *NETWORKS])
+#: The quick run draws all systems and pooled networks in these ways, in the others one of each kind; of the random
+#: networks two in every way but the longest, and two that were once drawn wrongly in the way in which they were.
+CHEAP_WAYS = ("circuit", "operations", "unrolled")
+LONGEST_WAYS = ("long operations", "gradient of operations")
+KINDS = (
+    "window_lm", "hmm", "autonomous", "elman", "jordan", "lstm", "sru", "acceptor", "vector_to_sequence", "seq2seq",
+    "attention", "bidirectional", "stacked", "classifier", "clockwork", "two_lags", "interleaved", "pooled",
+    "pooled by attention", "two read by all", "pooled between layers", "given deeply",
+)  # fmt: skip
+QUICK_RANDOM, QUICK_HARD = ("random 1", "random 3"), ("random 12", "random 14")
 
-#: Of the ways that take long these are drawn in the quick run, all others in the slow one.
-LONG_WAYS = ("long operations", "gradient of operations")
-QUICK = ("elman", "lstm", "bidirectional", "acceptor", "attention", "interleaved", *POOLED, "random 1", "random 3")
+
+def is_slow(name: str, way: str) -> bool:
+    if name in RANDOM:
+        return (name not in QUICK_RANDOM or way in LONGEST_WAYS) and (name not in QUICK_HARD or way != HARD[name])
+    return name not in KINDS and way not in CHEAP_WAYS
 
 
-def pictures() -> Iterator[object]:
-    for name, way in product([*CELLS, *NETWORKS], WAYS):
-        long = way in LONG_WAYS and name not in QUICK and (name in NETWORKS or way != "long operations")
-        yield pytest.param(name, way, marks=[pytest.mark.slow] if long else [])
+def pictures(names: Iterable[str], ways: Iterable[str]) -> pytest.MarkDecorator:
+    cases = [pytest.param(n, w, marks=[pytest.mark.slow] * is_slow(n, w)) for n, w in product(names, ways)]
+    return pytest.mark.parametrize(("name", "way"), cases)
 
 
 def broken(drawing: Drawing, net: Circuit, way: str) -> dict[str, list[object]]:
@@ -45,13 +54,12 @@ def broken(drawing: Drawing, net: Circuit, way: str) -> dict[str, list[object]]:
     return {rule: where[:5] for rule, where in found.items() if where}
 
 
-@pytest.mark.parametrize(("name", "way"), list(pictures()))
+@pictures([*CELLS, *NETWORKS], WAYS)
 def test_every_picture_keeps_the_rules(name: str, way: str) -> None:
     assert broken(drawn(name, way), net(name), way) == {}
 
 
-@pytest.mark.parametrize("way", [way for way in WAYS if way != "gradient of operations"])
-@every_cell
+@pictures(CELLS, [way for way in WAYS if way != "gradient of operations"])
 def test_every_system_is_drawn(name: str, way: str, capfd: pytest.CaptureFixture[str]) -> None:
     tree = ET.fromstring(re.sub(r"<!DOCTYPE.*?>", "", drawn(name, way).svg, flags=re.DOTALL))
     ids = [e.get("id") for e in tree.iter() if e.get("id")]
@@ -59,8 +67,7 @@ def test_every_system_is_drawn(name: str, way: str, capfd: pytest.CaptureFixture
     assert "Warning: node" not in capfd.readouterr().err
 
 
-@pytest.mark.parametrize("way", ["circuit", "unrolled", "long"])
-@pytest.mark.parametrize("name", [*CELLS, *POOLED])
+@pictures([*CELLS, *POOLED], ["circuit", "unrolled", "long"])
 def test_every_label_finds_a_place(name: str, way: str) -> None:
     """In dense random networks some do not: they are tooltips then."""
     assert [e for e in drawn(name, way).picture.edges if e.look.get("class") != "norm" and "tooltip" in e.look] == []
@@ -83,7 +90,7 @@ def draw_all_ways(net: Circuit) -> None:
 @settings(max_examples=3, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck))
 @given(examples())
 def test_random_networks_are_drawn(example: Example) -> None:
-    for way in ("circuit", "operations", "gradient", "gradient of operations"):
+    for way in ("circuit", "operations", "gradient"):
         WAYS[way](example.net)
 
 
@@ -92,7 +99,7 @@ def test_random_networks_are_drawn(example: Example) -> None:
 @given(examples())
 def test_many_random_networks_are_drawn_and_keep_the_rules(example: Example) -> None:
     draw_all_ways(example.net)
-    for way in ("circuit", "operations", "unrolled", "long", "gradient", "unrolled operations"):
+    for way in WAYS:
         assert broken(WAYS[way](example.net), example.net, way) == {}, (way, example.text)
 
 
@@ -101,8 +108,7 @@ def delays(name: str) -> set[Read]:
     return {r for r in read(net(name)).reads if r.lag}
 
 
-@pytest.mark.parametrize("way", ["circuit", "operations"])
-@every_network
+@pictures([*CELLS, *NETWORKS], ["circuit", "operations"])
 def test_every_signal_and_delay_of_a_circuit_appears(name: str, way: str) -> None:
     picture, reading = drawn(name, way).picture, read(net(name))
     panels = panel_names(picture.vertices)
@@ -114,12 +120,12 @@ def test_every_signal_and_delay_of_a_circuit_appears(name: str, way: str) -> Non
     assert delayed <= squares <= delayed | before  # x[T-1] is the delayed x at T
 
 
-@every_cell
-def test_every_signal_gets_its_gradient(name: str) -> None:
+@pictures(CELLS, ["gradient"])
+def test_every_signal_gets_its_gradient(name: str, way: str) -> None:
     """From the loss, back over the dashed edges, every state, gate and signal is reached that the loss depends on."""
-    edges = drawn(name, "gradient").picture.edges
+    edges = drawn(name, way).picture.edges
     back = [(e.tail, e.head) for e in edges if e.kind in ("grad", "gradwire")]
-    vertices = drawn(name, "gradient").picture.vertices
+    vertices = drawn(name, way).picture.vertices
     forward = {(e.tail, e.head) for e in edges if e.kind in ("plain", "time", "rail", "skip", "wire", "cutwire")}
     stops = {n for n, v in vertices.items() if v.role in ("input", "cut")}
     joints = [n for n, v in vertices.items() if v.role == "bus"]
@@ -130,7 +136,7 @@ def test_every_signal_gets_its_gradient(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [n if n in QUICK[:3] else pytest.param(n, marks=pytest.mark.slow) for n in WITH_LOSS]
+    "name", [n if n in ("elman", "bidirectional") else pytest.param(n, marks=pytest.mark.slow) for n in WITH_LOSS]
 )
 def test_an_adjoint_is_drawn_as_any_circuit(name: str) -> None:
     adjoint = graph.grad(net(name), "L")

@@ -146,7 +146,7 @@ def test_gradients_and_norms_of_operations() -> None:
 
 @pytest.mark.parametrize(
     ("operations", "grad"),
-    [(False, False), (False, True), (True, False), pytest.param(True, True, marks=pytest.mark.slow)],
+    [(False, False), (True, False), *(pytest.param(o, True, marks=pytest.mark.slow) for o in (False, True))],
 )
 def test_the_cost_is_linear_in_the_steps(operations: bool, grad: bool) -> None:
     """Counted are the calls of functions, Python's and built-in ones."""

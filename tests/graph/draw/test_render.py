@@ -119,9 +119,13 @@ _BARE = """
 import sys
 from bptt.graph.draw import Drawing, fonts, labels
 from bptt.graph.draw.picture import Picture, Vertex
+from bptt.graph.draw.render import place_by_dot
 
 if sys.argv[1] == "without":
-    fonts.provide = lambda: None
+    fonts.provide = fonts.prepare = lambda: None
+placed = Picture()
+placed.add(Vertex("a", "signal", "placed"))
+place_by_dot(placed, {})  # as a circuit is: Fontconfig is asked for the first time here
 for number, word in enumerate(("x", "nn", "mm")):
     picture = Picture()
     picture.add(Vertex("a", "text", word))
@@ -134,14 +138,15 @@ def test_a_bare_machine_gets_the_font_of_matplotlib(tmp_path: Path) -> None:
     (tmp_path / "fonts.conf").write_text(_NO_FONTS, encoding="utf-8")
     kept = {k: v for k, v in os.environ.items() if not k.startswith("FONTCONFIG")}
     bare = kept | {"FONTCONFIG_PATH": str(tmp_path), "HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path)}
-    for how, environment in (("without", bare), ("with", bare), ("system", kept)):
+    empty = bare | {"FONTCONFIG_FILE": str(tmp_path / "fonts.conf")}
+    for how, environment in (("without", bare), ("with", bare), ("chosen", empty), ("system", kept)):
         run = [sys.executable, "-c", _BARE, how, str(tmp_path)]
         done = subprocess.run(run, env=environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
     assert "fontconfig" not in done.stderr.lower() or "error" not in done.stderr.lower()
     ink = {p.stem: int((plt.imread(p)[..., :3].mean(axis=-1) < 0.5).sum()) for p in tmp_path.glob("*.png")}
     assert ink["with0"] > 0
-    assert ink["with2"] > 1.2 * ink["with1"]  # an m has one stem more than an n, the boxes are alike
+    assert ink["chosen2"] == ink["with2"] > 1.2 * ink["with1"]  # an m has one stem more than an n, the boxes are alike
     assert ink["without2"] == pytest.approx(ink["without1"], rel=0.1)
 
 
@@ -152,11 +157,22 @@ def test_without_a_font_a_warning_says_so(monkeypatch: pytest.MonkeyPatch) -> No
         fonts.provide()
 
 
-def test_a_chosen_font_configuration_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FONTCONFIG_FILE", "mine.conf")
-    monkeypatch.setattr(fonts, "_has_fonts", lambda folder: False)
+_CHOSEN = """<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "urn:fontconfig:fonts.dtd">
+<fontconfig><include>more.conf</include></fontconfig>"""
+
+
+@pytest.mark.parametrize("dir_", ["<dir>{}</dir>", ""])
+def test_a_chosen_font_configuration_is_left_alone_if_it_names_a_font(
+    dir_: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "some.ttf").touch()
+    (tmp_path / "mine.conf").write_text(_CHOSEN)
+    (tmp_path / "more.conf").write_text(f"<fontconfig>{dir_.format(tmp_path)}</fontconfig>")
+    monkeypatch.setenv("FONTCONFIG_FILE", str(tmp_path / "mine.conf"))
     fonts.provide()
-    assert os.environ["FONTCONFIG_FILE"] == "mine.conf"
+    used = Path(os.environ["FONTCONFIG_FILE"])
+    assert (used == tmp_path / "mine.conf") == bool(dir_)
+    assert bool(dir_) or f">{tmp_path / 'mine.conf'}</include>" in used.read_text()
 
 
 def test_importing_pictures_imports_no_graphviz() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from math import hypot
+
 import numpy as np
 import pytest
 from bptt import graph, rnn
-from bptt.graph.draw import Norms, labels, style
+from bptt.graph.draw import Norms, curves, labels, style
 from drawings import defined, edges, ends, net, reached
 from layout_rules import RULES
 
@@ -217,3 +219,22 @@ def test_all_steps_can_be_drawn() -> None:
     vertices = graph.draw_unrolled(net("elman"), steps=12, ellipsis=False).picture.vertices
     assert {f"h|{t}" for t in range(13)} <= set(vertices)
     assert not any(v.role == "dots" for v in vertices.values())
+
+
+def test_a_signal_that_gates_read_stands_below_their_panel() -> None:
+    vertices = graph.draw_unrolled(net("classifier"), steps=2).picture.vertices
+    panel = next(v for v in vertices.values() if v.role == "panel")
+    x, e, f = (vertices[f"{name}|1"].at[1] for name in "xef")
+    assert x < e < panel.at[1] - panel.half[1] < f
+
+
+def test_wires_of_two_combs_do_not_look_like_one() -> None:
+    for name in ("pooled by attention", "two read by all"):
+        picture = graph.draw_unrolled(net(name), steps=3).picture
+        joints = [v for n, v in picture.vertices.items() if n.startswith("rail|")]
+        for e in picture.edges:
+            line = curves.dense(curves.points_of(e.path), 2.0)
+            own = picture.vertices[e.tail].at[1], picture.vertices[e.head].at[1]
+            for v in joints:
+                if v.id not in (e.tail, e.head) and v.at[1] not in own:
+                    assert not any(hypot(x - v.at[0], y - v.at[1]) < 4 for x, y in line), (e.tail, e.head, v.id)

@@ -121,6 +121,28 @@ def test_a_long_text_stands_in_several_lines(tmp_path: Path) -> None:
     assert (panels, more) == (4, 8)
 
 
+@pytest.mark.parametrize("units", [0, 1, 2, 4])
+def test_the_numbers_of_the_colour_bars_keep_apart(tmp_path: Path, units: int) -> None:
+    from itertools import combinations
+
+    from matplotlib.figure import Figure
+
+    found = []
+    with pytest.MonkeyPatch.context() as patch:
+        wrapped = Figure.savefig
+
+        def saved(self: Figure, *args: object, **options: object) -> None:
+            wrapped(self, *args, **options)
+            bars = [axes for axes in self.axes if axes.get_label() == "<colorbar>"]
+            texts = [text for bar in bars for text in bar.get_yticklabels() if text.get_text()]
+            found.extend(text.get_window_extent() for text in texts)
+
+        patch.setattr(Figure, "savefig", saved)
+        some(30).plot(tmp_path / "a.png", units=units)
+    assert len(found) >= 4
+    assert not any(a.overlaps(b) for a, b in combinations(found, 2))
+
+
 # ---- what is read ----------------------------------------------------------------------------------
 def test_pieces_of_a_text_follow_each_other(run: rnn.Run) -> None:
     batch = text_batch(run, "the rain in spain", steps=4, batch=3)

@@ -9,7 +9,7 @@ import pytest
 from bptt import rnn
 from bptt.rnn.analysis.samples import data_batch, longest, run_batch
 from bptt.rnn.cli import main
-from bptt.rnn.data import Batch, DataError
+from bptt.rnn.data import Batch, DataError, UnknownError
 
 pytestmark = pytest.mark.usefixtures("plain")
 
@@ -85,10 +85,15 @@ def test_steps_and_data_on_the_command_line(
     for name, content in files.items():
         file = tmp_path / f"other{'.csv' if name == 'forecaster' else '.txt'}"
         file.write_text(content)
-        assert main(["explain", "--gradient", str(runs[name].folder), "--data", str(file), "--steps", "4"]) == 0
+        flags = ["--data", str(file), "--steps", "4", *([] if name == "forecaster" else ["--unknown", "map"])]
+        assert main(["explain", "--gradient", str(runs[name].folder), *flags]) == 0
         assert f"4 steps, 2 sequences; {runs[name].folder}, update 1, on {file}" in capsys.readouterr().out
-    unknown = data_batch(runs["tagger"], str(_written(tmp_path, files["tagger"]))).inputs["y"]
-    assert sorted(unknown[0]) == [-1, runs["tagger"].task.save()["tags"].index("X")]
+    assert main(["explain", "--gradient", str(runs["tagger"].folder), "--unknown", "map"]) == 2
+    assert "--unknown goes with --data" in capsys.readouterr().err
+    with pytest.raises(UnknownError, match=r"more\.conllu, line 6: expected words of the vocabulary, got 'and'"):
+        data_batch(runs["tagger"], str(_written(tmp_path, files["tagger"])))
+    tags = data_batch(runs["tagger"], str(_written(tmp_path, files["tagger"])), unknown="map").inputs["y"]
+    assert sorted(tags[0]) == [-1, runs["tagger"].task.save()["tags"].index("X")]
     (tmp_path / "two.csv").write_text("u,v\n1,2\n3,4\n")
     with pytest.raises(DataError, match=r"two\.csv: expected the columns v, got u, v"):
         data_batch(runs["forecaster"], str(tmp_path / "two.csv"))

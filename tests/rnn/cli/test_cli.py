@@ -77,13 +77,15 @@ def test_generate_prints_a_text_that_its_seed_repeats(run: Path, capsys: Capture
     assert printed[0] == printed[1] != printed[2]
     assert printed[0].startswith("the ")
     assert len(printed[0]) == 4 + 30 + 1
-    main(["generate", str(run), "--length", "1", "--prompt", "XYZ"])
-    assert "3 characters of the prompt were not in the run's text" in capsys.readouterr().err
+    assert main(["generate", str(run), "--length", "1", "--prompt", "XYZ", "--unknown", "map"]) == 0
+    assert "3 characters of the prompt are not in the run's vocabulary: read as" in capsys.readouterr().err
 
 
 def test_score_prints_nats_bits_and_perplexity(run: Path, text: Path, capsys: Captured) -> None:
     text.write_text("the rain\nX")
-    assert main(["score", str(run), str(text)]) == 0
+    assert main(["score", str(run), str(text)]) == 2
+    assert "line 2, character 1: expected characters of the vocabulary, got 'X'" in capsys.readouterr().err
+    assert main(["score", str(run), str(text), "--unknown", "map"]) == 0
     printed = capsys.readouterr().out
     for part in (
         "log probability   -",
@@ -191,7 +193,7 @@ def test_score_reads_standard_input_and_says_what_it_cannot_read(
     assert "rain.txt: expected a text or a file, there is no such file; mend its name" in capsys.readouterr().err
     text.write_text("")
     assert main(["score", str(run), "-"]) == 2
-    said = "bptt: standard input: expected a text, got an empty file; give a text there, or name a file\n"
+    said = "bptt: standard input: expected a text, it is empty; give a text there, or name a file\n"
     assert capsys.readouterr().err == said
 
 

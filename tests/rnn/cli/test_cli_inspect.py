@@ -165,7 +165,7 @@ def test_files_that_are_no_network(capsys: Captured, tmp_path: Path, monkeypatch
     contents = {
         "prose.txt": (b"The cat sat.\n", "expected equations, such as h[t] = tanh(W @ h[t-1] + x[t]); no line of"),
         "mixed.txt": (b"h[t] = x[t]\nThe cat = sat\n", "line 2: two values side by side are no product"),
-        "empty.txt": (b"", "an empty file; give a text file of equations"),
+        "empty.txt": (b"", "the file is empty; give a text file of equations"),
         "image.png": (b"\x89PNG\r\n\x1a\n\0\0\0", "a PNG picture; give a text file of equations"),
         "cycle.txt": (b"a[t] = b[t]\nb[t] = x[t] * a[t]", "loop without a delay: a -> b -> a\n    line 1: a[t] = b[t]"),
         "clash.txt": (b"h[t] = W @ h[t-1]\ng[t] = h[t] + W @ concat(h[t], h[t])", "line 2: "),

@@ -107,8 +107,9 @@ def test_a_language_model_prints_the_next_symbols(
     path = tmp_path / "text"
     path.write_text("to b\n")  # the line end of a file's last line is no part of the text
     assert predicted("language_model", str(path), "--most", "2") == expected
-    assert main(["predict", str(runs["language_model"].folder), "XY"]) == 0
-    assert capsys.readouterr().err == "bptt: 2 characters of the text were not in the run's text\n"
+    assert main(["predict", str(runs["language_model"].folder), "XY", "--unknown", "map"]) == 0
+    said = "bptt: 2 characters of what was given are not in the run's vocabulary: read as the unknown character\n"
+    assert capsys.readouterr().err == said
 
 
 def test_nothing_on_standard_input_is_said_as_such(
@@ -118,8 +119,8 @@ def test_nothing_on_standard_input_is_said_as_such(
     monkeypatch.setattr("bptt.rnn.cli.predict.STDIN", str(tmp_path / "empty"))
     for task, run in runs.items():
         assert main(["predict", str(run.folder)]) == 2, task
-        what = "a series (CSV)" if task == "forecaster" else "a text"
-        said = f"standard input: expected a text, got an empty file; give {what} there, or name a file"
+        what, wanted = ("a series (CSV)", "a table of numbers") if task == "forecaster" else ("a text", "a text")
+        said = f"standard input: expected {wanted}, it is empty; give {what} there, or name a file"
         assert said in capsys.readouterr().err
 
 
@@ -183,7 +184,7 @@ def test_the_texts_of_a_labelled_file_are_read_and_the_labels_said(
     assert main(["predict", str(run.folder), "the film"]) == 0
     assert said.out.splitlines()[0] == capsys.readouterr().out.strip()
     path = tmp_path / "texts.txt"
-    path.write_text("good film\nbad film\n")  # the run was trained on a table
+    path.write_text("the film\nso dull\n")  # the run was trained on a table
     assert main(["predict", str(run.folder), str(path)]) == 0
     assert capsys.readouterr().err == ""
 
@@ -247,7 +248,7 @@ def test_what_is_no_text_is_said_in_python(runs: dict[str, rnn.Run], tmp_path: P
         model.generate(3, prompt=3)  # type: ignore[arg-type]
     with pytest.raises(DataError, match="number of symbols to show is a whole number of at least 1, got 0"):
         model.predict("to", most=0)
-    with pytest.raises(TypeError, match="predict of a language model has no option mots; it has most; did you mean"):
+    with pytest.raises(TypeError, match="predict of a language model has no option mots; it has most, unknown; did"):
         model.predict("to", mots=2)
     for given in ("up", [[1.0, 2.0], [3.0]]):
         with pytest.raises(DataError, match="the oldest first, got what is no array of numbers"):

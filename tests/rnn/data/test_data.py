@@ -26,7 +26,7 @@ def test_text_is_read_with_one_kind_of_line_end_and_without_byte_order_mark(tmp_
 @pytest.mark.parametrize(
     ("content", "got"),
     [
-        (b"", "an empty file"),
+        (b"", "the file is empty"),
         (b" \n\n", "3 bytes of white space"),
         (b"\xef\xbb\xbf\r\n", "5 bytes of white space"),
     ],
@@ -75,7 +75,7 @@ def test_an_unseen_character_is_symbol_zero() -> None:
     vocabulary = Vocabulary.of("abc")
     assert vocabulary.symbols("axb" + UNSEEN).tolist() == [1, 0, 2, 0]
     assert vocabulary.text(vocabulary.symbols("axb")) == f"a{UNSEEN}b"
-    assert vocabulary.unseen("axbyz") == 3
+    assert vocabulary.unseen(vocabulary.symbols("axbyz")) == 3
     assert Vocabulary.of("a" + UNSEEN).tokens == (UNSEEN, "a")
 
 
@@ -117,7 +117,7 @@ def test_words_are_written_back_so_that_they_are_the_same_words() -> None:
     untidy = "(to  be),or\n not"
     assert words(vocabulary.text(vocabulary.symbols(untidy))) == words(untidy)
     assert vocabulary.text(vocabulary.symbols("be seen")) == f"be {UNSEEN}"
-    assert vocabulary.unseen("be seen , or else") == 2
+    assert vocabulary.unseen(vocabulary.symbols("be seen , or else")) == 2
     assert vocabulary.start == vocabulary.symbols("\n")[0]
 
 
@@ -136,7 +136,7 @@ def test_bytes_are_symbols_as_they_are() -> None:
     assert bytes(vocabulary.symbols(text).tolist()) == text.encode()
     assert vocabulary.text(vocabulary.symbols(text)) == text
     assert vocabulary.text(np.array([0x66, 0xFC])) == "f" + UNSEEN
-    assert vocabulary.unseen(text) == 0
+    assert vocabulary.unseen(vocabulary.symbols(text)) == 0
     assert vocabulary.start == ord("\n")
 
 

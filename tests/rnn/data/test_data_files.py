@@ -129,7 +129,8 @@ def test_nul_is_a_character_like_others(tmp_path: Path) -> None:
         ("a.csv", "a,b,label\n1,2,3\n", {}, r"which the texts of a, b, label; name both, e.g. --label 1 --text 2"),
         ("a.csv", "pos,good\n", {"label": "mood"}, r"expected the column of the labels: \(the file has no header\)"),
         ("a.csv", "id,text\n1,good\n", {"label": "3"}, r"one of id, text, or a number from 1 to 2; got '3'"),
-        ("a.csv", "", {}, "an empty file"),
+        ("a.csv", "", {}, "a.csv: expected a table of labels and texts, the file is empty"),
+        ("a.csv", ",\n,\n", {}, "a.csv: expected a table of labels and texts, got empty cells alone"),
         ("a.tsv", "pos\tgut\nneg\tm\xfcde\n".encode("latin-1"), {}, r"line 2: expected UTF-8, got byte 0xfc.*iconv"),
     ],
 )
@@ -157,7 +158,7 @@ def test_a_folder_of_one_file_a_label(tmp_path: Path) -> None:
     found = [Labelled("Novák", "Czech"), Labelled("Dvořák", "Czech"), Labelled("Bakker", "Dutch")]
     assert read_folder(tmp_path) == found
     written(tmp_path, "Thai.txt", "")
-    with pytest.raises(DataError, match=r"Thai\.txt: expected a text, got an empty file"):
+    with pytest.raises(DataError, match=r"Thai\.txt: expected texts, one a line, the file is empty"):
         read_folder(tmp_path)
 
 

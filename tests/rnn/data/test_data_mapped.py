@@ -170,7 +170,7 @@ def test_bytes_are_mapped_without_a_pass(source: Path) -> None:
     assert text.symbols.tobytes() == source.read_bytes()
     assert text.vocabulary.text(text.symbols[:60]).startswith("\ufeffIt was\r\n")
     source.write_bytes(b"")
-    with pytest.raises(DataError, match="expected a text, got an empty file"):
+    with pytest.raises(DataError, match="expected a text, the file is empty"):
         read_symbols(source, "byte")
     with pytest.raises(DataError, match="nowhere: expected a text file, got: No such file"):
         read_symbols(source.parent / "nowhere", "byte")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from bptt.rnn.runs import checkpoint, folder
 from bptt.rnn.runs.checkpoint import KINDS, Progress, Saved
-from bptt.rnn.runs.folder import RunError
+from bptt.rnn.runs.files import RunError
 
 
 def saved(update: int = 3) -> Saved:
@@ -156,6 +156,12 @@ def test_of_a_damaged_checkpoint_the_one_before_is_named(tmp_path: Path) -> None
     with pytest.raises(RunError, match="train anew") as error:
         checkpoint.load_weights(tmp_path)
     assert "previous" not in str(error.value)
+    checkpoint.save_best(tmp_path, 2, saved(2).weights)
+    best = tmp_path / folder.BEST
+    with pytest.raises(RunError, match=rf"best.safetensors is whole and holds the weights of update 2 .*mv {best} "):
+        checkpoint.load_weights(tmp_path)
+    os.replace(best, path)
+    assert checkpoint.load_weights(tmp_path).update == 2
 
 
 @pytest.mark.parametrize("stage", ["fsync", "replace"])

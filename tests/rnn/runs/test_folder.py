@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bptt.rnn.runs import folder
-from bptt.rnn.runs.folder import RunError
+from bptt.rnn.runs import files, folder
+from bptt.rnn.runs.files import RunError
 from bptt.rnn.runs.lock import LOCK, Lock
 
 DEEP = "[" * 5000 + "]" * 5000
@@ -22,7 +22,7 @@ def configuration() -> dict[str, Any]:
         "sizes": {"x": 3, "h": 2, "W": [3, 4], "a": []},
         "settings": {"rate": 1e-08, "updates": 3, "decay": "cosine", "flag": True},
         "data": {"source": 'a "quoted"\ttext\x7f\x00 𝛿.txt', "characters": 7},
-        "checksums": {folder.TASK: folder.checksum('{"task": 1}')},
+        "checksums": {folder.TASK: files.checksum('{"task": 1}')},
         "versions": folder.versions(),
     }
 
@@ -31,7 +31,7 @@ def configuration() -> dict[str, Any]:
 def place(tmp_path: Path) -> Path:
     made, lock = folder.claim(tmp_path / "run", "x")
     with lock:
-        folder.write(made / folder.TASK, '{"task": 1}')
+        files.write(made / folder.TASK, '{"task": 1}')
         folder.configure(made, configuration())
     return made
 
@@ -75,7 +75,7 @@ def test_a_run_is_never_overwritten(place: Path, tmp_path: Path) -> None:
 
 def test_an_unfinished_beginning_is_cleared(tmp_path: Path) -> None:
     path, lock = folder.claim(tmp_path / "run", "x")
-    folder.write(path / folder.EQUATIONS, "h[t] =")
+    files.write(path / folder.EQUATIONS, "h[t] =")
     (path / ".weights.safetensors.1.tmp").touch()
     lock.release()
     again, lock = folder.claim(path, "x")
@@ -112,7 +112,7 @@ def test_a_lock_ends_with_its_process(place: Path) -> None:
 
 def test_a_folder_in_which_another_process_has_just_begun_is_not_cleared(tmp_path: Path) -> None:
     path, lock = folder.claim(tmp_path / "run", "x")
-    folder.write(path / folder.EQUATIONS, "h[t] = 1")
+    files.write(path / folder.EQUATIONS, "h[t] = 1")
     with pytest.raises(RunError, match="is training this run"):
         folder.claim(path, "x")
     assert (path / folder.EQUATIONS).read_text() == "h[t] = 1"
@@ -130,18 +130,6 @@ def test_an_unwritable_folder_is_said(tmp_path: Path, place: Path, monkeypatch: 
     monkeypatch.setattr(os, "open", refused)
     with pytest.raises(RunError, match=r"run: cannot be written or locked: Permission denied; name a folder"):
         folder.locked(place)
-
-
-def test_an_interrupted_write_leaves_nothing_behind(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def stopped(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "replace", stopped)
-        with pytest.raises(KeyboardInterrupt):
-            folder.write(place / "sample.txt", "half")
-    assert not list(place.glob("*sample*"))
-    assert not list(place.glob(".*.tmp"))
 
 
 def test_what_a_killed_process_had_begun_to_write_is_tidied(place: Path) -> None:
@@ -204,12 +192,12 @@ def test_an_altered_file_is_noticed(place: Path) -> None:
         folder.read_json(place, folder.TASK, found)
     for content in ("[1]", "{"):
         path.write_text(content)
-        found["checksums"][folder.TASK] = folder.checksum(content)
+        found["checksums"][folder.TASK] = files.checksum(content)
         with pytest.raises(RunError, match=r"task.json: damaged: expected (a JSON object|JSON), got"):
             folder.read_json(place, folder.TASK, found)
     for content in (b"\xff", DEEP.encode()):
         path.write_bytes(content)
-        found["checksums"][folder.TASK] = folder.checksum(content)
+        found["checksums"][folder.TASK] = files.checksum(content)
         with pytest.raises(RunError, match=r"task.json: damaged: expected (UTF-8|JSON), got"):
             folder.read_json(place, folder.TASK, found)
     path.unlink()
@@ -224,34 +212,3 @@ def test_a_configuration_nested_beyond_the_stack_is_said(place: Path, nested: st
     path.write_text(path.read_text() + f"\n[more]\n{nested}\n")
     with pytest.raises(RunError, match=r"run.toml: damaged: expected TOML, got tables or lists nested deeper than"):
         folder.read_configuration(place)
-
-
-# -- logs ---------------------------------------------------------------------------------------------
-
-
-def test_metrics_are_read_up_to_a_line_that_was_cut_short(place: Path) -> None:
-    path = place / folder.METRICS
-    for update in range(3):
-        folder.append(path, {"update": update, "nats": 1.5, "bits": float("nan")})
-    path.write_bytes(path.read_bytes() + b'{"update": 3, "na')
-    assert [record["update"] for record in folder.read_metrics(place)] == [0, 1, 2]
-    assert folder.read_metrics(place)[0]["bits"] is None
-    folder.cut_last_line(path)
-    assert path.read_bytes().endswith(b"}\n")
-    for line in ("nothing", DEEP, '{"loss": 1.0}', '{"update": 1, "loss": "a"}', '{"update": 1, "loss": [1]}'):
-        path.write_text('{"update": 0}\n' + line + "\n")
-        with pytest.raises(RunError, match=r"metrics.jsonl: damaged: expected a JSON object .*in line 2"):
-            folder.read_metrics(place)
-
-
-def test_a_log_is_cut_back_to_where_it_was(place: Path) -> None:
-    path = place / folder.METRICS
-    assert folder.length(path) == 0
-    folder.cut(path, 0)
-    folder.append(path, {"update": 1})
-    length = folder.length(path)
-    folder.append(path, {"update": 2})
-    folder.cut(path, length)
-    assert folder.read_metrics(place) == [{"update": 1}]
-    with pytest.raises(RunError, match=r"metrics.jsonl: damaged: expected at least the 99 bytes"):
-        folder.cut(path, 99)

@@ -12,8 +12,8 @@ from typing import Any, Self
 
 import pytest
 from bptt import rnn
-from bptt.rnn.runs import folder
-from bptt.rnn.runs.folder import RunError
+from bptt.rnn.runs import files, folder, logs
+from bptt.rnn.runs.files import RunError
 from small_runs import TINY, begin, begin_or_go_on, content, ended, forked
 
 pytestmark = pytest.mark.usefixtures("plain")
@@ -26,7 +26,8 @@ class Disk:
         self.count, self.place, self.instead = 0, place, instead
         for name in ("fsync", "replace", "link", "truncate"):
             patch.setattr(os, name, self.watched(getattr(os, name)))
-        patch.setattr(folder, "open", self.open, raising=False)
+        for module in (files, logs):
+            patch.setattr(module, "open", self.open, raising=False)
 
     def watched(self, function: Any) -> Any:
         def call(*given: Any, **more: Any) -> Any:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from bptt.rnn.data import DataError
-from bptt.rnn.runs import folder, plots
+from bptt.rnn.runs import files, folder, logs, plots
 from bptt.rnn.runs.report import Report, digits, duration, written
 from bptt.rnn.trainer import Step
 
@@ -33,7 +33,7 @@ def test_a_line_of_metrics_is_the_mean_loss_since_the_one_before(tmp_path: Path,
     made = report(tmp_path)
     for step in steps(1, 6):
         made.step(step, 0.5)
-    metrics = folder.read_metrics(tmp_path)
+    metrics = logs.read_metrics(tmp_path)
     assert [m["update"] for m in metrics] == [1, 2, 4, 6]
     assert [m["loss"] for m in metrics] == pytest.approx([1, 1 / 2, (1 / 3 + 1 / 4) / 2, (1 / 5 + 1 / 6) / 2])
     lines = capsys.readouterr().err.splitlines()
@@ -63,7 +63,7 @@ def test_metrics_are_the_same_after_an_interruption_and_times_are_elsewhere(tmp_
 def test_a_loss_that_is_not_in_nats_has_no_bits(tmp_path: Path, capsys: Captured) -> None:
     made = report(tmp_path, nats=False, item="sentence", updates=1)
     made.step(steps(1, 1)[0])
-    assert "bits" not in folder.read_metrics(tmp_path)[0]
+    assert "bits" not in logs.read_metrics(tmp_path)[0]
     assert "loss 1, gradient norm" in capsys.readouterr().err
 
 
@@ -165,7 +165,7 @@ def run_with(place: Path, *records: dict[str, float]) -> Path:
     tables: dict[str, object] = {name: {} for name in ("network", "sizes", "settings", "data", "checksums", "versions")}
     folder.configure(place, tables)
     for record in records:
-        folder.append(place / folder.METRICS, record)
+        logs.append(place / folder.METRICS, record)
     return place
 
 
@@ -203,7 +203,7 @@ def of_task(place: Path, task: dict[str, object], *records: dict[str, float]) ->
     content = json.dumps(task)
     (made / folder.TASK).write_text(content)
     tables = {name: {} for name in ("network", "sizes", "settings", "data", "versions")}
-    folder.configure(made, {**tables, "checksums": {folder.TASK: folder.checksum(content)}})
+    folder.configure(made, {**tables, "checksums": {folder.TASK: files.checksum(content)}})
     return made
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from bptt import rnn
 from bptt.rnn.data import DataError
-from bptt.rnn.runs import checkpoint, folder
-from bptt.rnn.runs.folder import RunError
+from bptt.rnn.runs import checkpoint, folder, logs
+from bptt.rnn.runs.files import RunError
 from bptt.rnn.trainer import Trainer
 from small_runs import TINY, begin, content
 
@@ -54,7 +54,7 @@ def test_a_run_that_has_ended_goes_on_if_asked_to(
     run = rnn.resume(place, updates=5, quiet=True)
     assert (run.update, run.settings.updates) == (5, 5)
     assert rnn.load(place).settings.updates == 5
-    assert [m["update"] for m in folder.read_metrics(place)] == [1, 3, 3, 4, 5, 5]
+    assert [m["update"] for m in logs.read_metrics(place)] == [1, 3, 3, 4, 5, 5]
 
 
 def test_dropout_and_order_go_on_as_they_would_have(text: Path, tmp_path: Path) -> None:
@@ -97,6 +97,22 @@ def test_a_damaged_checkpoint_is_said_with_the_way_on(
     os.replace(place / folder.PREVIOUS, path)
     rnn.resume(place, quiet=True)
     assert content(place) == undisturbed[0]
+
+
+def test_with_the_best_weights_alone_a_run_can_be_used_and_is_not_trained_on(text: Path, tmp_path: Path) -> None:
+    place = tmp_path / "run"
+    rnn.fit(text, run=place, quiet=True, callbacks=[lambda e: e.stop() if e.update == 9 else None], **TINY)
+    best = rnn.load(place, best=True)
+    for name in (folder.WEIGHTS, folder.PREVIOUS):
+        (place / name).write_bytes(b"")
+    with pytest.raises(RunError, match=f"best.safetensors is whole .* weights of update {best.update} alone"):
+        rnn.load(place)
+    os.replace(place / folder.BEST, place / folder.WEIGHTS)
+    assert rnn.load(place).generate(9) == best.generate(9)
+    metrics = (place / folder.METRICS).read_bytes()
+    with pytest.raises(RunError, match=r"got the weights of update .* alone, .*: the run can predict with them"):
+        rnn.resume(place, quiet=True)
+    assert (place / folder.METRICS).read_bytes() == metrics
 
 
 def test_best_weights_that_were_not_written_yet_are_made_again(text: Path, tmp_path: Path) -> None:

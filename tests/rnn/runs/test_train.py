@@ -17,7 +17,7 @@ from bptt.graph.errors import CircuitError
 from bptt.rnn.data import Batch, DataError, Stream
 from bptt.rnn.optim import SGD, Adam, Arrays
 from bptt.rnn.optim.schedules import Linear
-from bptt.rnn.runs import checkpoint, folder, train
+from bptt.rnn.runs import checkpoint, files, folder, logs, train
 from bptt.rnn.runs.train import Event, fit
 from bptt.rnn.trainer import Step, Trainer, TrainingError
 from bptt.rnn.truncation import Window
@@ -134,8 +134,8 @@ def test_where_it_stopped_being_finite_is_said() -> None:
         training.step()
     said = str(error.value)
     assert "update 1: the loss is inf" in said
-    assert "first not finite: L is inf" in said
-    assert "computed from y = 0; h = 0 … 1e+30" in said
+    assert "first not finite: L is inf at step 3 of sequence 2 of 2" in said
+    assert "computed from y[3] = 0; h[3] = 1e+30" in said
 
 
 def test_ones_own_loop_with_any_net_and_optimiser() -> None:
@@ -226,7 +226,7 @@ def plain(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_run_leaves_a_folder_that_can_be_loaded(text: Path, tmp_path: Path) -> None:
     run = fit(text, run=tmp_path / "run", quiet=True, **TINY)
     assert {path.name for path in run.folder.iterdir()} == FILES
-    metrics = folder.read_metrics(run.folder)
+    metrics = logs.read_metrics(run.folder)
     assert [m["update"] for m in metrics] == [1, 2, 3, 4, 6, 6]
     for record in metrics:
         nats = record.get("loss", record.get("validation_nats"))
@@ -254,7 +254,7 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_others(text: Path, t
 def test_a_run_learns(text: Path, tmp_path: Path, plain: None) -> None:
     settings = {**TINY, "hidden": 8, "updates": 120, "validate": 60, "rate": 0.05}
     run = fit(text, run=tmp_path / "run", quiet=True, **settings)
-    found = [m["validation_nats"] for m in folder.read_metrics(run.folder) if "validation_nats" in m]
+    found = [m["validation_nats"] for m in logs.read_metrics(run.folder) if "validation_nats" in m]
     assert found[-1] < 0.6 * math.log(run.task.reads)
 
 
@@ -281,7 +281,7 @@ def test_initial_values_from_functions_are_not_kept_in_a_file(text: Path, tmp_pa
     )
     run = fit(text, cell=cell, run=tmp_path / "a", quiet=True, **{**TINY, "updates": 1})
     assert rnn.load(run.folder).update == 1
-    with pytest.raises(folder.RunError, match="initial values of W came from functions, which are not kept"):
+    with pytest.raises(files.RunError, match="initial values of W came from functions, which are not kept"):
         train.configured(run.folder)
 
 
@@ -432,7 +432,7 @@ def test_a_plateau_lowers_the_rate(
     monkeypatch.setattr("bptt.rnn.tasks.Bound.validate", measured([2.0, 3.0, 3.0, 3.0]))
     changes = {**TINY, "updates": 4, "validate": 1, "report": 1, "schedule": "plateau", "wait": 0, "factor": 0.5}
     run = fit(text, run=tmp_path / "run", quiet=True, **changes)
-    rates = [m["rate"] for m in folder.read_metrics(run.folder) if "rate" in m]
+    rates = [m["rate"] for m in logs.read_metrics(run.folder) if "rate" in m]
     assert rates == [0.015, 0.015, 0.0075, 0.00375]
 
 
@@ -557,5 +557,17 @@ def test_a_forecaster_is_compared_with_persistence(
     same = run.configuration["data"]["persistence_normalised_rmse"]
     assert said.count(f" (persistence: normalised rmse {same:.4g})\n") == 2
     assert f"the forecasts are {verdict} than persistence, each value taken for the next one" in said
-    last = [record for record in folder.read_metrics(run.folder) if "validation_mse" in record][-1]
+    last = [record for record in logs.read_metrics(run.folder) if "validation_mse" in record][-1]
     assert f" is {last['validation_normalised_rmse'] / same:.3g} times its own" in said
+
+
+def test_validation_events_of_a_forecaster_carry_persistence(
+    tmp_path: Path, plain: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("value\n" + "".join(f"{math.cos(i)}\n" for i in range(120)))
+    run = fit(path, run=tmp_path / "run", as_json=True, **{**TINY, "updates": 1})
+    (found,) = (r for r in map(json.loads, capsys.readouterr().out.splitlines()) if r["event"] == "validation")
+    for name in ("mse", "rmse", "normalised_rmse"):
+        assert found[f"persistence_{name}"] == run.configuration["data"][f"persistence_{name}"]
+        assert f"validation_{name}" in found

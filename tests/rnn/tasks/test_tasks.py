@@ -103,6 +103,21 @@ def test_too_little_data(kind: str, content: str, message: str, tmp_path: Path) 
         Task.of(tmp_path / "nowhere", SMALL)
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.csv", "", "expected a table of numbers, of labels and .*, or of two columns of texts, the file is empty"),
+        ("a.conllu", "", "expected sentences in CoNLL-U, the file is empty"),
+        ("a.conllu", " \n\n", "expected sentences in CoNLL-U, got 3 bytes of white space"),
+        ("a.txt", "", "expected a text, the file is empty"),
+    ],
+)
+def test_of_an_empty_file_it_is_said_what_was_expected(name: str, content: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(DataError, match=f"{name}: {message}"):
+        Task.of(tmp_path / name, SMALL)
+
+
 # ---- batches and measures ----------------------------------------------------------------------------
 @pytest.mark.parametrize("kind", FILES)
 def test_the_default_network_learns_from_the_batches(kind: str, tmp_path: Path) -> None:

@@ -150,11 +150,11 @@ def test_some_columns_are_forecast_one_step_ahead(tmp_path: Path) -> None:
 def test_a_sentence_is_tagged_word_by_word(tmp_path: Path) -> None:
     made = bound(of("tagger", tmp_path))
     read, weights = reader(made), made.net.init(seed=0, dtype="float64")
-    found = made.predict(read, weights, "the dog, unseen")
+    found = made.predict(read, weights, "the dog, unseen", unknown="map")
     assert [word for word, _ in found] == ["the", "dog", ",", "unseen"]
     assert isinstance(made.task, Tagger)
     assert {tag for _, tag in found} <= set(made.task.tags)
-    assert made.predict(read, weights, ["the", "dog", ",", "unseen"]) == found
+    assert made.predict(read, weights, ["the", "dog", ",", "unseen"], unknown="map") == found
     with pytest.raises(DataError, match="without words"):
         made.predict(read, weights, " ")
 

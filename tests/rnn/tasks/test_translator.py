@@ -60,8 +60,8 @@ def test_a_run_translates(tmp_path: Path, plain: None) -> None:
     found = again.predict("abc", most=2)
     assert found[0].text == "CBA"
     assert found[0].log_probability > -0.7 > found[1].log_probability
-    x = again.task._ended(again.task.source, "abc")[:, None]  # type: ignore[attr-defined]
-    y = again.task._ended(again.task.target, "CBA")[:, None]  # type: ignore[attr-defined]
+    x = again.task.source.symbols("abc\n")[:, None]  # type: ignore[attr-defined]
+    y = again.task.target.symbols("CBA\n")[:, None]  # type: ignore[attr-defined]
     o = graph.evaluate(again.net, again.weights, x=x, y=y, returns=["o"])["o"][:, 0]
     log_p = o - np.log(np.exp(o).sum(-1, keepdims=True))
     np.testing.assert_allclose(found[0].log_probability, log_p[np.arange(4), y[:, 0]].sum(), rtol=1e-4)

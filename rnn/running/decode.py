@@ -15,17 +15,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..graph.doors import require_circuit
-from ..graph.errors import unknown
-from .data import Array, DataError
+from ...graph.doors import require_circuit
+from ...graph.errors import unknown
+from ..data import Array, DataError
+from ..tasks.measures import log_probabilities
+from ..tasks.scores import Scores, scores_of
 from .forcing import own_output, teacher_forced
-from .running import Rows, Running
-from .search import Beams, Draws, Hypothesis, Search
-from .tasks.measures import log_probabilities
-from .tasks.scores import Scores, scores_of
+from .prompt import Prompt
+from .search import Beams, Draws, Hypothesis, Search, generators
+from .steps import Rows, Running
 
 if TYPE_CHECKING:
-    from ..graph.circuit import Circuit
+    from ...graph.circuit import Circuit
 
 
 @dataclass(frozen=True)
@@ -113,9 +114,10 @@ class Decoder:
         normalise: float = 0.0,
         temperature: float = 0.0,
         top_k: int = 0,
-        seed: int = 0,
+        seed: int | Sequence[int] = 0,
         never: Sequence[int] = (),
         lengths: Any = None,
+        prompt_lengths: Sequence[int] | Array | None = None,
         **inputs: Any,
     ) -> Decoded:
         """Run it: see ``decode``."""
@@ -124,36 +126,32 @@ class Decoder:
             raise DataError(f"{self.running.net.name} gives numbers: there are no symbols to search, draw or stop at")
         if beam > 1 and temperature:
             raise DataError("beam and temperature: symbols are searched for, or drawn; give one of them")
-        run, prompt = self.running, None
-        if run.feed and run.feed in inputs:
-            prompt = _prompt(run, inputs.pop(run.feed))
+        run = self.running
+        prompt = Prompt.of(run, inputs.pop(run.feed, None) if run.feed else None, prompt_lengths, beam)
         for name in inputs:
             if name not in run.net.input_nodes:
                 raise DataError(unknown(f"{run.net.name} has no input {name}", name, run.net.inputs))
         each = {"t": lengths} if lengths is not None and not isinstance(lengths, Mapping) else dict(lengths or {})
-        if prompt is not None and beam > 1:
-            prompt = np.repeat(prompt, beam, 1)
-        B = None if prompt is None else prompt.shape[1] // beam
-        total = None if length is None else np.asarray(length) + (0 if prompt is None else len(prompt))
-        rows = run.start(params, inputs, each, beam, B, total)
-        most = self._most(rows, length, 0 if prompt is None else len(prompt), beam)
+        total = None if length is None else np.asarray(length) + prompt.lengths
+        rows = run.start(params, inputs, each, beam, prompt.rows, total)
+        most = self._most(rows, length, prompt.lengths, beam)
         if not self.symbolic:
             return self._numbers(rows, prompt, most)
         search: Search = Beams(most, beam, stop, normalise)
         if temperature:
-            search = Draws(most, np.random.default_rng(seed), temperature, top_k, stop)
-        scores = rows.begin(prompt)
+            search = Draws(most, generators(seed, len(most)), temperature, top_k, stop)
+        scores, step = rows.begin(prompt.shared), len(prompt.shared)
         while True:
             logs = log_probabilities(scores, run.scores.loss)
             logs[:, list(never)] = -math.inf
-            parents, symbols = search.choose(logs)
+            parents, symbols = search.choose(logs, np.broadcast_to(prompt.lengths <= step, most.shape))
             if search.done:
                 return Decoded(search.found())
             rows.keep(parents)
-            scores = rows.step(symbols)
+            scores, step = rows.step(prompt.followed(rows.as_read(symbols), step)), step + 1
 
-    def _most(self, rows: Rows, length: Any, read: int, beam: int) -> Array:
-        """The most steps of each sequence after the prompt, [B]."""
+    def _most(self, rows: Rows, length: Any, read: Array, beam: int) -> Array:
+        """The most steps of each sequence after the prompt, of which it has ``read``, [B]."""
         if length is None and rows.lengths is None:
             raise DataError(f"{self.running.net.name}: no input tells how many steps there are; say length=…")
         B = rows.size // beam
@@ -165,16 +163,18 @@ class Decoder:
         before = read - 1 if self.running.feed and not self.running.after else read
         told = wanted if rows.lengths is None else rows.lengths[::beam] - before
         if (told < 1).any():
-            raise DataError(f"{self.running.net.name}: the {read} steps given leave no step to choose")
+            raise DataError(f"{self.running.net.name}: the {read.max()} steps given leave no step to choose")
         return np.broadcast_to(np.minimum(wanted, told), (B,)).astype(np.int64)
 
-    def _numbers(self, rows: Rows, prompt: Array | None, most: Array) -> Decoded:
+    def _numbers(self, rows: Rows, prompt: Prompt, most: Array) -> Decoded:
         """What the network gives at each step, read by the next one."""
-        found = [np.array(rows.begin(prompt))]
-        while len(found) < most.max():
-            found.append(np.array(rows.step(found[-1])))
-        values = np.stack(found)
-        values[np.arange(len(values))[:, None] >= most] = 0.0
+        found, first = [np.array(rows.begin(prompt.shared))], len(prompt.shared)
+        own = prompt.lengths - first  # the steps at which a sequence goes on reading what it is given
+        while len(found) < (own + most).max():
+            found.append(np.array(rows.step(prompt.followed(found[-1], first + len(found) - 1))))
+        each = np.arange(most.max())[:, None]
+        values = np.stack(found)[np.minimum(each + own, len(found) - 1), np.arange(len(most))]
+        values[each >= most] = 0.0
         return Decoded([[] for _ in most], values)
 
 
@@ -189,10 +189,11 @@ def decode(
     normalise: float = 0.0,
     temperature: float = 0.0,
     top_k: int = 0,
-    seed: int = 0,
+    seed: int | Sequence[int] = 0,
     never: Sequence[int] = (),
     feed: str | None = None,
     lengths: Any = None,
+    prompt_lengths: Sequence[int] | Array | None = None,
     loss: str = "L",
     target: str = "cpu",
     **inputs: Any,
@@ -211,10 +212,13 @@ def decode(
     stop         the symbol that ends a sequence (it is among its symbols); None: none does
     normalise    α: sequences are ranked by log p / n**α, n their number of symbols; 0: by log p itself
     temperature  above 0: drawn from softmax(log p / temperature), of the ``top_k`` most probable (0: of all)
+    seed         of what is drawn, from which each row has random numbers of its own; or one for each row: a row alone
+                 with its own seed gives the same
     never        symbols that are never chosen
     feed         what gets what was chosen: see ``Decoder``
     lengths      of the rows that are given: {"s": …} of a source, of t where inputs have steps of t
     inputs       by name; the one that is fed: what it begins with, [P, B]
+    prompt_lengths  how many of these P steps each row has, [B]: each row then goes on after its own; None: all have P
 
     What does not depend on what is chosen is computed once; the rest one step at a time with carried state. The step
     reads the probabilities of the network, as in training. Raises DataError for wishes that make no sense, and as
@@ -225,14 +229,14 @@ def decode(
     decoder = Decoder(net, feed=feed, loss=loss, target=target, dtype=dtype)
     return decoder(
         params, length=length, beam=beam, stop=stop, normalise=normalise, temperature=temperature, top_k=top_k,
-        seed=seed, never=never, lengths=lengths, **inputs,
+        seed=seed, never=never, lengths=lengths, prompt_lengths=prompt_lengths, **inputs,
     )  # fmt: skip
 
 
 def _feed(scores: Scores) -> str:
     """What gets what was chosen, where nobody says it; "": nothing."""
-    from ..graph.circuit import reachable
-    from ..graph.expr import topological
+    from ...graph.circuit import reachable
+    from ...graph.expr import topological
 
     net = reachable(scores.net, [scores.name])
     read = {n.attr: n for n in topological(net.eqs.values()) if n.op == "input"}
@@ -250,16 +254,6 @@ def _fits(scores: Scores, name: str) -> bool:
     if node.dtype == "i":
         return scores.loss != "mse" and scores.net.symbols.get(name) == scores.size
     return node.shape == (scores.size,) or (scores.loss == "mse" and node.shape == scores.net.eqs[scores.name].shape)
-
-
-def _prompt(run: Running, given: Any) -> Array:
-    """What the fed input begins with, [P, B] or [P, B, n]."""
-    node = run.net.input_nodes[run.feed]
-    array = np.asarray(given)
-    if array.ndim != 2 + len(node.shape) or (node.dtype == "i" and array.dtype.kind not in "iu"):
-        form = "[P, B, n] of numbers" if node.shape else "[P, B] of whole numbers" if node.dtype == "i" else "[P, B]"
-        raise DataError(f"{run.feed}: expected what it begins with, {form}, got {array!r:.80}")
-    return array if node.dtype == "i" else array.astype(run.dtype, copy=False)
 
 
 def _check(beam: Any, normalise: Any, temperature: Any, top_k: Any) -> None:

@@ -7,14 +7,18 @@ has the rows b·k … b·k + k − 1.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..data import DataError
+
 Numbers = NDArray[np.float64]
 Whole = NDArray[np.int64]
+Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -38,8 +42,9 @@ class Search(Protocol):
 
     done: bool
 
-    def choose(self, logs: Numbers) -> tuple[Whole, Whole]:
-        """The row that each row goes on from, and its next symbol."""
+    def choose(self, logs: Numbers, free: Flags | None = None) -> tuple[Whole, Whole]:
+        """The row that each row goes on from, and its next symbol; of sequences that are not ``free`` [B], which are
+        still given what they read, nothing is chosen."""
         ...
 
     def found(self) -> list[list[Hypothesis]]:
@@ -65,26 +70,26 @@ class Beams:
         self.logs = np.full((B, k), -math.inf)
         self.logs[:, 0] = 0.0
         self.written = np.zeros((B, k, most), np.int64)
-        self.n = 0
+        self.n = np.zeros(B, np.int64)
         self._found: list[list[Hypothesis]] = [[] for _ in range(B)]
         self.done = False
 
-    def choose(self, logs: Numbers) -> tuple[Whole, Whole]:
+    def choose(self, logs: Numbers, free: Flags | None = None) -> tuple[Whole, Whole]:
         B, k = self.logs.shape
         after = self.logs[:, :, None] + logs.reshape(B, k, -1)
-        parents, symbols = np.zeros((B, k), np.int64), np.zeros((B, k), np.int64)
-        kept = np.full((B, k), -math.inf)
-        for b in range(B):
+        parents, symbols = np.tile(np.arange(k), (B, 1)), np.zeros((B, k), np.int64)
+        running = (self.logs > -math.inf).any(1)
+        for b in np.flatnonzero(running if free is None else running & free).tolist():
+            self.logs[b] = -math.inf
+            parents[b] = 0
             for i, (parent, symbol, log) in enumerate(self._going_on(b, after[b])):
-                parents[b, i], symbols[b, i], kept[b, i] = parent, symbol, log
-        rows = np.arange(B)[:, None]
-        self.written = self.written[rows, parents]
-        self.written[:, :, self.n] = symbols
-        self.logs, self.n = kept, self.n + 1
-        for b in range(B):
+                parents[b, i], symbols[b, i], self.logs[b, i] = parent, symbol, log
+            self.written[b] = self.written[b, parents[b]]
+            self.written[b, :, self.n[b]] = symbols[b]
+            self.n[b] += 1
             self._ended(b)
         self.done = bool((self.logs == -math.inf).all())
-        return (rows * k + parents).ravel(), symbols.ravel()
+        return (np.arange(B)[:, None] * k + parents).ravel(), symbols.ravel()
 
     def _going_on(self, b: int, after: Numbers) -> list[tuple[int, int, float]]:
         """The best that go on, as (parent, symbol, log p); those that stop are found."""
@@ -97,7 +102,7 @@ class Beams:
                 break
             if symbol == self.stop:
                 if rank < self.k:
-                    self._add(b, (*self.written[b, parent, : self.n].tolist(), symbol), log, True)
+                    self._add(b, (*self.written[b, parent, : self.n[b]].tolist(), symbol), log, True)
                 if self.k == 1:
                     break  # the greedy choice stops here; its score is not compared with what is longer
             elif len(found) < self.k:
@@ -106,9 +111,9 @@ class Beams:
 
     def _ended(self, b: int) -> None:
         """Sequences at their last step are found; nothing goes on where it cannot be among the best any more."""
-        if self.n >= self.lengths[b]:
+        if self.n[b] >= self.lengths[b]:
             for i in np.flatnonzero(self.logs[b] > -math.inf):
-                self._add(b, tuple(self.written[b, i, : self.n].tolist()), float(self.logs[b, i]), False)
+                self._add(b, tuple(self.written[b, i, : self.n[b]].tolist()), float(self.logs[b, i]), False)
             self.logs[b] = -math.inf
         best = sorted((h.score for h in self._found[b]), reverse=True)
         if len(best) >= self.k:
@@ -126,13 +131,18 @@ class Beams:
 
 
 class Draws:
-    """Symbols drawn from softmax(log p / temperature), each sequence by itself.
+    """Symbols drawn from softmax(log p / temperature), each sequence by itself, with random numbers of its own.
 
     top_k: only from the k most probable; 0: from all. ``log_probability`` is that of the network itself.
     """
 
     def __init__(
-        self, lengths: Whole, random: np.random.Generator, temperature: float, top_k: int = 0, stop: int | None = None
+        self,
+        lengths: Whole,
+        random: Sequence[np.random.Generator],
+        temperature: float,
+        top_k: int = 0,
+        stop: int | None = None,
     ) -> None:
         self.lengths, self.random, self.temperature, self.top_k, self.stop = lengths, random, temperature, top_k, stop
         self.logs = np.zeros(len(lengths))
@@ -140,10 +150,10 @@ class Draws:
         self.running = np.ones(len(lengths), bool)
         self.done = False
 
-    def choose(self, logs: Numbers) -> tuple[Whole, Whole]:
+    def choose(self, logs: Numbers, free: Flags | None = None) -> tuple[Whole, Whole]:
         symbols = np.zeros(len(self.lengths), np.int64)
-        for b in np.flatnonzero(self.running):
-            symbols[b] = draw(logs[b], self.temperature, self.random, self.top_k)
+        for b in np.flatnonzero(self.running if free is None else self.running & free).tolist():
+            symbols[b] = draw(logs[b], self.temperature, self.random[b], self.top_k)
             self.logs[b] += logs[b, symbols[b]]
             self.written[b].append(int(symbols[b]))
             self.running[b] = symbols[b] != self.stop and len(self.written[b]) < self.lengths[b]
@@ -154,6 +164,15 @@ class Draws:
         """What was drawn, one a sequence."""
         each = zip(self.written, self.logs.tolist(), strict=True)
         return [[Hypothesis(tuple(w), log, log, w[-1] == self.stop)] for w, log in each]
+
+
+def generators(seed: Any, rows: int) -> list[np.random.Generator]:
+    """Random numbers for each row: of a seed of its own, or of one seed and its place."""
+    given = np.asarray(seed)
+    if given.dtype.kind not in "iu" or given.shape not in ((), (rows,)) or (given < 0).any():
+        raise DataError(f"seed: expected a whole number of at least 0, or one for each of {rows} rows, got {seed!r}")
+    keys = [(int(given), b) for b in range(rows)] if given.ndim == 0 else [(int(s), 0) for s in given]
+    return [np.random.default_rng(np.random.SeedSequence(s, spawn_key=(b,))) for s, b in keys]
 
 
 def draw(logs: NDArray[np.floating], temperature: float, random: np.random.Generator, top_k: int = 0) -> int:

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .data import DataError, Vocabulary, one_row, text_given
+from ..data import DataError, Vocabulary, one_row, text_given
+from ..tasks import LanguageModel
+from ..tasks.measures import log_probabilities
 from .search import draw
-from .tasks import LanguageModel
-from .tasks.measures import log_probabilities
 
 if TYPE_CHECKING:
-    from .runs.run import Run
+    from ..runs.run import Run
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Score:
 
     nats    −log p of the whole text
     items   how many characters (words, bytes) it has; item: what they are, in the singular
-    unseen  how many of them the run's vocabulary lacks
+    unseen  how many of them were read as the unknown symbol
     """
 
     nats: float
@@ -60,22 +60,24 @@ class Score:
         )
 
 
-def score(run: Run, text: str) -> Score:
+def score(run: Run, text: str, unknown: str = "", place: str = "the text") -> Score:
     """−log p(text) in nats under the run's network, in one carried stream from its initial state.
 
-    What the run's vocabulary lacks counts as its symbol for the unseen. Raises DataError for an empty text, and for a
-    run that is no language model.
+    unknown  "map" reads what the run's vocabulary lacks as the unknown symbol, which has its own probability; "refuse"
+             refuses it, with where it stands in the ``place``; "": as the run was trained
+
+    Raises DataError for an empty text, and for a run that is no language model, UnknownError for symbols that are
+    refused.
     """
     task = language_model(run, "score")
-    vocabulary = task.vocabulary
-    symbols = vocabulary.symbols(text_given(text))
-    if not len(symbols):
+    reading = task.reading(unknown)
+    read = task.begun(text_given(text), place, reading)
+    if len(read) < 2:
         raise DataError(f"expected a text to score, got {'an empty one' if not text else 'one without words'}")
-    read = np.concatenate([[vocabulary.start], symbols]).astype(np.int64)
     bound = run.bound
     batches = (bound.fit(batch) for batch in one_row(read))
     nats = math.fsum(bound.totals(*found)["nats"] for found in bound.read(run.program, run.weights, batches))
-    return Score(nats, len(symbols), vocabulary.unseen(text), vocabulary.unit)
+    return Score(nats, len(read) - 1, reading.unseen, task.item)
 
 
 def generate(
@@ -86,6 +88,7 @@ def generate(
     top_k: int = 0,
     seed: int = 0,
     prompt: str = "",
+    unknown: str = "",
 ) -> str:
     """A text: ``prompt`` and ``length`` symbols more, drawn one by one from softmax(scores / temperature).
 
@@ -93,9 +96,11 @@ def generate(
                  that is no white space
     top_k        draws from the k most probable symbols only; 0: from all
     seed         the same seed gives the same text
+    unknown      "map" reads what the vocabulary lacks in the prompt as the unknown symbol, "refuse" refuses it; "": as
+                 the run was trained
 
     The symbol for what the vocabulary lacks is never drawn. Raises DataError where a number makes no sense, for a run
-    that is no language model, and for a network that reads y.
+    that is no language model, and for a network that reads y; UnknownError for symbols that are refused.
     """
     task = language_model(run, "generate")
     _check(length, temperature, top_k, seed)
@@ -103,7 +108,7 @@ def generate(
     if "y" in run.running.given:
         raise DataError(f"{run.net.name} reads y, the symbol that it is to predict: it cannot write by itself")
     random = np.random.default_rng(seed)
-    read = np.concatenate([[vocabulary.start], vocabulary.symbols(text_given(prompt, "a prompt"))]).astype(np.int64)
+    read = task.begun(text_given(prompt, "a prompt"), "the prompt", task.reading(unknown))
     never = [] if vocabulary.unseen_symbol is None else [vocabulary.unseen_symbol]
     blank = [i for i, token in enumerate(vocabulary.tokens) if token.isspace()]
     drawn: list[int] = []

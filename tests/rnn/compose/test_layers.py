@@ -3,43 +3,23 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from bptt import compiler, graph, rnn
 from bptt.graph import Equations
-from bptt.graph.errors import CircuitError, LanguageError
+from bptt.graph.errors import LanguageError
 from bptt.rnn.cells import CELLS, cell
+from bptt.rnn.compose.parts import Composed, part_of
 from bptt.rnn.define import Cell
-from bptt.rnn.parts import Composed, part_of
+from composed import RAGGED, Array, tried, values
 from hypothesis import assume, given, note, settings
 from hypothesis import strategies as st
 from properties.random_circuits import SIZE, Example, examples
-from systems import BY_STEPS
 
-Array = np.ndarray[Any, Any]
-T, B = 5, 3
-RAGGED = [5, 2, 1]
 RECURRENT = ["elman", "irnn", "lstm", "lstm_peephole", "lstm_packed", "lstm_bakker", "gru", "gru_cudnn", "mut3", "sru",
              "mingru", "two_lags", "interleaved", "normalised", "no_output", "clockwork", "forecaster"]  # fmt: skip
-
-
-def tried(net: graph.Circuit, seed: int = 0) -> tuple[dict[str, Array], dict[str, Array]]:
-    """Weights, and inputs, of which some targets are missing."""
-    rng = np.random.default_rng(seed)
-    weights = {n: rng.normal(0, 0.5, shape) for n, shape in net.params.items()}
-    inputs: dict[str, Array] = {}
-    for n, x in net.input_nodes.items():
-        shape = tuple({"t": T, "s": T + 1, "b": B}[a] for a in x.axes)
-        inputs[n] = rng.integers(0, net.symbols[n], shape) if x.dtype == "i" else rng.normal(size=shape + x.shape)
-    return weights, inputs
-
-
-def values(net: graph.Circuit, weights: Any, names: list[str], lengths: Any, **inputs: Array) -> list[Array]:
-    found = graph.evaluate(net, weights, returns=names, lengths=lengths, **inputs)
-    return [found[n] for n in names]
 
 
 def turned(x: Array, lengths: Any) -> Array:
@@ -219,20 +199,59 @@ def test_what_is_read_at_the_end_is_what_each_side_has_at_its_end() -> None:
     assert twice in str(rnn.bidirectional(both))
 
 
-BOTH_ENDS = {
-    "residual": lambda: rnn.residual(rnn.bidirectional(rnn.acceptor)),
-    "stack": lambda: rnn.stack(rnn.residual(rnn.bidirectional(rnn.classifier)), 2),
-    "encoder": lambda: rnn.encoder_decoder(rnn.residual(rnn.bidirectional(rnn.lstm)), rnn.gru),
-    "deep encoder": lambda: rnn.encoder_decoder(rnn.stack(rnn.residual(rnn.bidirectional(rnn.lstm)), 2), rnn.gru),
-    "one side": lambda: rnn.bidirectional(rnn.acceptor, rnn.residual(rnn.bidirectional(SYMBOLS))),
-}
-SYMBOLS = rnn.define("h[t] = tanh(W @ h[t-1] + E[x[t]])\no[t] = V @ h[t]\nL = mean(cross_entropy(o[t], y[t]), over=t)")
+READ_AT_THE_END = rnn.define("h[t] = tanh(W @ h[t-1] + U @ x[t])\no = V @ h[T]\nL = cross_entropy(o, y)", inputs=("y",))
 
 
-@pytest.mark.parametrize("way", BOTH_ENDS.values(), ids=list(BOTH_ENDS))
-def test_the_ends_of_both_directions_are_not_lost_in_a_residual_connection(way: Any) -> None:
-    with pytest.raises(LanguageError, match=r"is read for what both directions have at their ends[^$]*mend: take "):
-        way()
+def both_ends(r: Array, sides: list[bool]) -> Array:
+    """Of r [T, B, n] what is of the last step of each row where a feature is of the forward side, else of the first."""
+    last = np.array([r[n - 1, b] for b, n in enumerate(RAGGED)])
+    return np.where(sides, last, r[0])
+
+
+@pytest.mark.parametrize(("made", "signal", "sides"), [
+    (rnn.residual(rnn.bidirectional(READ_AT_THE_END)), "r", {"fw": True, "bw": False}),
+    (rnn.stack(rnn.residual(rnn.bidirectional(READ_AT_THE_END)), 2), "r_2", {"fw_2": True, "bw_2": False}),
+    (rnn.residual(rnn.residual(rnn.bidirectional(READ_AT_THE_END))), "r_", {"fw": True, "bw": False}),
+    (rnn.residual(rnn.bidirectional(rnn.bidirectional(READ_AT_THE_END))), "r",
+     {"fw_fw": True, "bw_fw": False, "fw_bw": False, "bw_bw": True}),
+    (rnn.residual(rnn.bidirectional(rnn.residual(rnn.bidirectional(READ_AT_THE_END))), project=True), "r_",
+     {"fw_fw": True, "bw_fw": False, "fw_bw": False, "bw_bw": True}),
+], ids=["one layer", "two layers", "twice residual", "directions of directions", "residual within"])  # fmt: skip
+def test_a_residual_connection_is_read_at_both_ends(made: Cell, signal: str, sides: dict[str, bool]) -> None:
+    sizes = {"fw": 3, "bw": 2, "fw_2": 3, "bw_2": 2, "fw_fw": 1, "bw_fw": 2, "fw_bw": 2, "bw_bw": 1}
+    net = made(o=4, **{n: sizes[n[2:]] if n[2:] in sides else 3 if "fw" in n else 2
+                       for n in made.signals if n.startswith("h_") and n[2:] in {*sides, "fw_1", "bw_1"}})  # fmt: skip
+    weights, inputs = tried(net)
+    r, o = values(net, weights, [signal, "o"], RAGGED, **inputs)
+    forward = [side for n, side in sides.items() for _ in range(sizes[n])]
+    np.testing.assert_allclose(o, both_ends(r, forward) @ weights["V"].T, atol=1e-12)
+    adjoint = graph.grad(net, "L")
+    expected = graph.evaluate(adjoint, weights, returns=list(adjoint.grads.values()), lengths=RAGGED, **inputs)
+    out = compiler.compile(net, target="interpret", dtype="float64")(weights, lengths=RAGGED, **inputs)
+    for n, name in adjoint.grads.items():
+        assert out.grad[n].any()
+        np.testing.assert_allclose(out.grad[n], expected[name], atol=1e-11)
+
+
+def test_both_ends_are_turned_with_the_direction() -> None:
+    """The side from the right is itself a residual connection around both directions."""
+    made = rnn.bidirectional(READ_AT_THE_END, rnn.residual(rnn.bidirectional(READ_AT_THE_END)))
+    net = made(h_fw=2, h_fw_bw=3, h_bw_bw=1, o=4)
+    weights, inputs = tried(net)
+    h, r, o = values(net, weights, ["h_fw", "r_bw", "o"], RAGGED, **inputs)
+    ends = np.concatenate([both_ends(h, [True] * 2), both_ends(r, [False] * 3 + [True])], axis=-1)
+    np.testing.assert_allclose(o, ends @ weights["V"].T, atol=1e-12)
+
+
+def test_an_encoder_begins_its_decoder_with_both_ends_of_its_residual_connection() -> None:
+    net = rnn.encoder_decoder(rnn.residual(rnn.bidirectional(rnn.lstm)), rnn.elman)(
+        h_fw_enc=3, h_bw_enc=2, h_dec=4, Y=(5, 2)
+    )
+    weights, inputs = tried(net)
+    r = values(net, weights, ["r_enc"], {"s": RAGGED}, **inputs)[0]
+    first = values(net, weights, ["h_dec[0]"], {"s": RAGGED}, **inputs)[0]
+    ends = both_ends(r, [True] * 3 + [False] * 2)
+    np.testing.assert_allclose(first, np.tanh(ends @ weights["M"].T), atol=1e-12)
 
 
 def test_each_direction_with_its_own_residual_connection_is_read_at_its_own_end() -> None:
@@ -244,8 +263,6 @@ def test_each_direction_with_its_own_residual_connection_is_read_at_its_own_end(
     weights, inputs = tried(net)
     out = compiler.compile(net, target="interpret", dtype="float64")(weights, **inputs)
     assert all(out.grad[n].any() for n in ("W_fw", "W_bw", "P_fw", "P_bw"))
-    # what looks at all steps, or goes on in one direction, loses nothing
-    rnn.encoder_decoder(rnn.stack(rnn.residual(rnn.bidirectional(rnn.lstm)), rnn.gru), rnn.gru)
 
 
 def test_two_cells_from_the_two_sides() -> None:
@@ -285,194 +302,3 @@ def test_a_stacked_bidirectional_lstm_with_residual_connections_is_one_line() ->
         np.testing.assert_allclose(out.grad[n], expected[name], atol=1e-11)
     assert "<svg" in graph.draw_circuit(net).svg
     assert "<svg" in graph.draw_unrolled(net, steps=2).svg
-
-
-# ---- encoder and decoder ---------------------------------------------------------------------------------
-def test_encoder_and_decoder_are_the_cells_of_the_table() -> None:
-    """Against the two written out: the decoder reads the target before, joined with the end of the encoder."""
-    net = rnn.encoder_decoder(rnn.elman, rnn.elman)(x=3, h_enc=4, h_dec=4, Y=(5, 2))
-    weights, inputs = tried(net)
-    o = values(net, weights, ["o"], {"t": RAGGED, "s": [3, 6, 1]}, **inputs)[0]
-    w = weights
-    for row, (steps, reads) in enumerate(zip(RAGGED, [3, 6, 1], strict=True)):
-        h = np.zeros(4)
-        for x in inputs["x"][:reads, row]:
-            h = np.tanh(w["b_enc"] + w["W_enc"] @ h + w["U_enc"] @ x)
-        end, before = h, 0
-        for t in range(steps):
-            u = np.concatenate([w["Y"][before], end])
-            h = np.tanh(w["b_dec"] + w["W_dec"] @ h + w["U_dec"] @ u)
-            np.testing.assert_allclose(o[t, row], w["c"] + w["V"] @ h, atol=1e-12)
-            before = inputs["y"][t, row]
-
-
-PAIRS = {
-    "the same": (rnn.lstm, rnn.lstm, {"h_enc": 4, "h_dec": 4}),
-    "deep": (rnn.stack(rnn.gru, 2), rnn.stack(rnn.gru, 2), {"h_1_enc": 4, "h_1_dec": 4, "h_2_enc": 4, "h_2_dec": 4}),
-    "from both sides": (rnn.bidirectional(rnn.lstm), rnn.gru, {"h_fw_enc": 4, "h_bw_enc": 3, "h_dec": 5}),
-    "symbols": (rnn.rnn_lm, rnn.rnn_lm, {"x": 6, "h_enc": 4, "h_dec": 4}),
-    "an output that is no state": (rnn.gru, rnn.sru, {"h_enc": 4, "h_dec": 8, "c_dec": 8, "Y": (5, 4)}),
-    "two states": (rnn.gru, rnn.residual(rnn.lstm, project=True), {"h_enc": 4, "h_dec": 5}),
-    "numbers": (rnn.forecaster, rnn.forecaster, {"x": 2, "h_enc": 4, "h_dec": 4}),
-}
-
-
-@pytest.mark.parametrize("attention", [False, True])
-@pytest.mark.parametrize("pair", PAIRS.values(), ids=list(PAIRS))
-def test_pairs_are_compiled_and_differentiated(pair: Any, attention: bool) -> None:
-    encoder, decoder, sizes = pair
-    made = rnn.encoder_decoder(encoder, decoder, attention=attention)
-    net = made(**made.small(sizes))
-    assert rnn.define(str(made)).parameters == made.parameters
-    weights, inputs = tried(net)
-    lengths = {"t": RAGGED, "s": [2, 6, 1]}
-    adjoint = graph.grad(net, "L")
-    expected = graph.evaluate(adjoint, weights, returns=["L", *adjoint.grads.values()], lengths=lengths, **inputs)
-    out = compiler.compile(net, target="interpret", dtype="float64")(weights, lengths=lengths, **inputs)
-    assert out.loss == pytest.approx(expected["L"].mean())
-    assert all(out.grad[n].any() for n in out.grad)
-    for n, name in adjoint.grads.items():
-        np.testing.assert_allclose(out.grad[n], expected[name], atol=1e-10)
-
-
-def test_the_states_of_the_encoder_are_where_the_decoder_starts() -> None:
-    assert "c_dec[0] = c_enc[S]" in str(rnn.encoder_decoder(rnn.lstm, rnn.lstm))
-    other = str(rnn.encoder_decoder(rnn.bidirectional(rnn.gru), rnn.lstm, attention=True))
-    assert "h_dec[0] = tanh(M @ concat(h_fw_enc[S], h_bw_enc[1]))" in other
-    assert "w[t, s] = softmax(dot(h_dec[t-1], k[s]), over=s)" in other
-    own = rnn.encoder_decoder(rnn.lstm_peephole, rnn.lstm_peephole)
-    assert "h_dec[0] = h_enc[S]" in str(own)
-    assert "h_0_dec" not in own.parameters
-
-
-def test_a_decoder_whose_vectors_are_of_two_steps_reads_two_targets() -> None:
-    late = "x[0] = 0\ne[t] = concat(E[x[t-1]], E[x[t]])\nh[t] = tanh(W @ h[t-1] + U @ e[t])\no[t] = V @ h[t]"
-    late += "\nL = mean(cross_entropy(o[t], y[t]), over=t)"
-    made = str(rnn.encoder_decoder(rnn.elman, rnn.define(late, name="late")))
-    assert "u[t] = concat(Y[y[t-1]], h_enc[S])" in made
-    assert "e_dec[t] = concat(E_dec @ u[t-1], E_dec @ u[t])" in made
-
-
-AHEAD = {
-    "advance": ("h[t] = tanh(W @ h[t-1] + R @ x[t+1] + U @ x[t])", "o[t] = V @ h[t]", r"h reads x\[t\+1\]"),
-    "last step": ("h[t] = tanh(W @ h[t-1] + U @ x[t])", "o[t] = V @ h[t] + Q @ h[T]", r"o reads h\[T\]"),
-    "mean": ("m = mean(x[t], over=t)\nh[t] = tanh(W @ h[t-1] + U @ x[t] + m)", "o[t] = V @ h[t]", "m reads mean"),
-    "fixed": ("h[t] = tanh(W @ h[t-1] + U @ x[t] + R @ x[3])", "o[t] = V @ h[t]", r"h reads x\[3\]"),
-}
-
-
-@pytest.mark.parametrize("case", AHEAD.values(), ids=list(AHEAD))
-def test_a_decoder_that_reads_later_steps_is_refused(case: tuple[str, str, str]) -> None:
-    layer, scores, said = case
-    ahead = rnn.define(f"{layer}\n{scores}\nL = mean(cross_entropy(o[t], y[t]), over=t)", name="ahead")
-    with pytest.raises(LanguageError, match=f"ahead: the decoder reads later steps.*{said}"):
-        rnn.encoder_decoder(rnn.elman, ahead)
-
-
-def test_a_decoder_of_both_directions_is_refused() -> None:
-    for attention in (False, True):
-        with pytest.raises(LanguageError, match=r"the decoder reads later steps.*h_bw\[t\+1\]"):
-            rnn.encoder_decoder(rnn.elman, rnn.bidirectional(rnn.elman), attention=attention)
-
-
-def test_the_states_that_a_decoder_has_are_started() -> None:
-    """Where no step reads the hidden output of an earlier one, that has no start that anything would read."""
-    sru = rnn.encoder_decoder(rnn.gru, rnn.sru)
-    assert "c_dec[0] = tanh(M @ h_enc[S])" in str(sru)
-    assert "h_dec[0]" not in str(sru)
-    around = str(rnn.encoder_decoder(rnn.gru, rnn.residual(rnn.lstm)))
-    assert "c_dec[0] = tanh(M_c_dec @ h_enc[S])" in around
-    assert "h_dec[0] = tanh(M_h_dec @ h_enc[S])" in around
-    assert "r_dec[0]" not in around
-    looking = rnn.encoder_decoder(rnn.gru, rnn.sru, attention=True)  # which reads the hidden output of the step before
-    assert "h_dec[0] = tanh(M_h_dec @ h_enc[S])" in str(looking)
-
-
-# ---- what a cell is made of ------------------------------------------------------------------------------
-@pytest.mark.parametrize(
-    ("name", "source", "output"),
-    [
-        ("elman", "x", "h"), ("lstm", "x", "h"), ("sru", "x", "h"), ("jordan", "x", "p"), ("stacked", "x", "h"),
-        ("teacher_forcing", "x", "h"), ("acceptor", "x", "h"), ("classifier", "e", "h"), ("rnn_lm", "e", "h"),
-        ("no_output", "x", "h"), ("driven", "x", "s"), ("tagger", "e", "joined"), ("bidirectional", "x", "joined"),
-    ],
-)  # fmt: skip
-def test_input_and_output_are_read_off_the_equations(name: str, source: str, output: str) -> None:
-    part = part_of(cell(name))
-    assert (part.input, part.output) == (source, output)
-
-
-def test_what_is_open_is_said() -> None:
-    two = rnn.define("h[t] = tanh(W @ h[t-1] + U @ x[t] + R @ z[t])", name="two")
-    with pytest.raises(LanguageError, match=r'two reads x, z at each step[^$]*input="x"'):
-        rnn.stack(two, 2)
-    assert "R_2 @ h_1[t]" in str(rnn.stack(two, 2, input="z"))
-    loose = rnn.define("h[t] = tanh(W @ h[t-1] + x[t])\nk[t] = tanh(R @ k[t-1] + x[t])", name="loose")
-    with pytest.raises(LanguageError, match=r"its hidden output may be h, k"):
-        rnn.stack(loose, 2)
-    assert "k_2[t] = tanh(R_2 @ k_2[t-1] + k_1[t])" in str(rnn.stack(loose, 2, output="k"))
-    with pytest.raises(LanguageError, match=r"no signal z over time[^$]*one of h, k"):
-        rnn.stack(loose, 2, output="z")
-    with pytest.raises(LanguageError, match="reads no input over time"):
-        rnn.stack(rnn.vector_to_sequence, 2)
-    with pytest.raises(LanguageError, match="at least one layer"):
-        rnn.stack(rnn.lstm, 0)
-    for wrong in ((), (rnn.lstm, "2"), ("lstm", 2)):
-        with pytest.raises(TypeError, match=r"of cells as rnn.define makes them"):
-            rnn.stack(*wrong)  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match=r"expected a cell, as rnn.define makes it, before its sizes are bound"):
-        rnn.residual(rnn.lstm(x=3, h=4, o=5))  # type: ignore[arg-type]
-    with pytest.raises(LanguageError, match="the targets of the decoder cannot be told"):
-        rnn.encoder_decoder(rnn.lstm, rnn.classifier)
-    with pytest.raises(LanguageError, match="attention has two indices itself"):
-        rnn.encoder_decoder(rnn.lstm, rnn.attention)
-
-
-@pytest.mark.parametrize("name", BY_STEPS)
-def test_any_system_is_composed_or_the_error_says_why(name: str) -> None:
-    one = cell(name)
-    ways = (lambda: rnn.stack(one, 2), lambda: rnn.bidirectional(one), lambda: rnn.residual(one),
-            lambda: rnn.encoder_decoder(one, one))  # fmt: skip
-    for way in ways:
-        try:
-            made = way()
-            made(**made.small())
-        except (LanguageError, CircuitError) as error:
-            said = str(error)
-        else:
-            said = "mend: none"
-        assert "mend: " in said or "expected: " in said
-
-
-# ---- in runs -----------------------------------------------------------------------------------------------
-@pytest.mark.parametrize(
-    ("made", "shapes"),
-    [
-        (rnn.stack(rnn.rnn_lm, 2), {"E": (15, 24), "U_f_2": (6, 6), "V": (15, 6)}),
-        (rnn.stack(rnn.residual(rnn.lstm, project=True), 2), {"P_1": (6, 15), "P_2": (6, 6)}),
-        (rnn.lstm_packed, {"W": (24, 6)}),
-    ],
-    ids=["stack", "residual", "cut vectors"],
-)
-def test_composed_cells_are_trained_and_loaded(made: Cell, shapes: dict[str, Any], tmp_path: Path) -> None:
-    """``hidden`` is the number of units of every layer."""
-    text = tmp_path / "verse.txt"
-    text.write_text("the rain in spain stays mainly in the plain\n" * 4)
-    options = {"hidden": 6, "vector": 24, "batch": 2, "window": 5, "updates": 1, "sample": 0, "quiet": True}
-    run = rnn.fit(text, cell=made, run=tmp_path / "run", target="interpret", **options)
-    net = run.bound.net
-    assert shapes.items() <= net.params.items()
-    again = rnn.load(tmp_path / "run").bound.net
-    assert (str(again), again.params) == (str(net), net.params)
-
-
-def test_a_size_of_all_layers_is_given_to_a_run(tmp_path: Path) -> None:
-    text = tmp_path / "verse.txt"
-    text.write_text("the rain in spain stays mainly in the plain\n" * 4)
-    options = {"batch": 2, "window": 5, "updates": 1, "sample": 0, "quiet": True, "sizes": {"h": 3, "h_2": 5}}
-    rnn.fit(text, cell=rnn.stack(rnn.gru, 2), run=tmp_path / "run", target="interpret", **options)
-    net = rnn.load(tmp_path / "run").bound.net
-    assert [net.outputs[f"h_{k}"] for k in (1, 2)] == [(3,), (5,)]
-    assert rnn.stack(rnn.bidirectional(rnn.tagger), 2).units == tuple(
-        f"{n}_{side}_{k}" for k in (1, 2) for side in ("fw", "bw") for n in ("h", "k")
-    )

@@ -16,16 +16,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..graph.circuit import Circuit, boundary_name
-from ..graph.errors import CircuitError
-from ..graph.expr import Node, topological
-from ..graph.statistics import after_training
-from ..graph.stepped import stepped, waiting
-from .data import Array, DataError
-from .tasks.scores import Scores
+from ...graph.circuit import Circuit, boundary_name
+from ...graph.errors import CircuitError
+from ...graph.expr import Node, topological
+from ...graph.statistics import after_training
+from ...graph.stepped import stepped, waiting
+from ..data import Array, DataError
+from ..tasks.scores import Scores
 
 if TYPE_CHECKING:
-    from ..compiler.program import Program
+    from ...compiler.program import Program
 
 
 class Running:
@@ -71,7 +71,7 @@ class Running:
         return self._compiled(self.cut.stepped, tuple(self.late))
 
     def _compiled(self, net: Circuit, returns: tuple[str, ...]) -> Program:
-        from .. import compiler
+        from ... import compiler
 
         return compiler.compile(
             net, loss=None, returns=returns, target=self.target, dtype=str(self.dtype), training=False
@@ -209,7 +209,7 @@ class Rows:
         return self._next(None)
 
     def step(self, chosen: Array) -> Array:
-        """The scores of the next step, after ``chosen``: symbols [rows], or numbers [rows, n]."""
+        """The scores of the next step, after ``chosen``: symbols [rows], or numbers [rows, n] (``as_read``)."""
         if not self.of.after:
             return self._next(self._fed(chosen) if self.of.feed else None)
         assert self._pending is not None
@@ -221,7 +221,7 @@ class Rows:
             for name in self.of.late:
                 self._newest(name, late[name][0])
         if self.of.feed in self.state:
-            self._newest(self.of.feed, chosen)
+            self._newest(self.of.feed, self.as_read(chosen))
         return self._next(None)
 
     def _next(self, fed: Array | None) -> Array:
@@ -250,14 +250,20 @@ class Rows:
         initial = self.state if state is None else state
         return program(self.params, lengths=lengths, initial=initial or None, start=self.position, **inputs)
 
+    def as_read(self, chosen: Array) -> Array:
+        """What was chosen in the form that the network reads: of symbols [rows] their vectors, if it reads vectors."""
+        node = self.of.reads.get(self.of.feed)
+        if node is None:
+            return chosen
+        if node.dtype == "f" and chosen.dtype.kind in "iu":
+            return np.asarray(np.eye(node.shape[0], dtype=self.of.dtype)[chosen])
+        if node.dtype == "f":
+            return chosen.reshape(self.size, *node.shape).astype(self.of.dtype, copy=False)
+        return chosen.astype(np.int64, copy=False)
+
     def _fed(self, chosen: Array) -> Array:
         """What was chosen as the one step that the network reads."""
-        node = self.of.reads[self.of.feed]
-        if node.dtype == "f" and chosen.dtype.kind in "iu":
-            return np.eye(node.shape[0], dtype=self.of.dtype)[chosen][None]
-        if node.dtype == "f":
-            return chosen.reshape(1, self.size, *node.shape).astype(self.of.dtype, copy=False)
-        return chosen.astype(np.int64, copy=False)[None]
+        return self.as_read(chosen)[None]
 
     def _newest(self, name: str, value: Array) -> None:
         held = self.state[name]

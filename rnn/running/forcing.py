@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from itertools import chain, count
 
-from ..graph import build as b
-from ..graph.circuit import Circuit, boundary_name, reachable
-from ..graph.errors import CircuitError, unknown
-from ..graph.expr import Node, ref, substitute, topological
-from .tasks.scores import Scores, scores_of
+from ...graph import build as b
+from ...graph.circuit import Circuit, boundary_name, reachable
+from ...graph.errors import CircuitError, unknown
+from ...graph.expr import Node, ref, substitute, topological
+from ..tasks.scores import Scores, scores_of
 
 
 def teacher_forced(net: Circuit, output: str | None = None, *, loss: str = "L", target: str = "y") -> Circuit:

@@ -9,19 +9,16 @@ stands in *front* of the layer, and the layer's input is e.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..graph.errors import LanguageError, listed
-from ..graph.indices import Moment, moment
-from ..graph.inline import Inliner
-from ..graph.language import Equations, Statement, Term, walk, written
-from ..graph.system import System
-from ..graph.terms import call, indexed, name, number, step
-from .define import Cell, define
-
-NOW = name("t")
+from ...graph.errors import LanguageError, listed
+from ...graph.inline import Inliner
+from ...graph.language import Equations, Statement, Term, walk
+from ...graph.system import System
+from ..define import Cell, define
+from .terms import NOW, changed, names_in, names_of, read, same, unused
 
 
 @dataclass(frozen=True)
@@ -32,7 +29,6 @@ class Part:
     input    what the layer reads of what is below it, or None where it reads nothing
     inline   whether the input are symbols that the layer looks up itself: E[x[t]]
     ends     what the layer has at its last step, where that is not output[T]
-    instead   the cell that would have one, where the equations of this one have none: the mend of the error
     """
 
     cell: Cell
@@ -43,7 +39,6 @@ class Part:
     input: str | None
     inline: bool = False
     ends: Term | None = None
-    instead: str | None = None
 
     @property
     def system(self) -> System:
@@ -76,7 +71,6 @@ class Composed(Cell):
 
     output   the signal that is its output
     ends     what it has at its last step, where that is not output[T]
-    instead   the cell to take instead where its end is read and it has none, or None
     layers   name in one layer -> its names in all layers: a size that is stated for h is that of h_1, h_2, …
     units    the hidden outputs of the cells that it is made of
     """
@@ -88,12 +82,10 @@ class Composed(Cell):
         units: Iterable[str],
         ends: Term | None = None,
         layers: Mapping[str, Sequence[str]] | None = None,
-        instead: str | None = None,
     ) -> None:
         super().__init__(cell.equations, cell.system, cell.init_rules)
         self.output = output
         self.ends = ends
-        self.instead = instead
         self.layers = dict(layers or {})
         self._units = tuple(units)
 
@@ -120,53 +112,6 @@ def part_of(cell: Cell, given: str | None = None, output: str | None = None) -> 
     return _Cut(cell, given, output).part()
 
 
-# ---- names in terms ----------------------------------------------------------------------------------
-def names_in(statements: Iterable[Statement]) -> list[str]:
-    """The names that statements define or read, each once."""
-    found: dict[str, None] = {}
-    for s in statements:
-        found[s.name] = None
-        found |= dict.fromkeys(names_of(s.value))
-    return list(found)
-
-
-def names_of(term: Term) -> list[str]:
-    """The names in a term."""
-    return [n.attr for n in walk(term) if n.head == "name"]
-
-
-def changed(term: Term, change: Callable[[Term], Term | None]) -> Term:
-    """The term with what ``change`` gives for its parts, from the outside in; None: look further inside."""
-    new = change(term)
-    if new is not None:
-        return new
-    if not term.args:
-        return term
-    return Term(term.head, tuple(changed(a, change) for a in term.args), term.attr, term.where)
-
-
-def renamed(statements: Iterable[Statement], new: Mapping[str, str]) -> list[Statement]:
-    """The statements with other names."""
-
-    def change(term: Term) -> Term | None:
-        return name(new[term.attr]) if term.head == "name" and term.attr in new else None
-
-    return [
-        replace(
-            s,
-            name=new.get(s.name, s.name),
-            items=tuple(changed(i, change) for i in s.items),
-            value=changed(s.value, change),
-        )
-        for s in statements
-    ]
-
-
-def read(signal: str) -> Term:
-    """``h[t]``"""
-    return indexed(signal, (NOW,))
-
-
 # ---- finding the parts -------------------------------------------------------------------------------
 class _Cut:
     def __init__(self, cell: Cell, given: str | None, output: str | None) -> None:
@@ -180,7 +125,6 @@ class _Cut:
         self.wanted = output or (cell.output if isinstance(cell, Composed) else None)
         whole = isinstance(cell, Composed) and output in (None, cell.output)
         self.ends = cell.ends if isinstance(cell, Composed) and whole else None
-        self.instead = cell.instead if isinstance(cell, Composed) and whole else None
 
     def part(self) -> Part:
         output = self._output()
@@ -200,7 +144,7 @@ class _Cut:
             source, symbols = readers[0], False
             front, of_inputs = of_inputs + front, []
         cut = tuple(front), tuple(of_inputs + layer), tuple(head)
-        return Part(self.cell, *cut, output, source, symbols, self.ends, self.instead)
+        return Part(self.cell, *cut, output, source, symbols, self.ends)
 
     def _needed(self, signal: str) -> set[str]:
         """The signals that a signal needs, itself among them."""
@@ -314,14 +258,6 @@ class _Cut:
         return not others and signal != output and self.system.axes[signal] == ("t",)
 
 
-def unused(wanted: str, taken: Iterable[str]) -> str:
-    """A name like ``wanted`` that is not taken."""
-    taken = set(taken)
-    while wanted in taken:
-        wanted += "_"
-    return wanted
-
-
 def again(
     equations: Equations, cells: Iterable[Cell], title: str, init: Mapping[str, object], constants: Iterable[str]
 ) -> Cell:
@@ -340,75 +276,3 @@ def again(
         opaque=sorted({n for c in cells for n in c.system.opaque} & called),
         init={n: rule for n, rule in init.items() if n in present},
     )
-
-
-# ---- the other way in time -----------------------------------------------------------------------------
-def backwards(statements: Iterable[Statement], system: System) -> list[Statement]:
-    """The statements with time running from the last step to the first: what was a delay is an advance, h[0] is
-    h[T+1], t is T + 1 - t, and an equation of the first step is one of the last."""
-    found: list[Statement] = []
-    first: dict[str, Statement] = {}
-    for s in statements:
-        if _is_first(s, system):
-            first[s.name] = s
-        else:
-            found.append(s)
-    return [_reversed(s, first.get(s.name) if s.items == () or _at_steps(s) else None, system) for s in found]
-
-
-def _at_steps(s: Statement) -> bool:
-    moments = [moment(i) for i in s.items]
-    return all(m is not None and m.kind == "step" for m in moments)
-
-
-def _is_first(s: Statement, system: System) -> bool:
-    found = [moment(i) for i in s.items]
-    return any(m == Moment("fixed", None, 1) for m in found) and "t" in system.axes[s.name]
-
-
-def _reversed(s: Statement, first: Statement | None, system: System) -> Statement:
-    value = reversed_term(s.value, system)
-    if first is not None:
-        here = Term("compare", (NOW, name("T")), "==")
-        value = call("where", here, reversed_term(first.value, system), value)
-    axes = system.axes[s.name]
-    items = tuple(_other_way(i) if a == "t" else i for i, a in zip(s.items, axes, strict=True))
-    return replace(s, items=items, value=value)
-
-
-def reversed_term(term: Term, system: System) -> Term:
-    """An expression of time that runs the other way."""
-
-    def change(x: Term) -> Term | None:
-        if x.head == "name":
-            return Term("sub", (step("T", 1), NOW)) if x.attr == "t" else None
-        if x.head == "call" and x.attr[1]:
-            plain = len(x.args) - len(x.attr[1])
-            options = [a if k == "over" else changed(a, change) for k, a in zip(x.attr[1], x.args[plain:], strict=True)]
-            return Term("call", (*[changed(a, change) for a in x.args[:plain]], *options), x.attr)
-        axes = system.axes.get(x.args[0].attr, ()) if x.head == "index" and x.args[0].head == "name" else ()
-        if not axes:
-            return None
-        items = []
-        for k, item in enumerate(x.args[1:]):
-            timed = k < len(axes) and moment(item) is not None
-            items.append((_other_way(item) if axes[k] == "t" else item) if timed else changed(item, change))
-        return Term("index", (x.args[0], *items))
-
-    return changed(term, change)
-
-
-def _other_way(item: Term) -> Term:
-    found = moment(item)
-    if found is None:
-        return item
-    if found.kind == "step":
-        return step("t", -found.offset)
-    if found.kind == "last":
-        return number(1 - found.offset)
-    return step("T", 1 - found.offset)
-
-
-def same(a: Term, b: Term) -> bool:
-    """Whether two terms are written alike."""
-    return a.head == b.head and written(a) == written(b)

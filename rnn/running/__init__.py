@@ -1,0 +1,1 @@
+"""Networks that run free: what they chose, or what they gave, is what they read next."""
