@@ -190,6 +190,24 @@ class Program:
         """
         if unnamed:
             raise Signature(self._road.net).unnamed("prog(", len(unnamed))
+        return self.call(params, inputs, lengths=lengths, initial=initial, start=start, seed=seed)
+
+    def call(
+        self,
+        params: Mapping[str, Any],
+        inputs: Mapping[str, Any],
+        *,
+        lengths: Any = None,
+        initial: Mapping[str, Any] | None = None,
+        start: int = 1,
+        seed: int = 0,
+        grad: Mapping[str, Array] | None = None,
+    ) -> Output:
+        """The same, of a mapping of inputs.
+
+        grad  arrays that were the ``grad`` of another call, or are like them: they are overwritten, and are the
+              ``grad`` of this one; only for gradients by what has no steps. None: new arrays
+        """
         philox_key(seed, "")  # raises for a seed that is none
         variant = self._variant(initial)
         dtype = np.dtype(self._road.request.dtype)

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..compiler.cache import compilations
 from ..graph.circuit import is_boundary_name, reachable
 from ..graph.doors import require_circuit
 from ..graph.errors import unknown
 from ..graph.inputs import form
 from .data import Array, Batch, Batches, DataError
-from .optim import Adam, Arrays, Optimiser, clip, clip_values, global_norm
-from .optim.base import share
+from .optim import Adam, Arrays, Optimiser, clip_values, global_norm
+from .optim.base import above_zero, share
+from .optim.flat import alike, gathered
 from .optim.schedules import Constant, Schedule
 from .truncation import Truncated
 
@@ -62,7 +64,7 @@ class Trainer:
     batches      ``Batches``, or a list that is gone through again and again, of ``Batch`` or of inputs by name:
                  x [T, B, n] (symbols [T, B]), y, …; ``lengths`` [B] among them makes the rows ragged, of a network
                  with two indices {"t": …, "s": …}. One batch alone is a list of one
-    weights      name -> array, changed in place; without them ``net.init(seed, dtype)``
+    weights      name -> array, changed in place; without them ``net.init(seed, dtype)``, side by side in one buffer
     optimiser    what changes the weights; without one, Adam
     schedule     the learning rate by update; without one, the optimiser's own
     clip         the largest global norm of a gradient, clip_values its largest entry; 0: any
@@ -75,8 +77,8 @@ class Trainer:
 
     ``update`` counts the updates made. ``gradient`` computes loss and gradient (a ``Truncated``).
 
-    Raises DataError for batches that the network does not take, OptimiserError for an ``average`` outside of [0, 1),
-    TypeError for what is no optimiser, schedule, weights or batches.
+    Raises DataError for batches that the network does not take, OptimiserError for an ``average`` outside of [0, 1)
+    and limits below 0, TypeError for what is no optimiser, schedule, weights or batches.
     """
 
     def __init__(
@@ -102,17 +104,23 @@ class Trainer:
         self.average = share("average", average)
         self.gradient = Truncated(net, window, reach, loss=loss, target=target, dtype=dtype)
         self.batches = _batches(reachable(net, [loss]), batches, dtype)
-        self.weights = net.init(seed=seed, dtype=dtype) if weights is None else weights
+        self.weights = gathered(net.init(seed=seed, dtype=dtype)) if weights is None else weights
         self.optimiser = Adam(fixed=net.constants) if optimiser is None else optimiser
         self.schedule = Constant(self.optimiser.rate) if schedule is None else schedule
+        for limit, what in ((clip, "the gradient norm"), (clip_values, "a gradient's entries")):
+            if limit:
+                above_zero(f"the limit of {what}", limit)
         self.clip, self.clip_values = clip, clip_values
+        self.target = target
+        self._gradients: Arrays | None = None
+        self._compiled = 0
         self.state: Arrays | None = None
         self.update = 0
 
     @property
     def compilations(self) -> int:
         """How many kernels had to be compiled so far; those that were kept from before do not count."""
-        return self.gradient.compilations
+        return self.gradient.compilations + self._compiled
 
     def step(self) -> Step:
         """The next update.
@@ -121,12 +129,16 @@ class Trainer:
         first such value arose; then all is left as it was.
         """
         batch = self.batches[self.update]
-        found = self.gradient.step(self.weights, batch, self.state, seed=self._mask_seed())
-        norm = self._clip(found.grad)
+        found = self.gradient.step(self.weights, batch, self.state, seed=self._mask_seed(), grad=self._gradients)
+        compiled = compilations()
+        norm = global_norm(found.grad, self.target)
         if not (math.isfinite(found.loss) and math.isfinite(norm)):
             raise TrainingError(self._not_finite(batch, found.loss, norm, found.grad))
-        rate = self.schedule(self.update)
-        self.optimiser.step(self._trained(), found.grad, rate)
+        rate, scale = self.schedule(self.update), self._clip(found.grad, norm)
+        self.optimiser.step(self._trained(), found.grad, rate, scale=scale, target=self.target)
+        self._compiled += compilations() - compiled
+        if self._gradients is None:
+            self._gradients = alike(found.grad)
         self._add(found.stats)
         self.state = found.state
         self.update += 1
@@ -135,7 +147,7 @@ class Trainer:
     def _trained(self) -> Arrays:
         """The weights that the optimiser sees: constants only where it was told to leave them as they are."""
         spared = self.net.constants - self.optimiser.fixed
-        return {name: weight for name, weight in self.weights.items() if name not in spared}
+        return {n: w for n, w in self.weights.items() if n not in spared} if spared else self.weights
 
     def _add(self, statistics: Arrays) -> None:
         """Take a batch's statistics into the running ones, in place."""
@@ -143,16 +155,14 @@ class Trainer:
             running = self.weights.setdefault(name, found.copy())
             running += self.average * (found - running)
 
-    def _clip(self, gradients: Arrays) -> float:
-        """Clip the gradients, in place; their norm before. What is not finite stays so."""
-        if self.clip and not self.clip_values:
-            return clip(gradients, self.clip)
-        norm = global_norm(gradients)
-        if self.clip_values and math.isfinite(norm):
+    def _clip(self, gradients: Arrays, norm: float) -> float:
+        """Cut the entries of gradients of this norm, in place; what they are to be scaled by, so that none is longer
+        than ``clip``."""
+        if self.clip_values:
             clip_values(gradients, self.clip_values)
             if self.clip:
-                clip(gradients, self.clip)
-        return norm
+                norm = global_norm(gradients, self.target)
+        return self.clip / norm if self.clip and norm > self.clip else 1.0
 
     def _mask_seed(self) -> int:
         """The seed of dropout in this update: another one for each update and for each seed of the run."""

@@ -101,7 +101,12 @@ class Truncated:
         return states(reachable(self.net, [self.loss]))
 
     def step(
-        self, weights: Mapping[str, Array], batch: Batch, state: Mapping[str, Array] | None = None, seed: int = 0
+        self,
+        weights: Mapping[str, Array],
+        batch: Batch,
+        state: Mapping[str, Array] | None = None,
+        seed: int = 0,
+        grad: Arrays | None = None,
     ) -> Window:
         """The loss of a batch's newest steps, its gradient, and the state for the batch after it.
 
@@ -109,12 +114,15 @@ class Truncated:
         batch    what this update reads; for k2 > k1 its first ``batch.before`` steps are there for the gradient only
         state    what the update before gave; not looked at where ``batch.kept`` is None: the rows begin there
         seed     of dropout and the like
+        grad     arrays of another window's gradient, to be overwritten by this one's; None: new ones
 
         Raises ValueError for a batch that k1 and k2 do not fit and for a state that is missing, CircuitError for a
         batch that goes on where the network cannot be cut, and what the compiled program raises.
         """
         inputs, initial = self.call(batch, state)
-        out = self.program(weights, lengths=batch.ends, initial=initial, start=batch.start, seed=seed, **inputs)
+        out = self.program.call(
+            weights, inputs, lengths=batch.ends, initial=initial, start=batch.start, seed=seed, grad=grad
+        )
         after = out.final or None if self.counted is None else self._after(weights, batch, initial, seed)
         return Window(float("nan") if out.loss is None else out.loss, out.grad, after, out.stats)
 

@@ -402,7 +402,7 @@ class PassPrinter:
             slot = (
                 self.reader.slot(v, fill.axis, step, fill.position)
                 if fill.end
-                else str(constant_slot(v, fill))
+                else self.constant_slot(v, fill)
             )
             loops = [f"for {a} in range(1, {self.w.use(a.upper())} + 1):" for a in others]
             with self.w.blocks(*loops, *features(v.shape)):
@@ -413,6 +413,13 @@ class PassPrinter:
                 ]
                 source = "0" if fill.source is None else self.reader.element(fill.source, scope, units)
                 self.w.line(f"{self.reader.array(v)}[{', '.join([*index, *self.reader.inside(v), *units])}] = {source}")
+
+    def constant_slot(self, v: Value, fill: Fill) -> str:
+        """The index of a slot before the start."""
+        if v.keep.kind == "all":
+            return str(v.lead - 1 + fill.position)
+        modulus = self.layout.modulus(v)
+        return f"({fill.position - 1}) % {self.w.use('chunk') and modulus}" if "chunk" in modulus else str((fill.position - 1) % v.keep.n)
 
     def sum_of_step(self, item: Sum, scope: Scope) -> None:
         """A sum over the sequences of one step: gathered in the first row, then handed to all."""
@@ -446,9 +453,3 @@ class PassPrinter:
 def neutral(item: Sum) -> str:
     """What a sum starts from."""
     return "-inf" if item.op == "amax" else "0"
-
-
-def constant_slot(v: Value, fill: Fill) -> int:
-    """The index of a slot before the start."""
-    slot = v.lead - 1 + fill.position
-    return slot if v.keep.kind == "all" else (fill.position - 1) % v.keep.n

@@ -1,8 +1,8 @@
 """Optimisers: they change a dict of weights, in place, by a dict of gradients of the same names.
 
 Each step is torch.optim's of the same name. Everything an optimiser keeps is arrays by name, so that a run can be
-saved and go on with the same bits. The arithmetic is NumPy's, elementwise, in the weights' dtype; names are taken
-in the order of the weights.
+saved and go on with the same bits. What happens to an element is written once, as a ``rule``, in the weights' dtype:
+NumPy runs it, and compiled it gives the same bits.
 """
 
 from __future__ import annotations
@@ -13,10 +13,8 @@ from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Any
 
-import numpy as np
-
 from ...graph.errors import unknown
-from .base import Array, Arrays, Optimiser, OptimiserError, Undecayed, above_zero, is_vector, share
+from .base import Optimiser, OptimiserError, Undecayed, above_zero, is_vector, share
 
 
 class SGD(Optimiser):
@@ -45,15 +43,12 @@ class SGD(Optimiser):
                 f"nesterov needs a momentum above 0 and no dampening, got momentum={momentum}, dampening={dampening}"
             )
         self.slots = ("v",) if momentum else ()
+        step = "g + momentum * v" if nesterov else "v"
+        self.rule = f"v = momentum * v + share * g\nw = w - rate * ({step})" if momentum else "w = w - rate * g"
 
-    def rule(self, weight: Array, gradient: Array, kept: Arrays, rate: float) -> None:
-        if not self.momentum:
-            weight -= rate * gradient
-            return
-        v = kept["v"]
-        v *= self.momentum
-        v += gradient if self.updates == 1 else (1.0 - self.dampening) * gradient
-        weight -= rate * (gradient + self.momentum * v if self.nesterov else v)
+    def numbers(self, rate: float) -> dict[str, float]:
+        share = 1.0 if self.updates == 1 else 1.0 - self.dampening
+        return {"rate": rate, "momentum": self.momentum, "share": share} if self.momentum else {"rate": rate}
 
 
 class RMSProp(Optimiser):
@@ -79,26 +74,17 @@ class RMSProp(Optimiser):
         self.alpha, self.momentum = share("alpha", alpha), share("momentum", momentum)
         self.eps, self.centered = above_zero("eps", eps), centered
         self.slots = ("v", *(("m",) if centered else ()), *(("b",) if momentum else ()))
-
-    def rule(self, weight: Array, gradient: Array, kept: Arrays, rate: float) -> None:
-        v = kept["v"]
-        v *= self.alpha
-        v += (1.0 - self.alpha) * (gradient * gradient)
-        if self.centered:
-            m = kept["m"]
-            m += (1.0 - self.alpha) * (gradient - m)
+        self.rule = "\n".join([
+            "v = alpha * v + rest * (g * g)",
+            *(["m = m + rest * (g - m)"] if centered else []),
             # what rounding leaves below 0 is 0
-            root = np.sqrt(np.maximum(v - m * m, 0.0))
-        else:
-            root = np.sqrt(v)
-        root += self.eps
-        if not self.momentum:
-            weight -= rate * (gradient / root)
-            return
-        b = kept["b"]
-        b *= self.momentum
-        b += gradient / root
-        weight -= rate * b
+            f"step = g / (sqrt({'maximum(v - m * m, 0.0)' if centered else 'v'}) + eps)",
+            *(["b = momentum * b + step", "w = w - rate * b"] if momentum else ["w = w - rate * step"]),
+        ])  # fmt: skip
+
+    def numbers(self, rate: float) -> dict[str, float]:
+        found = {"rate": rate, "alpha": self.alpha, "rest": 1.0 - self.alpha, "eps": self.eps}
+        return {**found, "momentum": self.momentum} if self.momentum else found
 
 
 class Adam(Optimiser):
@@ -109,6 +95,11 @@ class Adam(Optimiser):
     """
 
     slots = ("m", "v")
+    rule = """
+        m = first * m + rest_of_first * g
+        v = second * v + rest_of_second * (g * g)
+        w = w - size * (m / (sqrt(v) / root + eps))
+    """
 
     def __init__(
         self,
@@ -127,17 +118,17 @@ class Adam(Optimiser):
         self.betas = share("betas", first), share("betas", second)
         self.eps = above_zero("eps", eps)
 
-    def rule(self, weight: Array, gradient: Array, kept: Arrays, rate: float) -> None:
-        m, v = kept["m"], kept["v"]
+    def numbers(self, rate: float) -> dict[str, float]:
         first, second = self.betas
-        m *= first
-        m += (1.0 - first) * gradient
-        v *= second
-        v += (1.0 - second) * (gradient * gradient)
-        root = np.sqrt(v)
-        root /= math.sqrt(1.0 - second**self.updates)
-        root += self.eps
-        weight -= (rate / (1.0 - first**self.updates)) * (m / root)
+        return {
+            "first": first,
+            "rest_of_first": 1.0 - first,
+            "second": second,
+            "rest_of_second": 1.0 - second,
+            "root": math.sqrt(1.0 - second**self.updates),
+            "size": rate / (1.0 - first**self.updates),
+            "eps": self.eps,
+        }
 
 
 class AdamW(Adam):

@@ -12,15 +12,18 @@ from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ...graph.errors import did_you_mean
+from ...graph.errors import did_you_mean, unknown
+from .flat import Array as Array
+from .flat import Arrays as Arrays
+from .flat import gathered
+from .rule import Rule, rule_of
+from .stepped import Stepped
 
 if TYPE_CHECKING:
     from ...graph.circuit import Circuit
 
-Array = NDArray[Any]
-Arrays = dict[str, Array]
+TARGETS = ("cpu", "interpret")
 Undecayed = Iterable[str] | Callable[[str, Array], bool]
 
 
@@ -53,7 +56,15 @@ def tables(net: Circuit) -> tuple[str, ...]:
 
 
 class Optimiser(ABC):
-    """What every optimiser does; a subclass says what it keeps a weight (``slots``) and its ``rule``.
+    """What every optimiser does; a subclass says what it keeps for an element (``slots``) and its ``rule``.
+
+    ::
+
+        class SignDescent(Optimiser):
+            rule = "w = w - rate * sign(g)"
+
+            def numbers(self, rate: float) -> dict[str, float]:
+                return {"rate": rate}
 
     rate       the learning rate, above 0
     decay      weight decay: decay · w is added to the gradient (L2, half the square of its norm in the loss), but see
@@ -66,6 +77,8 @@ class Optimiser(ABC):
     """
 
     slots: tuple[str, ...] = ()
+    rule: str
+    """How an element changes: assignments, a line each, see ``Rule``. It reads the names of ``numbers`` too."""
     decoupled = False
 
     def __init__(
@@ -76,48 +89,76 @@ class Optimiser(ABC):
         self.fixed = frozenset(_names(fixed))
         self.undecayed = undecayed if callable(undecayed) else frozenset(_names(undecayed))
         self.updates = 0
-        self._kept: dict[str, Arrays] = {}
+        self._kept: Arrays = {}
+        self._stepped: Stepped | None = None
 
-    def step(self, weights: Mapping[str, Array], gradients: Mapping[str, Array], rate: float | None = None) -> None:
+    @abstractmethod
+    def numbers(self, rate: float) -> dict[str, float]:
+        """What is the same for all elements in this update, which ``updates`` counts already."""
+
+    def step(
+        self,
+        weights: Mapping[str, Array],
+        gradients: Mapping[str, Array],
+        rate: float | None = None,
+        *,
+        scale: float = 1.0,
+        target: str = "interpret",
+    ) -> None:
         """One update, in place. ``rate`` stands for this update in the place of the optimiser's own (a schedule's).
 
         weights    name -> array of float32 or float64, changed in place
         gradients  name -> array of the weight's shape and dtype, ``out.grad``; left as they are. Those of other names
                    are not looked at
+        scale      what all gradients are multiplied by, to clip them
+        target     "interpret": NumPy; "cpu": compiled, and the same bits
 
         Raises OptimiserError where a gradient is missing or its shape or dtype is not its weight's, or ``undecayed``
         or ``fixed`` name what is no weight, TypeError where the whole output was given for its gradients. Then
         nothing has changed.
         """
-        self._check(weights, gradients)
+        if target not in TARGETS:
+            raise OptimiserError(unknown(f"there is no target {target!r}", str(target), TARGETS, "there are"))
+        _check_mapping(gradients)
+        stepped = self._stepped
+        if stepped is None or not stepped.holds(weights, self.fixed):
+            self._check(weights)
+            stepped = Stepped(weights, self.fixed)
+        for name, weight in stepped.trained.items():
+            _check_gradient(name, weight, gradients.get(name))
+        if stepped is not self._stepped:
+            self._kept = stepped.keep(self._kept, self.slots)
+            self._stepped = stepped
         rate = self.rate if rate is None else rate
         self.updates += 1
-        for name, weight in weights.items():
-            if name in self.fixed:
-                continue
-            kept = self._kept.get(name)
-            if kept is None:
-                kept = self._kept[name] = {slot: np.zeros_like(weight) for slot in self.slots}
-            gradient = gradients[name]
-            if self.decays(name, weight):
-                if self.decoupled:
-                    weight *= 1.0 - rate * self.decay
-                else:
-                    gradient = gradient + self.decay * weight
-            self.rule(weight, gradient, kept, rate)
+        numbers = {"scale": scale, **self.numbers(rate)}
+        own = self._own(stepped.trained, rate)
+        stepped.apply(self._rule(tuple(numbers)), gradients, numbers, own, target)
+
+    def _rule(self, numbers: tuple[str, ...]) -> Rule:
+        """The whole rule: before the subclass's own, gradients are scaled and weights decay."""
+        lines = "g = scale * g\n"
+        if self.decay:
+            lines += "w = shrunk * w\n" if self.decoupled else "g = g + decay * w\n"
+        own = ("shrunk" if self.decoupled else "decay") if self.decay else ""
+        return rule_of(type(self).__name__, lines, self.rule, self.slots, numbers, own)
+
+    def _own(self, weights: Arrays, rate: float) -> dict[str, float]:
+        """The number of ``_rule`` that each weight has for itself."""
+        without = 1.0 if self.decoupled else 0.0
+        if not self.decay:
+            return dict.fromkeys(weights, without)
+        value = 1.0 - rate * self.decay if self.decoupled else self.decay
+        return {name: value if self.decays(name, weight) else without for name, weight in weights.items()}
 
     def decays(self, name: str, weight: Array) -> bool:
         """Whether this weight decays."""
         spared = self.undecayed
         return self.decay > 0 and not (spared(name, weight) if callable(spared) else name in spared)
 
-    @abstractmethod
-    def rule(self, weight: Array, gradient: Array, kept: Arrays, rate: float) -> None:
-        """Change one weight and what is kept for it, in place."""
-
     # ---- checks ----------------------------------------------------------------------------------
-    def _check(self, weights: Mapping[str, Array], gradients: Mapping[str, Array]) -> None:
-        _check_mapping(gradients)
+    def _check(self, weights: Mapping[str, Array]) -> None:
+        """What belongs to the weights, whatever their gradients are."""
         spared = () if callable(self.undecayed) else self.undecayed
         for option, names in (("undecayed", spared), ("fixed", self.fixed)):
             for name in sorted(names):
@@ -125,27 +166,17 @@ class Optimiser(ABC):
                     near = did_you_mean(name, weights)
                     raise OptimiserError(f"{option} names {name}, which is no weight" + (f"; {near}" if near else ""))
         for name, weight in weights.items():
-            if name not in self.fixed:
-                self._check_one(name, weight, gradients.get(name))
-
-    def _check_one(self, name: str, weight: Array, gradient: Array | None) -> None:
-        if gradient is None:
-            raise OptimiserError(
-                f"weight {name} has no gradient; what is never trained, such as a constant, is named in fixed="
-            )
-        for what, array in (("gradient", gradient), *self._kept.get(name, {}).items()):
-            if (array.shape, array.dtype) != (weight.shape, weight.dtype):
-                raise OptimiserError(
-                    f"{what} of weight {name}: expected {weight.dtype} {weight.shape}, got {array.dtype} {array.shape}"
-                )
-        if not np.issubdtype(weight.dtype, np.floating):
-            raise OptimiserError(f"weight {name}: expected floating point numbers, got {weight.dtype}")
+            if name in self.fixed:
+                continue
+            if not np.issubdtype(weight.dtype, np.floating):
+                raise OptimiserError(f"weight {name}: expected floating point numbers, got {weight.dtype}")
+            for slot in self.slots:
+                _check_like(slot, name, weight, self._kept.get(f"{slot}.{name}", weight))
 
     # ---- what is saved ---------------------------------------------------------------------------
     def state(self) -> Arrays:
         """All that is kept, by name: "updates", and "slot.weight" for each weight and slot; not copied."""
-        kept = {f"{slot}.{name}": a for name, slots in self._kept.items() for slot, a in slots.items()}
-        return {"updates": np.array(self.updates, dtype=np.int64), **kept}
+        return {"updates": np.array(self.updates, dtype=np.int64), **self._kept}
 
     def load(self, state: Mapping[str, Array]) -> None:
         """Take over what ``state()`` gave. Raises OptimiserError where that was another kind of optimiser."""
@@ -153,17 +184,21 @@ class Optimiser(ABC):
         updates = rest.pop("updates", None)
         if updates is None or updates.shape != () or int(updates) < 0:
             raise OptimiserError('the state of an optimiser holds its number of "updates"; it is missing')
-        kept: dict[str, Arrays] = {}
-        for key, array in rest.items():
+        kept: dict[str, set[str]] = {}
+        for key in rest:
             slot, _, name = key.partition(".")
             if slot not in self.slots or not name:
                 keeps = " and ".join(self.slots) or "nothing"
                 raise OptimiserError(f"{type(self).__name__} keeps {keeps}, but the state holds {key!r}")
-            kept.setdefault(name, {})[slot] = np.array(array)
+            kept.setdefault(name, set()).add(slot)
         for name, slots in kept.items():
-            if set(slots) != set(self.slots):
-                raise OptimiserError(f"the state of weight {name} lacks {', '.join(set(self.slots) - set(slots))}")
-        self.updates, self._kept = int(updates), kept
+            if slots != set(self.slots):
+                raise OptimiserError(f"the state of weight {name} lacks {', '.join(set(self.slots) - slots)}")
+        self.updates, self._kept, self._stepped = int(updates), gathered(rest), None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """To be copied or pickled: without what is compiled for these very arrays."""
+        return {**self.__dict__, "_stepped": None}
 
 
 # ---- numbers -------------------------------------------------------------------------------------
@@ -182,6 +217,21 @@ def share(what: str, value: Any) -> float:
 def above_zero(what: str, value: Any) -> float:
     """A number above 0; see ``number``."""
     return number(what, value, "a number above 0", lambda v: v > 0)
+
+
+def _check_gradient(name: str, weight: Array, gradient: Array | None) -> None:
+    if gradient is None:
+        raise OptimiserError(
+            f"weight {name} has no gradient; what is never trained, such as a constant, is named in fixed="
+        )
+    _check_like("gradient", name, weight, gradient)
+
+
+def _check_like(what: str, name: str, weight: Array, array: Array) -> None:
+    if array.shape != weight.shape or array.dtype != weight.dtype:
+        raise OptimiserError(
+            f"{what} of weight {name}: expected {weight.dtype} {weight.shape}, got {array.dtype} {array.shape}"
+        )
 
 
 def _check_mapping(gradients: object) -> None:

@@ -196,6 +196,11 @@ def highest_lane(v: Any) -> Any:
     return only_compiled("highest_lane")
 
 
+def wide(v: Any) -> Any:
+    """The same numbers in float64, as many lanes; arithmetic and ``total`` take it."""
+    return only_compiled("wide")
+
+
 def count_lanes(like: Any) -> int:
     """How many lanes such a vector has (int64)."""
     return cast(int, only_compiled("count_lanes"))
@@ -245,6 +250,16 @@ def _lanes_type(v: NumbaType) -> Any:
     return templates.signature(v.dtype, v) if isinstance(v, Vector) else None
 
 
+def _wide_type(v: NumbaType) -> Any:
+    return templates.signature(Vector(types.float64, v.lanes), v) if isinstance(v, Vector) else None
+
+
+def _wide(context: Any, builder: Any, sig: Any, args: Any) -> Value:
+    (v,) = sig.args
+    double = ir.VectorType(ir.DoubleType(), v.lanes)
+    return args[0] if v.dtype == types.float64 else builder.fpext(args[0], double)
+
+
 def _count_type(like: NumbaType) -> Any:
     return templates.signature(types.int64, like) if of_like(like) else None
 
@@ -266,5 +281,7 @@ typed(total, _lanes_type)
 typed(highest_lane, _lanes_type)
 lowered(total, (Vector,), _halved(Emit.add))
 lowered(highest_lane, (Vector,), _halved(Emit.maximum))
+typed(wide, _wide_type)
+extending.lower_builtin(wide, Vector)(_wide)
 typed(count_lanes, _count_type)
 extending.lower_builtin(count_lanes, types.Any)(_count)
