@@ -205,8 +205,8 @@ class Program:
     ) -> Output:
         """The same, of a mapping of inputs.
 
-        grad  arrays that were the ``grad`` of another call, or are like them: they are overwritten, and are the
-              ``grad`` of this one; only for gradients by what has no steps. None: new arrays
+        grad  the ``grad`` of another call, or zeros like it: overwritten where what was differentiated by has neither
+              steps nor rows, and the ``grad`` of this one. None: new arrays
         """
         philox_key(seed, "")  # raises for a seed that is none
         variant = self._variant(initial)
@@ -220,10 +220,12 @@ class Program:
         with self._lock:
             stored = variant.target.run(batch, arrays, poison)
             found = {
-                key: _result(variant.loops.values[name], stored[name], call, order, batch)
+                key: _result(
+                    variant.loops.values[name], stored[name], call, order, batch, _into(key, variant.compiled, grad)
+                )
                 for key, name in variant.loops.results.items()
             }
-        return _output(found, variant.compiled, self._road.net, self._asked)
+        return _output(found, variant.compiled, self._road.net, self._asked, grad)
 
 
 def _batch(call: Given, start: int, seed: int) -> tuple[Array | None, Batch]:
@@ -271,10 +273,26 @@ def _behaved(array: Array) -> Array:
     return array if array.flags.carray else np.require(array, requirements=["C", "A", "W"])
 
 
-def _result(v: Value, stored: Array, call: Given, order: Array | None, batch: Batch) -> Array:
-    """A value as the caller gets it: rows in the caller's order, zero beyond lengths."""
+def _into(key: str, compiled: Compiled, grad: Mapping[str, Array] | None) -> Array | None:
+    """Where a gradient goes, in arrays that the caller gave."""
+    if grad is None or not key.startswith("grad:"):
+        return None
+    name = key.removeprefix("grad:")
+    whole, ranges = compiled.parts.get(name, (name, ()))
+    part: tuple[Any, ...] = (*(slice(lo, hi) for lo, hi in ranges), ...)
+    into: Array = grad[whole][part]
+    return into
+
+
+def _result(
+    v: Value, stored: Array, call: Given, order: Array | None, batch: Batch, into: Array | None = None
+) -> Array:
+    """A value as the caller gets it: rows in the caller's order, zero beyond lengths; one without axes in ``into``."""
     if not v.axes:
-        return np.array(stored, copy=True)
+        if into is None:
+            return np.array(stored, copy=True)
+        into[...] = stored
+        return into
     steps = v.axes.index(v.time) if v.time else None
     if steps is not None:
         stored = stored[v.lead : v.lead + batch.sizes[v.axes[steps]]]
@@ -299,7 +317,9 @@ def _clear_padding(out: Array, axis: int, axes: Sequence[str], lengths: Array) -
     out[beyond] = 0
 
 
-def _output(found: Mapping[str, Array], compiled: Compiled, net: Circuit, asked: Asked) -> Output:
+def _output(
+    found: Mapping[str, Array], compiled: Compiled, net: Circuit, asked: Asked, grad: Mapping[str, Array] | None
+) -> Output:
     """Results sorted by kind: parts of a gradient in their whole, the lags of a state stacked."""
     out = Output(None, *(Results(kind, asked) for kind in KINDS))
     lags: dict[str, dict[int, Array]] = {}
@@ -314,6 +334,9 @@ def _output(found: Mapping[str, Array], compiled: Compiled, net: Circuit, asked:
             lags.setdefault(state, {})[int(lag)] = array
         elif name in compiled.parts:
             whole, ranges = compiled.parts[name]
+            if grad is not None:  # the part is in its place already
+                out.grad[whole] = grad[whole]
+                continue
             if whole not in out.grad:
                 out.grad[whole] = np.zeros(net.param_nodes[whole].shape, array.dtype)
             out.grad[whole][tuple(slice(lo, hi) for lo, hi in ranges)] = array

@@ -44,6 +44,22 @@ def program() -> Any:
     return compiler.compile(net(), "L", wrt=None, returns=("h",), target="interpret", dtype="float64")
 
 
+def test_gradients_in_arrays_that_were_given(program: Any) -> None:
+    """Parameters that are read in parts, W of two gates, too; nothing of the call before is left."""
+    one, two = (arguments(seed) for seed in (0, 1))
+    given = {name: np.zeros_like(p) for name, p in one["params"].items()}
+    for arrays in (one, two):
+        params = arrays.pop("params")
+        out = program.call(params, arrays, lengths=LENGTHS, grad=given)
+        expected = call(program, params, **arrays, lengths=LENGTHS)
+        assert out.loss == expected.loss
+        assert set(out.grad) == set(given)
+        for name, array in given.items():
+            assert np.shares_memory(out.grad[name], array)
+            assert (array == expected.grad[name]).all()
+            assert (out.grad[name] == array).all()
+
+
 def test_a_ragged_batch_in_any_order(program: Any) -> None:
     given = arguments()
     out = call(program, **given, lengths=LENGTHS)

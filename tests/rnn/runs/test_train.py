@@ -15,7 +15,7 @@ from bptt import rnn
 from bptt.compiler import cache
 from bptt.graph.errors import CircuitError
 from bptt.rnn.data import Batch, DataError, Stream
-from bptt.rnn.optim import SGD, Adam, Arrays
+from bptt.rnn.optim import SGD, Adam, Arrays, OptimiserError
 from bptt.rnn.optim.schedules import Linear
 from bptt.rnn.runs import checkpoint, files, folder, logs, train
 from bptt.rnn.runs.train import Event, fit
@@ -62,7 +62,7 @@ class Descent:
         self.calls: list[tuple[Batch, Any]] = []
         self.bad = bad or {}
 
-    def step(self, weights: Arrays, batch: Batch, state: Any = None, seed: int = 0) -> Window:
+    def step(self, weights: Arrays, batch: Batch, state: Any = None, seed: int = 0, grad: Any = None) -> Window:
         self.calls.append((batch, state))
         number = len(self.calls)
         loss, gradient = self.bad.get(number) or (0.0, float(weights["w"][0]))
@@ -107,6 +107,30 @@ def test_values_are_clipped_before_the_norm_which_is_that_before_both() -> None:
     training = trainer(Descent(), clip=2.0, clip_values=1.0, optimiser=SGD(1.0))
     assert training.step().norm == 3.0
     assert training.weights["w"] == 2.0
+
+
+@pytest.mark.parametrize("limits", [{"clip": -1.0}, {"clip_values": -1.0}, {"clip": math.nan}])
+def test_limits_below_zero_are_refused(limits: dict[str, float]) -> None:
+    with pytest.raises(OptimiserError, match=r"the limit of .*: expected a number above 0, got"):
+        trainer(Descent(), **limits)
+
+
+def test_compiled_updates_are_those_of_numpy() -> None:
+    """Weights, what the optimiser keeps and gradients each in one buffer; kernels of the update count."""
+    inputs = {"x": np.ones((4, 2, 1), "float32"), "y": np.full((4, 2, 1), 0.3, "float32")}
+    makers = {"optimiser": lambda: Adam(0.1, decay=0.1, undecayed=()), "clip": lambda: 0.01}
+    trainers = {
+        target: Trainer(NET, inputs, target=target, **{name: make() for name, make in makers.items()})
+        for target in ("cpu", "interpret")
+    }
+    for _ in range(3):
+        steps = [one.step() for one in trainers.values()]
+        assert steps[0].loss == pytest.approx(steps[1].loss, rel=1e-5)
+        assert steps[0].norm == pytest.approx(steps[1].norm, rel=1e-5)
+    compiled, plain = trainers.values()
+    np.testing.assert_allclose(compiled.weights["w"], plain.weights["w"], rtol=1e-5)
+    assert compiled.compilations >= 2
+    assert plain.compilations == 0
 
 
 @pytest.mark.parametrize("bad", [(math.nan, 1.0), (math.inf, 1.0), (1.0, math.nan), (1.0, math.inf)])

@@ -1,0 +1,175 @@
+"""Passes over all elements of many arrays, compiled: the update of an optimiser, and the norm of gradients.
+
+Arrays are cut into blocks, which threads share. An update gives the bits that NumPy gives, in any number of threads;
+a norm is the sum over blocks in their order, each summed in one order.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from typing import Any
+
+import numpy as np
+
+from ...compiler.cache import load_kernels
+from ...compiler.cpu.threads import available, team
+from .flat import Array
+from .rule import Rule
+
+BLOCK = 4096
+"""Elements of a block at most."""
+SHARE = 2**16
+"""Elements that a thread has at least: with fewer, waking it takes longer than it saves."""
+WORD = 8
+VECTOR_FUNCTIONS = ("maximum", "minimum", "sign", "sqrt")
+
+
+def takes(array: Array) -> bool:
+    """Whether compiled passes can read and write an array: float32 or float64, in C order, writeable."""
+    return array.dtype.char in "fd" and array.flags.carray
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """Arrays cut into blocks: of which array each is, where it begins there, in bytes, how many elements it has."""
+
+    owner: Array
+    offset: Array
+    count: Array
+    threads: int
+
+    def table(self, columns: int) -> Array:
+        """A row for each block, the count of its elements first."""
+        found = np.zeros((len(self.count), columns), np.int64)
+        found[:, 0] = self.count
+        return found
+
+    def addresses(self, arrays: Sequence[Array]) -> Array:
+        """Where each block lies, by the arrays that were cut."""
+        begins: Array = np.array([a.__array_interface__["data"][0] for a in arrays], np.int64)[self.owner]
+        begins += self.offset
+        return begins
+
+    def run(self, kernel: Any, table: Array, *more: int) -> None:
+        """``kernel(table, first block, last block, …)`` on the threads."""
+        at, rows, threads = table.ctypes.data, len(table), self.threads
+        team().run(lambda n: kernel(at, rows * n // threads, rows * (n + 1) // threads, *more), threads)
+
+
+@lru_cache(16)
+def blocks_of(sizes: tuple[int, ...], item: int) -> Blocks:
+    """Arrays of so many elements, of ``item`` bytes each, as blocks."""
+    owner = np.repeat(np.arange(len(sizes)), [-(-n // BLOCK) for n in sizes])
+    begins = np.concatenate([np.arange(0, n, BLOCK) for n in sizes] or [np.zeros(0, np.int64)])
+    count = np.minimum(np.array(sizes, np.int64)[owner] - begins, BLOCK)
+    return Blocks(owner, begins * item, count, max(1, min(available(), sum(sizes) // SHARE)))
+
+
+# ---- an update -----------------------------------------------------------------------------------
+class Update:
+    """A rule applied to weights of one dtype, each with its slots; all as ``takes`` has it.
+
+    The table has a row for each block: its count, the place of the weight's own number, and where gradient, weight and
+    slots of the block begin.
+    """
+
+    def __init__(self, rule: Rule, weights: Sequence[Array], slots: Sequence[Sequence[Array]]) -> None:
+        dtype = weights[0].dtype
+        self.rule, self.dtype = rule, dtype
+        self.blocks = blocks_of(tuple(w.size for w in weights), dtype.itemsize)
+        self.table = self.blocks.table(4 + len(rule.slots))
+        self.table[:, 3] = self.blocks.addresses(weights)
+        for k, _ in enumerate(rule.slots):
+            self.table[:, 4 + k] = self.blocks.addresses([kept[k] for kept in slots])
+        # the table has addresses: what they are of must stay
+        self._kept = [*weights, *(a for kept in slots for a in kept)]
+        self._kernel = _kernel(update_source(rule, dtype.name), "update", 4)
+
+    def run(self, gradients: Sequence[Array], numbers: Mapping[str, float], own: Sequence[float]) -> None:
+        """Change weights and slots, in place; ``own`` has the own number of each weight."""
+        gradients = [g if g.flags.carray else np.ascontiguousarray(g) for g in gradients]
+        each = sorted(set(own))
+        given = np.array([*(numbers.get(name, 0.0) for name in self.rule.numbers), *each], self.dtype)
+        places = np.array([len(self.rule.numbers) + each.index(n) for n in own], np.int64)
+        self.table[:, 1] = places[self.blocks.owner]
+        self.table[:, 2] = self.blocks.addresses(gradients)
+        self.blocks.run(self._kernel, self.table, given.ctypes.data)
+
+
+def update_source(rule: Rule, dtype: str) -> str:
+    """The module of a rule: its lines on vectors of elements, one block after another."""
+    arrays = ("g", *rule.kept)
+    called = [f for f in rule.called() if f in VECTOR_FUNCTIONS]
+    lines = [f'"""The update of {rule.name} in {dtype}."""', "", f"from numpy import int64, {dtype} as number"]
+    lines += ["", "from bptt.compiler.cpu.jit import entry"]
+    lines += [f"from bptt.compiler.cpu.vector.functions import {', '.join(called)}"] if called else []
+    lines += ["from bptt.compiler.cpu.vector.memory import load, load_first, store, store_first, view"]
+    lines += [f"from bptt.compiler.cpu.vector.types import count_lanes{', where' * ('where' in rule.called())}", "", ""]
+    body = ["lanes_ = count_lanes(number)", f"numbers_ = view(given_, {len(rule.numbers)}, number)"]
+    body += [f"{name} = numbers_[{k}]" for k, name in enumerate(rule.numbers) if name != rule.own]
+    body += ["for k_ in range(begin_, end_):"]
+    block = [f"row_ = view(table_ + k_ * {(3 + len(rule.kept)) * WORD}, {3 + len(rule.kept)}, int64)"]
+    block += ["n_ = row_[0]"]
+    block += [f"{rule.own} = view(given_, row_[1] + 1, number)[row_[1]]"] if rule.own else []
+    block += [f"{name}_ = view(row_[{2 + k}], n_, number)" for k, name in enumerate(arrays)]
+    block += ["whole_ = n_ - n_ % lanes_", "for i_ in range(0, whole_, lanes_):"]
+    block += _indented([*(f"{name} = load({name}_, i_)" for name in arrays), *rule.lines,
+                        *(f"store({name}_, i_, {name})" for name in rule.kept)])  # fmt: skip
+    block += ["if whole_ < n_:"]
+    rest = "whole_, n_ - whole_"
+    block += _indented([*(f"{name} = load_first({name}_, {rest})" for name in arrays), *rule.lines,
+                        *(f"store_first({name}_, whole_, {name}, n_ - whole_)" for name in rule.kept)])  # fmt: skip
+    lines += ["@entry", "def update(table_, begin_, end_, given_):", *_indented([*body, *_indented(block)])]
+    return "\n".join([*lines, ""])
+
+
+def _indented(lines: Sequence[str]) -> list[str]:
+    return [f"    {line}" for line in lines]
+
+
+@cache
+def _kernel(source: str, name: str, arguments: int) -> Any:
+    """A kernel, compiled or from the cache, for ``ctypes``."""
+    loaded = load_kernels(source, {name: f"void({', '.join(['int64'] * arguments)})"})
+    return loaded.kernels[name].ctypes  # type: ignore[attr-defined]
+
+
+# ---- a norm --------------------------------------------------------------------------------------
+def global_norm(arrays: Collection[Array]) -> float:
+    """The Euclidean norm of all arrays together, summed in float64; all of one dtype and as ``takes`` has it."""
+    dtype = next(iter(arrays)).dtype
+    blocks = blocks_of(tuple(a.size for a in arrays), dtype.itemsize)
+    table = blocks.table(2)
+    table[:, 1] = blocks.addresses(list(arrays))
+    sums = np.zeros(len(table))
+    blocks.run(_kernel(_NORM.format(dtype=dtype), "squares", 4), table, sums.ctypes.data)
+    return math.sqrt(float(sums.sum()))
+
+
+_NORM = '''"""Sums of squares of {dtype}, of one block after another, in float64."""
+
+from numpy import float64, int64, {dtype} as number
+
+from bptt.compiler.cpu.jit import entry
+from bptt.compiler.cpu.vector.memory import load, load_first, view
+from bptt.compiler.cpu.vector.types import count_lanes, total, wide
+
+
+@entry
+def squares(table, begin, end, sums):
+    lanes = count_lanes(number)
+    for k in range(begin, end):
+        row = view(table + k * 16, 2, int64)
+        n = row[0]
+        x = view(row[1], n, number)
+        whole = n - n % lanes
+        last = wide(load_first(x, whole, n - whole))
+        found = last * last
+        for i in range(0, whole, lanes):
+            v = wide(load(x, i))
+            found = found + v * v
+        view(sums, k + 1, float64)[k] = total(found)
+'''
