@@ -26,6 +26,8 @@ TOLERANCE = 1e-4
 GATES = "ifgq"
 """Ours, in torch's order."""
 CLIP = 1.0
+Update = Callable[[], tuple[float, float]]
+"""Makes an update: its loss, and its gradient's norm before clipping."""
 
 
 def main(given: Sequence[str] | None = None) -> int:
@@ -41,7 +43,7 @@ def main(given: Sequence[str] | None = None) -> int:
     trainer = our_trainer()
     weights = {name: w.copy() for name, w in trainer.weights.items()}
     rate = trainer.optimiser.rate
-    runs: dict[str, Callable[[], tuple[float, float]]] = {"bptt": lambda: _of_step(trainer.step())}
+    runs: dict[str, Update] = {"bptt": lambda: _of_step(trainer.step())}
     for name, fused in (("torch", False), ("torch, fused Adam", True)):
         runs[name] = torchs_update(torch, weights, trainer.batches, rate, fused)
     wrong = _differing(runs)
@@ -89,11 +91,12 @@ def _of_step(step: Any) -> tuple[float, float]:
     return step.loss, step.norm
 
 
-def torchs_update(torch: Any, weights: Any, batches: Any, rate: float, fused: bool) -> Callable[[], tuple[float, float]]:
+def torchs_update(torch: Any, weights: Any, batches: Any, rate: float, fused: bool) -> Update:
     """An update in torch, from the same weights and the same windows: its loss, and its gradient's norm."""
     symbols, vector = weights["E"].shape
     units = weights["W_f"].shape[0]
-    table, lstm, out = torch.nn.Embedding(symbols, vector), torch.nn.LSTM(vector, units), torch.nn.Linear(units, symbols)
+    table, lstm = torch.nn.Embedding(symbols, vector), torch.nn.LSTM(vector, units)
+    out = torch.nn.Linear(units, symbols)
     with torch.no_grad():
         table.weight.copy_(torch.tensor(weights["E"]))
         out.weight.copy_(torch.tensor(weights["V"]))
@@ -123,7 +126,7 @@ def torchs_update(torch: Any, weights: Any, batches: Any, rate: float, fused: bo
     return update
 
 
-def _differing(runs: dict[str, Callable[[], tuple[float, float]]]) -> list[str]:
+def _differing(runs: dict[str, Update]) -> list[str]:
     """Those whose first updates are not ours."""
     found = {name: [run() for _ in range(COMPARED)] for name, run in runs.items()}
     far = lambda a, b: any(abs(p - q) > TOLERANCE * abs(q) for p, q in zip(a, b, strict=True))  # noqa: E731
