@@ -32,6 +32,7 @@ from typing import Any
 LISTED = "files.json"
 #: what kernels call, beside what is printed
 HELPERS = (
+    "cpu/driver.py",
     "cpu/functions.py",
     "cpu/jit.py",
     "../graph/random.py",

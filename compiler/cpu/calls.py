@@ -76,6 +76,18 @@ class Panels:
         return Part(at, r0 * row + c0, row, terms, columns, not block.transposed)
 
 
+@dataclass(frozen=True)
+class _Terms:
+    """What a product sums: so many terms, panels of so many vectors, the first one's address, and the next ones'."""
+
+    count: int
+    vectors: int | str
+    panels: int | str
+    first: str
+    step: int
+    sets: str
+
+
 class CallPrinter:
     """Prints calls of the library for one scope. ``flat``: for the rows of all steps from ``lo`` to ``hi`` at once."""
 
@@ -95,52 +107,52 @@ class CallPrinter:
 
     def product(self, statement: Product) -> None:
         """One call for each destination, each run of panels, each part."""
+        lanes = self.layout.lanes
         for index, name in enumerate(statement.dsts):
-            for i, (packs, operand) in enumerate(self.parts(statement)):
-                panel, offset = self.panels.place(packs, index)
-                x, x_row = self.rows_of(operand)
-                out, out_row = self.rows_of(Load(name))
-                for run in panel.runs:
+            out, out_row = self.rows_of(Load(name))
+            for add, (packs, operand) in enumerate(self.parts(statement)):
+                panels, offset = self.panels.place(packs, index)
+                for run in panels.runs:
                     first = f"{self.w.use('panels')} + {self._bytes(offset + run.offset)}"
-                    to = f"{out} + {self._bytes(run.first * self.layout.lanes)}" if run.first else out
-                    lanes = self.layout.lanes
-                    self.w.line(
-                        f"call_product({self.w.use('product')}, {self.rows()}, {x}, {x_row}, {panel.terms}, {run.vectors}, "
-                        f"{run.panels}, {first}, {run.step}, {to}, {out_row}, {lanes}, {run.vectors * lanes}, {int(i > 0)}, "
-                        f"{self._sets(run.vectors)})"
-                    )
+                    to = f"{out} + {self._bytes(run.first * lanes)}" if run.first else out
+                    terms = _Terms(panels.terms, run.vectors, run.panels, first, run.step, self._sets(run.vectors))
+                    self._call(operand, terms, f"{to}, {out_row}, {lanes}, {run.vectors * lanes}", add)
 
     def stack(self, statement: Product, tile: str, first: int, width: int, count: str) -> None:
-        """One vector of each destination for ``count`` vectors of units from ``base`` on, to a tile of ``width`` numbers
-        a row, from its vector ``first`` on; the rows of the next vector of units come after all rows."""
+        """One vector of each destination for ``count`` vectors of units from ``base`` on.
+
+        They go to a tile of ``width`` numbers a row, from its vector ``first`` on; the rows of the next vector of units
+        come after all rows.
+        """
         lanes = self.layout.lanes
-        for i, (packs, operand) in enumerate(self.parts(statement)):
-            panel, offset = self.panels.place(packs, None)
-            x, x_row = self.rows_of(operand)
-            for run in panel.runs:
-                at = f"{self.w.use('panels')} + {self._bytes(offset + run.offset)} + base * {self._bytes(run.step // lanes)}"
-                step, sets = str(run.step), self._sets(run.vectors)
-                self._call(x, x_row, panel.terms, str(run.vectors), at, tile, first + run.first, width, i, sets, (count, step))
+        for add, (packs, operand) in enumerate(self.parts(statement)):
+            panels, offset = self.panels.place(packs, None)
+            for run in panels.runs:
+                here = f"base * {self._bytes(run.step // lanes)}"
+                at = f"{self.w.use('panels')} + {self._bytes(offset + run.offset)} + {here}"
+                terms = _Terms(panels.terms, run.vectors, count, at, run.step, self._sets(run.vectors))
+                to = f"address({tile}, (0, {(first + run.first) * lanes}))"
+                self._call(operand, terms, f"{to}, {width}, {lanes}, tile_rows * {width}", add)
 
     def column(self, statement: Product, tile: str, first: int, width: int) -> None:
-        """The vectors of the panel ``panel``, ``vectors`` of them from the unit ``base`` on."""
-        for i, (packs, operand) in enumerate(self.parts(statement)):
-            panel, offset = self.panels.place(packs, 0)
-            x, x_row = self.rows_of(operand)
-            # all panels before it, narrow ones too, are whole: so the place follows from the unit
-            at = f"{self.w.use('panels')} + {self._bytes(offset)} + base * {self._bytes(panel.terms)}"
-            sets = [self._sets(run.vectors) for run in panel.runs]
-            one = sets[0] if len(set(sets)) == 1 else f"({sets[0]} if vectors == {panel.runs[0].vectors} else {sets[1]})"
-            self._call(x, x_row, panel.terms, "vectors", at, tile, first, width, i, one)
+        """The ``vectors`` vectors of a panel, from the unit ``base`` on, to a tile as for ``stack``."""
+        lanes = self.layout.lanes
+        for add, (packs, operand) in enumerate(self.parts(statement)):
+            panels, offset = self.panels.place(packs, 0)
+            # all panels before it are whole: so the place follows from the unit
+            at = f"{self.w.use('panels')} + {self._bytes(offset)} + base * {self._bytes(panels.terms)}"
+            wide, *narrow = (self._sets(run.vectors) for run in panels.runs)
+            if narrow and narrow[0] != wide:
+                wide = f"{wide} if vectors == {panels.runs[0].vectors} else {narrow[0]}"
+            terms = _Terms(panels.terms, "vectors", 1, at, 0, wide)
+            self._call(operand, terms, f"address({tile}, (0, {first * lanes})), {width}, {lanes}, 0", add)
 
-    def _call(self, x: str, x_row: int, terms: int, vectors: str, at: str, tile: str, first: int, width: int, i: int,
-              sets: str, panels: tuple[str, str] = ("1", "0")) -> None:  # fmt: skip
-        lanes, (count, step) = self.layout.lanes, panels
-        next_panel = f"tile_rows * {width}" if count != "1" else "0"
-        self.w.line(
-            f"call_product({self.w.use('product')}, {self.rows()}, {x}, {x_row}, {terms}, {vectors}, {count}, {at}, {step}, "
-            f"address({tile}, (0, {first * lanes})), {width}, {lanes}, {next_panel}, {int(i > 0)}, {sets})"
-        )
+    def _call(self, operand: Load, terms: _Terms, out: str, add: int) -> None:
+        x, x_row = self.rows_of(operand)
+        t = terms
+        panels = f"{t.count}, {t.vectors}, {t.panels}, {t.first}, {t.step}"
+        operands = f"{self.w.use('product')}, {self.rows()}, {x}, {x_row}"
+        self.w.line(f"call_product({operands}, {panels}, {out}, {min(add, 1)}, {t.sets})")
 
     def rows(self) -> str:
         """How many rows there are, and the address of their list."""
@@ -209,7 +221,7 @@ def _gradient(s: Sum, program: Program, inner: frozenset[str]) -> Gradient | Non
     for load in (a, b):
         v = program.values[load.value]
         own = "b" in v.axes or (v.role == "block" and v.name not in inner)
-        if not own or v.dtype != "f" or "s" in v.axes and "t" in v.axes:
+        if not own or v.dtype != "f" or ("s" in v.axes and "t" in v.axes):
             return None
     return Gradient(a, b, into, None, s)
 
@@ -238,9 +250,8 @@ class GradientPrinter:
             self.w.use(steps)
         size = f"{steps} * {self.w.use('B')}" if steps else self.w.use("B")
         for k, name in enumerate(slots.values()):
-            self.w.line(
-                f"{name} = view({self.w.use('row_lists')} + (thread * {len(slots)} + {k}) * {size} * 8, ({size},), int64)"
-            )
+            place = f"{self.w.use('row_lists')} + (thread * {len(slots)} + {k}) * {size} * 8"
+            self.w.line(f"{name} = view({place}, ({size},), int64)")
         heads = [f"for {axis} in range({lo}, {end}):"] if axis else []
         with self.w.blocks(*heads, f"for n in range({self.reader.running(axis or 't')}[{axis or '0'}]):"):
             self.w.line(f"row = {self.reader.order(self.scope)}[n]")

@@ -15,12 +15,11 @@ from functools import cache
 from typing import Any
 
 from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
 
 from ..cache import load_kernels
 from .jit import function
 from .names import SIZES
+from .vector.numba_api import extending, types
 
 RUN, REPEAT = 0, 1
 CHUNK = SIZES.index("chunk")
@@ -38,7 +37,7 @@ def _pointer(builder: Any, address: Any, index: Any) -> Any:
     return builder.gep(builder.inttoptr(address, _WORD.as_pointer()), [index])
 
 
-@intrinsic
+@extending.intrinsic  # type: ignore[untyped-decorator]
 def word_at(context: Any, address: Any, index: Any) -> Any:
     """The whole number at a place of a list, by the list's address."""
 
@@ -48,7 +47,7 @@ def word_at(context: Any, address: Any, index: Any) -> Any:
     return types.int64(types.int64, types.int64), instructions
 
 
-@intrinsic
+@extending.intrinsic  # type: ignore[untyped-decorator]
 def latest(context: Any, address: Any, index: Any) -> Any:
     """The same as other threads have written it, with all that they wrote before."""
 
@@ -58,7 +57,7 @@ def latest(context: Any, address: Any, index: Any) -> Any:
     return types.int64(types.int64, types.int64), instructions
 
 
-@intrinsic
+@extending.intrinsic  # type: ignore[untyped-decorator]
 def publish(context: Any, address: Any, index: Any, value: Any) -> Any:
     """Write a number for other threads, after all that was written before."""
 
@@ -69,7 +68,7 @@ def publish(context: Any, address: Any, index: Any, value: Any) -> Any:
     return types.void(types.int64, types.int64, types.int64), instructions
 
 
-@intrinsic
+@extending.intrinsic  # type: ignore[untyped-decorator]
 def count_up(context: Any, address: Any, index: Any) -> Any:
     """Add one; the number before it."""
 
@@ -79,7 +78,7 @@ def count_up(context: Any, address: Any, index: Any) -> Any:
     return types.int64(types.int64, types.int64), instructions
 
 
-@intrinsic
+@extending.intrinsic  # type: ignore[untyped-decorator]
 def call_kernel(context: Any, address: Any, table: Any, who: Any, thread: Any, lo: Any, hi: Any) -> Any:
     """Run the kernel at an address."""
 
@@ -90,7 +89,7 @@ def call_kernel(context: Any, address: Any, table: Any, who: Any, thread: Any, l
     return types.void(*[types.int64] * 6), instructions
 
 
-@intrinsic
+@extending.intrinsic  # type: ignore[untyped-decorator]
 def call_plain(context: Any, address: Any) -> Any:
     """Call a C function without arguments."""
 
@@ -118,7 +117,9 @@ def meet(barrier: int, threads: int, give_way: int) -> None:
 
 
 @function
-def run_kernel(steps: int, at: int, table: int, thread: int, threads: int, barrier: int, give_way: int, lo: int, hi: int) -> None:
+def run_kernel(
+    steps: int, at: int, table: int, thread: int, threads: int, barrier: int, give_way: int, lo: int, hi: int
+) -> None:
     """One kernel on this thread, if it has a part in it."""
     if threads > 1 and word_at(steps, at + 3):
         meet(barrier, threads, give_way)

@@ -106,7 +106,11 @@ class Expressions:
             unit = u if unit == "0" else f"({unit}) * {n} + {u}"
         use = self.reader.writer.use
         key = f"{use('seed_low')}, {use('seed_high')} ^ {crc32(mask_name(e.key).encode())}"
-        return f"number(random({key}, {e.p!r}, {index['t']}, {index['s']}, {index['b']}, {unit}))"
+        return self.drawn(f"{key}, {e.p!r}, {index['t']}, {index['s']}, {index['b']}, {unit}")
+
+    def drawn(self, counter: str) -> str:
+        """0 or 1 from what ``random`` takes."""
+        return f"number(random({counter}))"
 
 
 def number(e: Number) -> str:

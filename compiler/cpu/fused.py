@@ -65,7 +65,7 @@ def _taken(products: Sequence[Product], into: Map, program: Program, counts: Cou
         return []
     made = {name for p in products for name in p.dsts}
     fit = [p for p in products if _fits(p, into, program, counts, made)]
-    several = [p for p in fit if 1 < len(p.dsts)]
+    several = [p for p in fit if len(p.dsts) > 1]
     if several:
         return several
     return fit if sum(len(p.dsts) for p in fit) <= VECTORS else []

@@ -25,8 +25,6 @@ from .parallel import repeated
 from .products.outer import FIELDS, scratch_bytes
 from .vector.host import HOST
 
-
-
 #: bytes of packed rows that each thread needs for weight gradients
 SCRATCH = scratch_bytes(HOST)
 #: steps of a chunk at least, and rows that it has
@@ -75,7 +73,7 @@ class Layout:
         return self.width(v) * (len(stack.names) if stack else 1)
 
     def width(self, v: Value) -> int:
-        """The last feature axis of a value's array: whole vectors, but for parameters, which are the caller's arrays."""
+        """The last feature axis of a value's array: whole vectors, but for parameters, the caller's own arrays."""
         n = v.shape[-1]
         own = v.role != "param" and v.dtype == "f"
         return -(-n // self.lanes) * self.lanes if own else n
@@ -202,6 +200,6 @@ def _stacks(program: Program, layout: Layout) -> dict[str, Stack]:
 
 
 def _longest(needs: Sequence[tuple[int, str]], sizes: Mapping[str, int]) -> int:
-    """The most numbers for one row of the batch, of so many for each of "chunk", "T", "S", "" (one) or so many steps."""
+    """The most numbers for one row of the batch: so many for each of "chunk", "T", "S", "" (one) or so many steps."""
     steps = {"": 1, "chunk": steps_of_chunk(sizes), "T": sizes["t"], "S": sizes["s"]}
     return max((n * (steps[length] if length in steps else int(length)) for n, length in needs), default=0)

@@ -20,6 +20,7 @@ FUNCTIONS_OF_NUMBERS = (
     "cos", "exp", "floor", "log", "logaddexp", "maximum", "minimum", "mod", "power", "relu", "sigmoid", "sign", "sin",
     "softplus", "sqrt", "step", "tanh",
 )
+RANDOM = ("random_lanes",)
 ROWS = ("cross_entropy_row", "highest_row", "logsumexp_row", "softmax_row", "sum_row")
 ARRAYS = ("address", "load", "load_first", "store", "view")
 VECTORS = ("splat", "where")
@@ -28,14 +29,18 @@ CALLS = ("call_outer", "call_pack", "call_product")
 FUNCTIONS = ("outer", "pack", "product", "sets_1", "sets_2", "sets_3", "sets_4")
 MEMORY = ("copies", "flat", "panels", "row_lists", "scratch", "terms", "tile", "zero")
 MATH = ("inf", "nan")
-#: their arguments and loop variables, and names of Python that they use
+#: their arguments and variables, and names of Python that they use
 LOCAL = (
-    "table", "table_address", "who", "thread", "t", "s", "row", "rows", "n", "lo", "hi", "total", "first",
-    "number", "int64", "boolean", "entry", "found", "sums",
-    "panel", "vectors", "base", "max", "flat_list", "flat_rows", "tile_rows", "tile_blocks", "end", "range", "min", "abs",
+    "table", "table_address", "who", "thread", "lo", "hi", "t", "s", "n", "row", "rows", "first", "total", "found",
+    "sums", "base", "end", "panel", "vectors", "flat_list", "flat_rows", "tile_rows", "tile_blocks",
+    "number", "int64", "boolean", "entry", "range", "min", "max", "abs",
+)
+KNOWN = (
+    SIZES, INDICES, LISTS, HELPERS, FUNCTIONS_OF_NUMBERS, RANDOM, ROWS, ARRAYS, VECTORS, CALLS, FUNCTIONS, MEMORY, MATH,
+    LOCAL,
 )
 # fmt: on
-RESERVED = frozenset((*SIZES, *INDICES, *LISTS, *HELPERS, *FUNCTIONS_OF_NUMBERS, *ROWS, *ARRAYS, *VECTORS, *CALLS, *FUNCTIONS, *MEMORY, *MATH, *LOCAL))
+RESERVED = frozenset(name for names in KNOWN for name in names)
 PREFIXES = ("running_", "order_", "lengths_", "count_", "unit", "part", "stage_", "list", "tile_")
 
 

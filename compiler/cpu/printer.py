@@ -28,11 +28,12 @@ from ..loop import (
 from .calls import CallPrinter, GradientPrinter, Panels, gradients
 from .expressions import Expressions
 from .fused import Fused, fused, reader_counts
-from .layout import TILE_ROWS, Layout
+from .layout import Layout
 from .names import FUNCTIONS, INDICES, LISTS, MEMORY, SIZES
 from .parallel import ALL, SPLIT, Pass
 from .rows import RowPrinter
 from .scope import UNITS, Reader, Scope, features
+from .tiling import TilePrinter, flat_group
 from .vectors import VectorExpressions, is_vectorisable
 from .writer import Writer
 
@@ -92,7 +93,8 @@ class PassPrinter:
 
     def packing(self, first: int, last: int) -> Kernel:
         """Panels filled from what they hold."""
-        count, part = last - first, [f"{first} + {last - first} * {n} // {self.w.use('threads')}" for n in ("thread", "(thread + 1)")]
+        count, threads = last - first, self.w.use("threads")
+        part = [f"{first} + {count} * {n} // {threads}" for n in ("thread", "(thread + 1)")]
         copies, panels = self.w.use("copies"), self.w.use("panels")
         self.w.line(f"call_pack({self.w.use('pack')}, {', '.join(part)}, {copies}, table_address, {panels})")
         return self._kernel(SPLIT, [f"{count} columns of panels"])
@@ -193,9 +195,9 @@ class PassPrinter:
         if stage.axis is None:
             self.body(stage.body, stage.sums, scope, stage)
             return
-        group = self.flat_group(stage, scope) if lo == "lo" else None
+        group = flat_group(self, stage) if lo == "lo" else None
         if group is not None:
-            self.flat(stage, group, scope)
+            TilePrinter(self).flat(stage, group, scope)
             return
         with self.each_step(stage, lo, end):
             self.body(stage.body, stage.sums, scope, stage)
@@ -218,7 +220,7 @@ class PassPrinter:
         together = fused(body, self.program, self.counts) if scope.batch and not scope.single else body
         for statement in together:
             if isinstance(statement, Fused):
-                self.tiles(statement, scope)
+                TilePrinter(self).tiles(statement, scope)
             else:
                 self.statement(statement, scope, stage)
         for item in sums:
@@ -273,94 +275,6 @@ class PassPrinter:
                 stored.append(expressions.store(name))
         for line in stored:  # after all that is read, so that no load waits for a store
             self.w.line(line)
-
-    def tiles(self, group: Fused, scope: Scope, flat: Rows | None = None) -> None:
-        """Products and the map that reads them, a few units of all rows at a time; of ``flat`` for a chunk of steps."""
-        (size,) = group.map.shape
-        calls, lanes = CallPrinter(self.reader, self.panels, scope, flat is not None), self.layout.lanes
-        row = f"({scope.axis} - lo) * B + row" if flat else "row"
-        names = {name: self.local(name, scope) for name, _ in group.map.lets}
-        expressions = VectorExpressions(self.reader, scope, group.map.shape, UNITS[:1], names)
-        for p in group.products:
-            self.w.comment("; ".join(self.listed(p)))
-        if group.stacked:
-            width = len(group.dsts) * lanes
-            tile = self.tile(width, flat is not None, several=True)
-            row = f"({UNITS[0]} - base) // {lanes} * tile_rows + {row}"
-            expressions.tiles = {n: f"load({tile}, ({row}, {k * lanes}))" for k, n in enumerate(group.dsts)}
-            with self.w.block(f"for base in range(0, {size}, tile_blocks * {lanes}):"):
-                self.w.line(f"end = min(base + tile_blocks * {lanes}, {size})")
-                first = 0
-                for p in group.products:
-                    calls.stack(p, tile, first, width, f"(end - base + {lanes - 1}) // {lanes}")
-                    first += len(p.dsts)
-                with self.each_row(scope, flat), self.w.block(f"for {UNITS[0]} in range(base, end, {lanes}):"):
-                    self.lets(group.map, expressions)
-            return
-        runs = [self.panels.place(calls.parts(p)[0][0], 0)[0].runs for p in group.products][0]
-        most = runs[0].vectors * lanes
-        tile = self.tile(most * len(group.products), flat is not None)
-        panels = sum(run.panels for run in runs)
-        expressions.tiles = {n: f"load({tile}, ({row}, {k * most} + {UNITS[0]} - base))" for k, n in enumerate(group.dsts)}
-        with self.w.block(f"for panel in range({panels}):"):
-            wide, count = runs[0].vectors, runs[0].panels
-            if len(runs) > 1:
-                self.w.line(f"vectors = {wide} if panel < {count} else {runs[1].vectors}")
-                self.w.line(f"base = (panel * vectors + (panel >= {count}) * {count * (wide - runs[1].vectors)}) * {lanes}")
-            else:
-                self.w.line(f"vectors = {wide}")
-                self.w.line(f"base = panel * {wide * lanes}")
-            for k, p in enumerate(group.products):
-                calls.column(p, tile, k * runs[0].vectors, most * len(group.products))
-            with self.each_row(scope, flat), self.w.block(
-                f"for {UNITS[0]} in range(base, min(base + vectors * {lanes}, {size}), {lanes}):"
-            ):
-                self.lets(group.map, expressions)
-
-    def flat_group(self, stage: Rows, scope: Scope) -> Fused | None:
-        """The one group of a free stage whose products can be computed for all rows of a chunk at once."""
-        if stage.order != "free" or not stage.batch or stage.sums:
-            return None
-        group = next(iter(fused(stage.body, self.program, self.counts)))
-        parts = group.products if isinstance(group, Fused) else ()
-        covered = sum(len(p.dsts) for p in parts) and len(stage.body) == len(parts) + 1
-        operands = [self.program.values[part.operand.value] for p in parts for part in p.parts]
-        whole = all(v.role != "block" and v.axes == (stage.axis, "b") and self.layout.in_one_piece(v) for v in operands)
-        return group if covered and whole and isinstance(group, Fused) else None
-
-    def flat(self, stage: Rows, group: Fused, scope: Scope) -> None:
-        """A free stage for a chunk of steps: products of all rows, then what reads them, step by step."""
-        t, rows = stage.axis, self.reader.running(stage.axis or "t")
-        steps = self.w.use(self.size)
-        self.layout.needs_flat(self.size)
-        B, order = self.w.use("B"), self.reader.order(scope)
-        self.w.line(f"flat_list = view({self.w.use('flat')} + thread * {steps} * B * 8, ({steps} * {B},), int64)")
-        self.w.line("flat_rows = 0")
-        with self.w.blocks(f"for {t} in range(lo, hi + 1):", f"for n in range({rows}[{t}]):"):
-            self.w.line(f"flat_list[flat_rows] = ({t} - lo) * B + {order}[n]")
-            self.w.line("flat_rows += 1")
-        self.tiles(group, scope, stage)
-
-    @contextmanager
-    def each_row(self, scope: Scope, flat: Rows | None) -> Iterator[None]:
-        """The loop over rows, of all steps of a chunk where the stage is computed so."""
-        if flat is None:
-            with self.reader.loop(scope):
-                yield
-        else:
-            with self.each_step(flat, "lo", "hi + 1"), self.reader.loop(scope):
-                yield
-
-    def tile(self, width: int, flat: bool, several: bool = False) -> str:
-        """The buffer of a tile with so many numbers a row; ``several``: of as many vectors of units as few rows need."""
-        name = f"tile_{width}"
-        self.layout.needs_tile(width, self.size if flat else "1")
-        self.w.line(f"tile_rows = {self.w.use(self.size) + ' * ' if flat else ''}{self.w.use('B')}")
-        if several:
-            self.w.line(f"tile_blocks = max(1, {TILE_ROWS} // tile_rows)")
-        rows = f"max(tile_rows, {TILE_ROWS})" if several else "tile_rows"
-        self.w.line(f"{name} = view({self.w.use('tile')}, ({rows}, {width}), number)")
-        return name
 
     def local(self, name: str, scope: Scope) -> str:
         """The variable that holds a let at one row and unit."""
@@ -419,7 +333,10 @@ class PassPrinter:
         if v.keep.kind == "all":
             return str(v.lead - 1 + fill.position)
         modulus = self.layout.modulus(v)
-        return f"({fill.position - 1}) % {self.w.use('chunk') and modulus}" if "chunk" in modulus else str((fill.position - 1) % v.keep.n)
+        if modulus.isdigit():
+            return str((fill.position - 1) % v.keep.n)
+        self.w.use("chunk")
+        return f"({fill.position - 1}) % {modulus}"
 
     def sum_of_step(self, item: Sum, scope: Scope) -> None:
         """A sum over the sequences of one step: gathered in the first row, then handed to all."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ..loop import Program, Rows
 from .calls import Panels
 from .layout import Layout
-from .names import ARRAYS, CALLS, FUNCTIONS_OF_NUMBERS, HELPERS, MATH, ROWS, VECTORS, Names
+from .names import ARRAYS, CALLS, FUNCTIONS_OF_NUMBERS, HELPERS, MATH, RANDOM, ROWS, VECTORS, Names
 from .parallel import SPLIT, Loop, Pass, Step, apart, steps
 from .printer import Kernel, PassPrinter
 
@@ -106,7 +106,8 @@ class _Printed:
 def _imports(program: Program, kernels: Sequence[Kernel]) -> str:
     words = set(re.findall(r"\w+", "".join(k.text for k in kernels)))
     lines = []
-    for module, known in (("math", MATH), ("numpy", ("int64",))):
+    plain: dict[str, Sequence[str]] = {"math": MATH, "numpy": ("int64",)}
+    for module, known in plain.items():
         used = [name for name in known if name in words]
         lines += [f"from {module} import {', '.join(used)}"] if used else []
     if "boolean" in words:
@@ -117,6 +118,7 @@ def _imports(program: Program, kernels: Sequence[Kernel]) -> str:
         "products.library": CALLS,
         "vector.functions": FUNCTIONS_OF_NUMBERS,
         "vector.memory": ARRAYS,
+        "vector.random": RANDOM,
         "vector.rows": ROWS,
         "vector.types": VECTORS,
     }

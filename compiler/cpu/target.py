@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import Any
 
 import numpy as np
 
 from ..cache import Loaded, load_kernels
 from ..loop import Program
 from ..memory import POISON, Array, Batch, Workspace
-from .calls import COPY_FIELDS, SMALL
+from .calls import SMALL
 from .driver import BARRIER, FIELDS, REPEAT, RUN, driver, encoded
 from .layout import steps_of_chunk
 from .parallel import ROWS
 from .products.library import library, sets_for
+from .products.pack import FIELDS as COPY_FIELDS
 from .products.tiles import VECTORS
 from .source import Repeat, Run, Source, print_program
 from .threads import available, team
@@ -67,11 +66,10 @@ class CpuTarget:
         rows: list[list[int]] = []
         before = ROWS
         for item in self.source.order:
-            runs: Sequence[Run] = (item,)
+            runs: Sequence[Run] = item.runs if isinstance(item, Repeat) else [item]
             if isinstance(item, Repeat):
                 rows.append([REPEAT, len(item.runs), item.size, int(item.order == "down"),
                              self.source.layout.at(item.axis.upper())])  # fmt: skip
-                runs = item.runs
             for i, run in enumerate(runs):
                 kernel = self.source.kernels[run.kernel]
                 # the first of a repetition also comes after its last

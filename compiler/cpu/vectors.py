@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
-from ..loop import Apply, Expr, Let, Load, Map, Number, Program, Random
+from ..loop import Apply, Expr, Let, Load, Map, Program, Random
 from .expressions import Expressions
 
 #: what there is no vector code for
@@ -13,14 +13,14 @@ SCALAR = frozenset(("cast",))
 
 
 def is_vectorisable(statement: Map, program: Program) -> bool:
-    """Whether a map runs along units of float vectors: its operands lie along its last axis, or are one number for it."""
+    """Whether a map runs along units of float vectors: operands lie along its last axis, or are one number for it."""
     if not statement.shape:
         return False
     last = len(statement.shape) - 1
     vectors: set[str] = set()
     for name, e in statement.lets:
         for part in _parts(e):
-            if isinstance(part, Random) or (isinstance(part, Apply) and part.op in SCALAR):
+            if isinstance(part, Apply) and part.op in SCALAR:
                 return False
             if isinstance(part, Load):
                 v = program.values[part.value]
@@ -28,17 +28,20 @@ def is_vectorisable(statement: Map, program: Program) -> bool:
                     return False
         if _varies(e, last, vectors):
             vectors.add(name)
-        v = program.values.get(name)
-        if v is not None and (v.dtype != "f" or name not in vectors):
+        kept = program.values.get(name)
+        if kept is not None and (kept.dtype != "f" or name not in vectors):
             return False
     return bool(vectors)
 
 
 def _varies(e: Expr, last: int, vectors: set[str]) -> bool:
     """Whether an expression differs from lane to lane."""
-    return any(
-        (isinstance(p, Load) and last in p.columns) or (isinstance(p, Let) and p.name in vectors) for p in _parts(e)
-    )
+    for part in _parts(e):
+        if isinstance(part, Random) or (isinstance(part, Load) and last in part.columns):
+            return True
+        if isinstance(part, Let) and part.name in vectors:
+            return True
+    return False
 
 
 def _parts(e: Expr) -> Iterator[Expr]:
@@ -78,3 +81,6 @@ class VectorExpressions(Expressions):
         if self.reader.layout.width(v) % self.lanes:
             return f"load_first({place}, {v.shape[-1]} - {self.units[-1]})"
         return f"load({place})"
+
+    def drawn(self, counter: str) -> str:
+        return f"where(random_lanes({counter}, number), number(1.0), number(0.0))"

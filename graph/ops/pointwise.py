@@ -54,6 +54,11 @@ def _number(args: Sequence[Node], attr: Any) -> tuple[tuple[str, ...], tuple[int
     return args[0].axes, args[0].shape, "f"
 
 
+def _exponent(p: float) -> int | float:
+    """A whole exponent as a whole number: printed so, it may become multiplications."""
+    return int(p) if float(p).is_integer() else p
+
+
 def _function(
     name: str, meaning: Callable[[Array], Array], derivative: Callable[..., Node] | None, **entry: Any
 ) -> None:
@@ -97,7 +102,7 @@ op("div", "pointwise", type=_same, meaning=lambda attr, batched, x, y: x / y,
    scalar="({0} / {1})", cheap=True)  # fmt: skip
 op("power", "pointwise", type=_same, meaning=lambda p, batched, x: x * x if p == 2 else np.power(x, p),
    vjp=lambda n, out, g: [b.mul(b.mul(n.attr, g), b.power(n.args[0], n.attr - 1))], jvp="pointwise",
-   scalar=lambda p, xs: f"({xs[0]} * {xs[0]})" if p == 2 else f"power({xs[0]}, {int(p) if float(p).is_integer() else p!r})",
+   scalar=lambda p, xs: f"({xs[0]} * {xs[0]})" if p == 2 else f"power({xs[0]}, {_exponent(p)})",
    cheap=True)  # fmt: skip
 op("where", "pointwise", type=_chosen, meaning=lambda attr, batched, c, x, y: np.where(c, x, y),
    vjp=lambda n, out, g: [None, b.where(n.args[0], g, b.zeros(g)), b.where(n.args[0], b.zeros(g), g)],

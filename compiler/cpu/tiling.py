@@ -1,0 +1,129 @@
+"""Prints products and the map that reads them: tile by tile, for the rows of one step or of a chunk of steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from ..loop import Rows
+from .calls import CallPrinter
+from .fused import Fused, fused
+from .layout import TILE_ROWS
+from .products.layout import Run
+from .scope import UNITS, Scope
+from .vectors import VectorExpressions
+
+if TYPE_CHECKING:
+    from .printer import PassPrinter
+
+
+def flat_group(p: PassPrinter, stage: Rows) -> Fused | None:
+    """The one group of a free stage whose products can be computed for all rows of a chunk at once."""
+    if stage.order != "free" or not stage.batch or stage.sums:
+        return None
+    group = next(iter(fused(stage.body, p.program, p.counts)))
+    if not isinstance(group, Fused) or len(stage.body) != len(group.products) + 1:
+        return None
+    operands = [p.program.values[part.operand.value] for product in group.products for part in product.parts]
+    whole = all(v.role != "block" and v.axes == (stage.axis, "b") and p.layout.in_one_piece(v) for v in operands)
+    return group if whole else None
+
+
+class TilePrinter:
+    """Prints groups into the kernel of a pass."""
+
+    def __init__(self, printer: PassPrinter) -> None:
+        self.p, self.w, self.layout, self.reader = printer, printer.w, printer.layout, printer.reader
+        self.lanes = self.layout.lanes
+
+    def flat(self, stage: Rows, group: Fused, scope: Scope) -> None:
+        """A free stage for a chunk of steps: products of all rows, then what reads them, step by step."""
+        t, running = stage.axis, self.reader.running(stage.axis or "t")
+        steps, order = self.w.use(self.p.size), self.reader.order(scope)
+        self.layout.needs_flat(self.p.size)
+        size = f"{steps} * {self.w.use('B')}"
+        self.w.line(f"flat_list = view({self.w.use('flat')} + thread * {size} * 8, ({size},), int64)")
+        self.w.line("flat_rows = 0")
+        with self.w.blocks(f"for {t} in range(lo, hi + 1):", f"for n in range({running}[{t}]):"):
+            self.w.line(f"flat_list[flat_rows] = ({t} - lo) * B + {order}[n]")
+            self.w.line("flat_rows += 1")
+        self.tiles(group, scope, stage)
+
+    def tiles(self, group: Fused, scope: Scope, flat: Rows | None = None) -> None:
+        """A few units of all rows at a time; ``flat``: of the rows of a chunk of its steps."""
+        calls = CallPrinter(self.reader, self.p.panels, scope, flat is not None)
+        names = {name: self.p.local(name, scope) for name, _ in group.map.lets}
+        expressions = VectorExpressions(self.reader, scope, group.map.shape, UNITS[:1], names)
+        row = f"({scope.axis} - lo) * B + row" if flat else "row"
+        for product in group.products:
+            self.w.comment("; ".join(self.p.listed(product)))
+        print_group = self._stacked if group.stacked else self._columns
+        print_group(group, calls, expressions, row, scope, flat)
+
+    def _stacked(
+        self, group: Fused, calls: CallPrinter, e: VectorExpressions, row: str, scope: Scope, flat: Rows | None
+    ) -> None:
+        """One vector of each destination: as many vectors of units at once as few rows need."""
+        (size,), width, lanes = group.map.shape, len(group.dsts) * self.lanes, self.lanes
+        tile = self._buffer(width, flat is not None, several=True)
+        at = f"({UNITS[0]} - base) // {lanes} * tile_rows + {row}"
+        e.tiles = {n: f"load({tile}, ({at}, {k * lanes}))" for k, n in enumerate(group.dsts)}
+        with self.w.block(f"for base in range(0, {size}, tile_blocks * {lanes}):"):
+            self.w.line(f"end = min(base + tile_blocks * {lanes}, {size})")
+            first = 0
+            for product in group.products:
+                calls.stack(product, tile, first, width, f"(end - base + {lanes - 1}) // {lanes}")
+                first += len(product.dsts)
+            with self._rows(scope, flat), self.w.block(f"for {UNITS[0]} in range(base, end, {lanes}):"):
+                self.p.lets(group.map, e)
+
+    def _columns(
+        self, group: Fused, calls: CallPrinter, e: VectorExpressions, row: str, scope: Scope, flat: Rows | None
+    ) -> None:
+        """Several vectors of one destination each: a panel at a time."""
+        (size,), lanes, first = group.map.shape, self.lanes, group.products[0]
+        runs = self.p.panels.place(calls.parts(first)[0][0], 0)[0].runs
+        most = runs[0].vectors * lanes
+        width = most * len(group.products)
+        tile = self._buffer(width, flat is not None)
+        at = f"{UNITS[0]} - base"
+        e.tiles = {n: f"load({tile}, ({row}, {f'{k * most} + ' if k else ''}{at}))" for k, n in enumerate(group.dsts)}
+        with self.w.block(f"for panel in range({sum(run.panels for run in runs)}):"):
+            self._panel(runs)
+            for k, product in enumerate(group.products):
+                calls.column(product, tile, k * runs[0].vectors, width)
+            units = f"for {UNITS[0]} in range(base, min(base + vectors * {lanes}, {size}), {lanes}):"
+            with self._rows(scope, flat), self.w.block(units):
+                self.p.lets(group.map, e)
+
+    def _panel(self, runs: Sequence[Run]) -> None:
+        """How many vectors the panel has, and its first unit: the last panels may be one vector narrower."""
+        wide, count = runs[0].vectors, runs[0].panels
+        if len(runs) == 1:
+            self.w.line(f"vectors = {wide}")
+            self.w.line(f"base = panel * {wide * self.lanes}")
+        else:
+            self.w.line(f"vectors = {wide} if panel < {count} else {wide - 1}")
+            self.w.line(f"base = (panel * vectors + (panel >= {count}) * {count}) * {self.lanes}")
+
+    @contextmanager
+    def _rows(self, scope: Scope, flat: Rows | None) -> Iterator[None]:
+        """The loop over rows, of all steps of a chunk where the stage is computed so."""
+        if flat is None:
+            with self.reader.loop(scope):
+                yield
+        else:
+            with self.p.each_step(flat, "lo", "hi + 1"), self.reader.loop(scope):
+                yield
+
+    def _buffer(self, width: int, flat: bool, several: bool = False) -> str:
+        """The buffer of a tile with so many numbers a row; ``several``: of more vectors of units where rows are few."""
+        name = f"tile_{width}"
+        self.layout.needs_tile(width, self.p.size if flat else "1")
+        self.w.line(f"tile_rows = {self.w.use(self.p.size) + ' * ' if flat else ''}{self.w.use('B')}")
+        if several:
+            self.w.line(f"tile_blocks = max(1, {TILE_ROWS} // tile_rows)")
+        rows = f"max(tile_rows, {TILE_ROWS})" if several else "tile_rows"
+        self.w.line(f"{name} = view({self.w.use('tile')}, ({rows}, {width}), number)")
+        return name
