@@ -79,9 +79,14 @@ def main(given: Sequence[str] | None = None) -> int:
 
 def _options(given: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    names = lambda known: lambda text: _chosen(parser, text, known)  # noqa: E731
-    parser.add_argument("--shapes", type=names(SHAPE_NAMES), help=f"of {', '.join(SHAPE_NAMES)}; default: all")
-    parser.add_argument("--cells", type=names(CELL_NAMES), help=f"of {', '.join(CELL_NAMES)}; default: all")
+    parser.add_argument(
+        "--shapes",
+        type=lambda text: _chosen(parser, text, SHAPE_NAMES),
+        help=f"of {', '.join(SHAPE_NAMES)}; default: all",
+    )
+    parser.add_argument(
+        "--cells", type=lambda text: _chosen(parser, text, CELL_NAMES), help=f"of {', '.join(CELL_NAMES)}; default: all"
+    )
     parser.add_argument("--seed", type=int, default=0, help="that the random cell is drawn from")
     parser.add_argument("--threads", type=int, default=2, help="of everybody")
     parser.add_argument("--rounds", type=int, help="clean ones, for each cell and shape; default: 15")

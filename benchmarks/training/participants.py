@@ -100,8 +100,12 @@ def error(outcome: Outcome, expected: Outcome) -> float:
     if set(found) != set(true):
         return float("inf")
     errors = [abs(loss - loss64) / abs(loss64)]
-    errors += [float(np.linalg.norm(found[n] - g) / max(np.linalg.norm(g), 1e-300)) for n, g in true.items()]
+    errors += [_norm(found[n] - g) / max(_norm(g), 1e-300) for n, g in true.items()]
     return float("inf") if any(np.isnan(errors)) else max(errors)
+
+
+def _norm(a: Array) -> float:
+    return float(np.linalg.norm(a))
 
 
 # ---- torch -------------------------------------------------------------------------------------------
@@ -233,7 +237,7 @@ def _jax_participant(task: Task, gradients: Callable[..., Any]) -> Participant:
     x, y = jax.numpy.asarray(task.x), jax.numpy.asarray(task.y)
     compiled = jax.jit(gradients)
     return Participant(
-        lambda: jax.block_until_ready(compiled(P, x, y)),
+        lambda: jax.block_until_ready(compiled(P, x, y)),  # type: ignore[no-untyped-call]
         lambda result: (float(result[0]), task.step.unpack(result[1])),
     )
 

@@ -85,7 +85,7 @@ def sample(run: Callable[[], Any], seconds: float = SAMPLE) -> float:
     """Seconds a call: the median of as many as fit, at least one, after a pause and a call that does not count."""
     time.sleep(PAUSE)
     run()
-    times = []
+    times: list[float] = []
     while sum(times) < seconds:
         begin = time.perf_counter()
         result = run()
