@@ -8,6 +8,7 @@ slot k at index ``(k - 1) % n``. The second time axis, where a value has both, h
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any, Protocol
@@ -69,6 +70,13 @@ class Batch:
         lengths = {a: np.broadcast_to(np.asarray(n, np.int64), rows) for a, n in (("t", t), ("s", s))}
         sizes = {"b": rows, **{a: int(n.max()) for a, n in lengths.items()}}
         return cls(sizes, lengths, np.arange(rows), start, seed)
+
+    def again(self, start: int, seed: int) -> Batch:
+        """The same rows in another call; it shares all arrays with this one."""
+        found = copy(self)
+        object.__setattr__(found, "start", start)
+        object.__setattr__(found, "seed", seed)
+        return found
 
     def count(self, axes: Sequence[str]) -> int:
         """The number of valid positions over the axes: of sequences for b, of all their steps for (t, b)."""

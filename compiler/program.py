@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Never, Protocol
+from typing import TYPE_CHECKING, Any, Never, Protocol, cast
 
 import numpy as np
 
@@ -81,6 +81,20 @@ class _Variant:
         nets = road.computed, road.whole
         net, whole = (boundary_inputs(n, compiled.initial) if compiled.initial else n for n in nets)
         self.signature = Signature(net, whole)
+        self._given: tuple[Mapping[str, Array] | None, dict[str, Array]] = (None, {})
+
+    def places(self, grad: Mapping[str, Array] | None) -> dict[str, Array]:
+        """Result -> where it goes in the arrays that the caller gave for gradients; found once for a mapping."""
+        if self._given[0] is not grad:
+            found = {}
+            for key in self.loops.results if grad is not None else ():
+                name = key.removeprefix("grad:")
+                if name != key:
+                    whole, ranges = self.compiled.parts.get(name, (name, ()))
+                    part: tuple[Any, ...] = (*(slice(lo, hi) for lo, hi in ranges), ...)
+                    found[key] = cast(Mapping[str, Array], grad)[whole][part]
+            self._given = grad, found
+        return self._given[1]
 
 
 class Program:
@@ -218,11 +232,10 @@ class Program:
         arrays = _storage(variant, call, order, batch)
         poison = os.environ.get("BPTT_CHECK", "") not in ("", "0")
         with self._lock:
+            into = variant.places(grad)
             stored = variant.target.run(batch, arrays, poison)
             found = {
-                key: _result(
-                    variant.loops.values[name], stored[name], call, order, batch, _into(key, variant.compiled, grad)
-                )
+                key: _result(variant.loops.values[name], stored[name], call, order, batch, into.get(key))
                 for key, name in variant.loops.results.items()
             }
         return _output(found, variant.compiled, self._road.net, self._asked, grad)
@@ -231,6 +244,8 @@ class Program:
 def _batch(call: Given, start: int, seed: int) -> tuple[Array | None, Batch]:
     """The rows sorted by falling length along t (None: as they are), and what a run needs to know of them."""
     sizes = {"t": 1, "s": 1} | call.sizes
+    if not call.lengths:
+        return None, _even(sizes["t"], sizes["s"], sizes["b"]).again(start, seed)
     lengths = {a: call.lengths.get(a, np.full(sizes["b"], sizes[a], np.int64)) for a in ("t", "s")}
     order = None
     if "t" in call.lengths:
@@ -240,6 +255,12 @@ def _batch(call: Given, start: int, seed: int) -> tuple[Array | None, Batch]:
     return order, Batch(
         {**sizes, **{a: int(n.max()) for a, n in lengths.items()}}, lengths, original, start, seed
     )
+
+
+@lru_cache(8)
+def _even(t: int, s: int, rows: int) -> Batch:
+    """A batch of full rows: the same for all calls of its sizes."""
+    return Batch.of(t, s, rows)
 
 
 def _storage(variant: _Variant, call: Given, order: Array | None, batch: Batch) -> dict[str, Array]:
@@ -273,17 +294,6 @@ def _behaved(array: Array) -> Array:
     return array if array.flags.carray else np.require(array, requirements=["C", "A", "W"])
 
 
-def _into(key: str, compiled: Compiled, grad: Mapping[str, Array] | None) -> Array | None:
-    """Where a gradient goes, in arrays that the caller gave."""
-    if grad is None or not key.startswith("grad:"):
-        return None
-    name = key.removeprefix("grad:")
-    whole, ranges = compiled.parts.get(name, (name, ()))
-    part: tuple[Any, ...] = (*(slice(lo, hi) for lo, hi in ranges), ...)
-    into: Array = grad[whole][part]
-    return into
-
-
 def _result(
     v: Value, stored: Array, call: Given, order: Array | None, batch: Batch, into: Array | None = None
 ) -> Array:
@@ -291,7 +301,7 @@ def _result(
     if not v.axes:
         if into is None:
             return np.array(stored, copy=True)
-        into[...] = stored
+        np.copyto(into, stored)
         return into
     steps = v.axes.index(v.time) if v.time else None
     if steps is not None:

@@ -82,3 +82,22 @@ def _fits(p: Product, into: Map, program: Program, counts: Counter[str], made: s
         if any(load != Load(name, (), (0,)) for load in read):
             return False
     return True
+
+
+def widest_tile(program: Program, counts: Counter[str], lanes: int) -> int:
+    """Numbers that a row of the widest tile has: all tiles have this step from row to row.
+
+    So the rows of one thread never lie where another thread, in another stage, has a tile of other rows.
+    """
+    widest = lanes
+    for rows in program.rows():
+        for group in fused(rows.body, program, counts) if rows.batch else ():
+            if isinstance(group, Fused):
+                widest = max(widest, len(group.dsts) * lanes * (1 if group.stacked else most_vectors(group, lanes)))
+    return widest
+
+
+def most_vectors(group: Fused, lanes: int) -> int:
+    """Vectors of the widest panel of one destination: panels differ by one at most."""
+    vectors = -(-group.map.shape[0] // lanes)
+    return -(-vectors // -(-vectors // VECTORS))

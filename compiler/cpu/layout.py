@@ -116,11 +116,15 @@ class Layout:
             "panels": ((self.panels,), number_type(self.program, "f")),
             "scratch": ((threads * SCRATCH,), np.dtype(np.uint8)),
             "terms": ((threads * MOST * FIELDS,), word),
-            "tile": ((max(sizes["b"], TILE_ROWS) * _longest(self._tiles, sizes),), number_type(self.program, "f")),
-            "flat": ((threads * sizes["b"] * _longest(self._flat, sizes),), word),
+            "tiles": ((max(sizes["b"], TILE_ROWS) * _longest(self._tiles, sizes),), number_type(self.program, "f")),
+            "flat": ((threads * self.flat_bytes(sizes) // 8,), word),
             "row_lists": ((threads * sizes["b"] * _longest(self._lists, sizes),), word),
         }
         return found | {n: a for n, a in more.items() if n in self.place}
+
+    def flat_bytes(self, sizes: Mapping[str, int]) -> int:
+        """How far the lists of rows of one thread are from those of the next, in all kernels."""
+        return 8 * sizes["b"] * _longest(self._flat, sizes)
 
     def in_one_piece(self, v: Value) -> bool:
         """Whether the slots of a chunk of steps follow each other in memory."""

@@ -27,7 +27,7 @@ from ..loop import (
 )
 from .calls import CallPrinter, GradientPrinter, Panels, gradients
 from .expressions import Expressions
-from .fused import Fused, fused, reader_counts
+from .fused import Fused, fused, reader_counts, widest_tile
 from .layout import Layout
 from .names import FUNCTIONS, INDICES, LISTS, MEMORY, SIZES
 from .parallel import ALL, SPLIT, Pass
@@ -59,6 +59,7 @@ class PassPrinter:
         self.reader = Reader(layout, self.w)
         self.locals: dict[str, str] = {}
         self.counts = reader_counts(self.program)
+        self.tile_width = widest_tile(self.program, self.counts, layout.lanes)
         self.size = ""  # steps of a chunk, where the kernel goes through one
 
     # ---- whole functions -----------------------------------------------------------------------

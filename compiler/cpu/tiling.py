@@ -43,7 +43,7 @@ class TilePrinter:
         steps, order = self.w.use(self.p.size), self.reader.order(scope)
         self.layout.needs_flat(self.p.size)
         size = f"{steps} * {self.w.use('B')}"
-        self.w.line(f"flat_list = view({self.w.use('flat')} + thread * {size} * 8, ({size},), int64)")
+        self.w.line(f"flat_list = view({self.w.use('flat')} + thread * {self.w.use('flat_bytes')}, ({size},), int64)")
         self.w.line("flat_rows = 0")
         with self.w.blocks(f"for {t} in range(lo, hi + 1):", f"for n in range({running}[{t}]):"):
             self.w.line(f"flat_list[flat_rows] = ({t} - lo) * B + {order}[n]")
@@ -65,15 +65,15 @@ class TilePrinter:
         self, group: Fused, calls: CallPrinter, e: VectorExpressions, row: str, scope: Scope, flat: Rows | None
     ) -> None:
         """One vector of each destination: as many vectors of units at once as few rows need."""
-        (size,), width, lanes = group.map.shape, len(group.dsts) * self.lanes, self.lanes
-        tile = self._buffer(width, flat is not None, several=True)
+        (size,), lanes = group.map.shape, self.lanes
+        tile = self._buffer(flat is not None, several=True)
         at = f"({UNITS[0]} - base) // {lanes} * tile_rows + {row}"
         e.tiles = {n: f"load({tile}, ({at}, {k * lanes}))" for k, n in enumerate(group.dsts)}
         with self.w.block(f"for base in range(0, {size}, tile_blocks * {lanes}):"):
             self.w.line(f"end = min(base + tile_blocks * {lanes}, {size})")
             first = 0
             for product in group.products:
-                calls.stack(product, tile, first, width, f"(end - base + {lanes - 1}) // {lanes}")
+                calls.stack(product, tile, first, self.p.tile_width, f"(end - base + {lanes - 1}) // {lanes}")
                 first += len(product.dsts)
             with self._rows(scope, flat), self.w.block(f"for {UNITS[0]} in range(base, end, {lanes}):"):
                 self.p.lets(group.map, e)
@@ -85,14 +85,13 @@ class TilePrinter:
         (size,), lanes, first = group.map.shape, self.lanes, group.products[0]
         runs = self.p.panels.place(calls.parts(first)[0][0], 0)[0].runs
         most = runs[0].vectors * lanes
-        width = most * len(group.products)
-        tile = self._buffer(width, flat is not None)
+        tile = self._buffer(flat is not None)
         at = f"{UNITS[0]} - base"
         e.tiles = {n: f"load({tile}, ({row}, {f'{k * most} + ' if k else ''}{at}))" for k, n in enumerate(group.dsts)}
         with self.w.block(f"for panel in range({sum(run.panels for run in runs)}):"):
             self._panel(runs)
             for k, product in enumerate(group.products):
-                calls.column(product, tile, k * runs[0].vectors, width)
+                calls.column(product, tile, k * runs[0].vectors, self.p.tile_width)
             units = f"for {UNITS[0]} in range(base, min(base + vectors * {lanes}, {size}), {lanes}):"
             with self._rows(scope, flat), self.w.block(units):
                 self.p.lets(group.map, e)
@@ -117,13 +116,12 @@ class TilePrinter:
             with self.p.each_step(flat, "lo", "hi + 1"), self.reader.loop(scope):
                 yield
 
-    def _buffer(self, width: int, flat: bool, several: bool = False) -> str:
-        """The buffer of a tile with so many numbers a row; ``several``: of more vectors of units where rows are few."""
-        name = f"tile_{width}"
-        self.layout.needs_tile(width, self.p.size if flat else "1")
+    def _buffer(self, flat: bool, several: bool = False) -> str:
+        """The buffer of tiles; ``several``: of more vectors of units where rows are few."""
+        self.layout.needs_tile(self.p.tile_width, self.p.size if flat else "1")
         self.w.line(f"tile_rows = {self.w.use(self.p.size) + ' * ' if flat else ''}{self.w.use('B')}")
         if several:
             self.w.line(f"tile_blocks = max(1, {TILE_ROWS} // tile_rows)")
         rows = f"max(tile_rows, {TILE_ROWS})" if several else "tile_rows"
-        self.w.line(f"{name} = view({self.w.use('tile')}, ({rows}, {width}), number)")
-        return name
+        self.w.line(f"tile = view({self.w.use('tiles')}, ({rows}, {self.p.tile_width}), number)")
+        return "tile"

@@ -1,0 +1,89 @@
+"""Whole training steps of cells at every edge of tiles, panels, lanes and chunks, on any number of threads."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+from bptt import compiler, rnn
+from bptt.compiler.program import Program
+from bptt.graph.circuit import Circuit
+
+#: four gates stacked, a candidate by itself, two layers, an embedding, a softmax: all ways that products are printed
+EQUATIONS = """
+z[t] = sigmoid(W_z @ h[t-1] + U_z @ e[t] + b_z)
+r[t] = sigmoid(W_r @ h[t-1] + U_r @ e[t] + b_r)
+n[t] = tanh(W_n @ (r[t] * h[t-1]) + U_n @ e[t] + b_n)
+h[t] = z[t] * h[t-1] + (1 - z[t]) * n[t]
+i[t] = sigmoid(W_i @ k[t-1] + U_i @ h[t] + b_i)
+f[t] = sigmoid(W_f @ k[t-1] + U_f @ h[t] + b_f)
+o[t] = sigmoid(W_o @ k[t-1] + U_o @ h[t] + b_o)
+g[t] = tanh(W_g @ k[t-1] + U_g @ h[t] + b_g)
+c[t] = f[t] * c[t-1] + i[t] * g[t]
+k[t] = o[t] * tanh(c[t])
+e[t] = E[x[t]]
+p[t] = V @ k[t] + d
+L = mean(cross_entropy(p[t], y[t]), over=t)
+"""
+SIZES = [(5, 3), (16, 32), (17, 65)]
+MORE = [(1, 1), (8, 15), (31, 33), (48, 80), (64, 16), (129, 100)]
+BATCHES: list[tuple[int, int, list[int] | None]] = [
+    (1, 1, None),
+    (1, 9, None),
+    (3, 2, None),
+    (4, 5, [5, 1, 2, 5]),
+    (7, 17, None),
+    (13, 4, [1, 4, 2, 2, 3, 4, 1, 1, 4, 3, 2, 4, 1]),
+]
+
+
+@cache
+def network(h: int, k: int) -> Circuit:
+    return rnn.define(EQUATIONS, name="sizes")(x=7, e=6, h=h, k=k, p=7)
+
+
+@cache
+def program(h: int, k: int, dtype: str, target: str, threads: int) -> Program:
+    options: dict[str, Any] = {"returns": ("h", "c"), "dtype": dtype, "target": target, "threads": threads}
+    return compiler.compile(network(h, k), "L", **options)
+
+
+def data(net: Circuit, B: int, T: int, dtype: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    rng = np.random.default_rng(B * 100 + T)
+    params = {n: (rng.normal(size=s) / np.sqrt(max(s[-1], 1))).astype(dtype) for n, s in net.params.items()}
+    return params, {"x": rng.integers(0, 7, (T, B)), "y": rng.integers(-1, 7, (T, B))}
+
+
+def results(out: Any) -> dict[str, Any]:
+    kinds = {"value": out.value, "grad": out.grad, "final": out.final}
+    return {"loss": out.loss} | {f"{kind} {n}": a for kind, found in kinds.items() for n, a in found.items()}
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("sizes", [*SIZES, *(pytest.param(s, marks=pytest.mark.slow) for s in MORE)])
+def test_every_size_is_the_interpreters(sizes: tuple[int, int], dtype: str) -> None:
+    net = network(*sizes)
+    for B, T, lengths in BATCHES:
+        params, inputs = data(net, B, T, dtype)
+        expected = results(program(*sizes, "float64", "interpret", 1)(
+            {n: a.astype("float64") for n, a in params.items()}, **inputs, lengths=lengths))  # fmt: skip
+        found = results(program(*sizes, dtype, "cpu", 2)(params, **inputs, lengths=lengths))
+        # float32: sums of up to 129 · 4 terms and a few hundred steps of rounding, relative to the largest number
+        close = {"float64": 1e-12, "float32": 2e-5}[dtype]
+        for name, array in expected.items():
+            scale = max(1.0, float(np.abs(array).max()))
+            np.testing.assert_allclose(found[name], array, 0, close * scale, err_msg=f"{name}, B={B}, T={T}")
+
+
+@pytest.mark.parametrize("sizes", [(16, 32), pytest.param((129, 100), marks=pytest.mark.slow)])
+def test_any_number_of_threads_gives_the_same_bits(sizes: tuple[int, int]) -> None:
+    net = network(*sizes)
+    for B, T, lengths in BATCHES:
+        params, inputs = data(net, B, T, "float32")
+        once = results(program(*sizes, "float32", "cpu", 1)(params, **inputs, lengths=lengths))
+        for threads in (2, 3, 4):
+            again = results(program(*sizes, "float32", "cpu", threads)(params, **inputs, lengths=lengths))
+            for name, array in once.items():
+                np.testing.assert_array_equal(again[name], array, err_msg=f"{name}, {threads} threads, B={B}")
