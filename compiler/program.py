@@ -86,10 +86,10 @@ class _Variant:
     def places(self, grad: Mapping[str, Array] | None) -> dict[str, Array]:
         """Result -> where it goes in the arrays that the caller gave for gradients; found once for a mapping."""
         if self._given[0] is not grad:
-            found = {}
-            for key in self.loops.results if grad is not None else ():
+            found: dict[str, Array] = {}
+            for key, value in self.loops.results.items() if grad is not None else ():
                 name = key.removeprefix("grad:")
-                if name != key:
+                if name != key and not self.loops.values[value].axes:
                     whole, ranges = self.compiled.parts.get(name, (name, ()))
                     part: tuple[Any, ...] = (*(slice(lo, hi) for lo, hi in ranges), ...)
                     found[key] = cast(Mapping[str, Array], grad)[whole][part]
@@ -260,7 +260,8 @@ def _batch(call: Given, start: int, seed: int) -> tuple[Array | None, Batch]:
 @lru_cache(8)
 def _even(t: int, s: int, rows: int) -> Batch:
     """A batch of full rows: the same for all calls of its sizes."""
-    return Batch.of(t, s, rows)
+    lengths = {"t": np.full(rows, t, np.int64), "s": np.full(rows, s, np.int64)}
+    return Batch({"t": t, "s": s, "b": rows}, lengths, np.arange(rows))
 
 
 def _storage(variant: _Variant, call: Given, order: Array | None, batch: Batch) -> dict[str, Array]:

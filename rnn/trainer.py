@@ -15,8 +15,9 @@ from ..graph.doors import require_circuit
 from ..graph.errors import unknown
 from ..graph.inputs import form
 from .data import Array, Batch, Batches, DataError
-from .optim import Adam, Arrays, Optimiser, clip_values, global_norm
+from .optim import Adam, Arrays, Optimiser, clip_values
 from .optim.base import above_zero, share
+from .optim.clipping import Norm
 from .optim.flat import alike, gathered
 from .optim.schedules import Constant, Schedule
 from .truncation import Truncated
@@ -112,6 +113,7 @@ class Trainer:
                 above_zero(f"the limit of {what}", limit)
         self.clip, self.clip_values = clip, clip_values
         self.target = target
+        self._norm = Norm(target)
         self._gradients: Arrays | None = None
         self._compiled = 0
         self.state: Arrays | None = None
@@ -131,7 +133,7 @@ class Trainer:
         batch = self.batches[self.update]
         found = self.gradient.step(self.weights, batch, self.state, seed=self._mask_seed(), grad=self._gradients)
         compiled = compilations()
-        norm = global_norm(found.grad, self.target)
+        norm = self._norm(found.grad)
         if not (math.isfinite(found.loss) and math.isfinite(norm)):
             raise TrainingError(self._not_finite(batch, found.loss, norm, found.grad))
         rate, scale = self.schedule(self.update), self._clip(found.grad, norm)
@@ -161,7 +163,7 @@ class Trainer:
         if self.clip_values:
             clip_values(gradients, self.clip_values)
             if self.clip:
-                norm = global_norm(gradients, self.target)
+                norm = self._norm(gradients)
         return self.clip / norm if self.clip and norm > self.clip else 1.0
 
     def _mask_seed(self) -> int:

@@ -98,7 +98,7 @@ class Adam(Optimiser):
     rule = """
         m = first * m + rest_of_first * g
         v = second * v + rest_of_second * (g * g)
-        w = w - size * (m / (sqrt(v) / root + eps))
+        w = w - size * (m / (widening * sqrt(v) + eps))
     """
 
     def __init__(
@@ -125,7 +125,7 @@ class Adam(Optimiser):
             "rest_of_first": 1.0 - first,
             "second": second,
             "rest_of_second": 1.0 - second,
-            "root": math.sqrt(1.0 - second**self.updates),
+            "widening": 1.0 / math.sqrt(1.0 - second**self.updates),
             "size": rate / (1.0 - first**self.updates),
             "eps": self.eps,
         }

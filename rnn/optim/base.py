@@ -18,17 +18,14 @@ from .flat import Array as Array
 from .flat import Arrays as Arrays
 from .flat import gathered
 from .rule import Rule, rule_of
-from .stepped import Stepped
+from .stepped import OptimiserError as OptimiserError
+from .stepped import Stepped, check_like
 
 if TYPE_CHECKING:
     from ...graph.circuit import Circuit
 
 TARGETS = ("cpu", "interpret")
 Undecayed = Iterable[str] | Callable[[str, Array], bool]
-
-
-class OptimiserError(ValueError):
-    """Weights, gradients, numbers or a saved state that do not fit each other."""
 
 
 def is_vector(name: str, weight: Array) -> bool:
@@ -124,8 +121,7 @@ class Optimiser(ABC):
         if stepped is None or not stepped.holds(weights, self.fixed):
             self._check(weights)
             stepped = Stepped(weights, self.fixed)
-        for name, weight in stepped.trained.items():
-            _check_gradient(name, weight, gradients.get(name))
+        stepped.check(gradients)
         if stepped is not self._stepped:
             self._kept = stepped.keep(self._kept, self.slots)
             self._stepped = stepped
@@ -171,7 +167,7 @@ class Optimiser(ABC):
             if not np.issubdtype(weight.dtype, np.floating):
                 raise OptimiserError(f"weight {name}: expected floating point numbers, got {weight.dtype}")
             for slot in self.slots:
-                _check_like(slot, name, weight, self._kept.get(f"{slot}.{name}", weight))
+                check_like(slot, name, weight, self._kept.get(f"{slot}.{name}", weight))
 
     # ---- what is saved ---------------------------------------------------------------------------
     def state(self) -> Arrays:
@@ -217,21 +213,6 @@ def share(what: str, value: Any) -> float:
 def above_zero(what: str, value: Any) -> float:
     """A number above 0; see ``number``."""
     return number(what, value, "a number above 0", lambda v: v > 0)
-
-
-def _check_gradient(name: str, weight: Array, gradient: Array | None) -> None:
-    if gradient is None:
-        raise OptimiserError(
-            f"weight {name} has no gradient; what is never trained, such as a constant, is named in fixed="
-        )
-    _check_like("gradient", name, weight, gradient)
-
-
-def _check_like(what: str, name: str, weight: Array, array: Array) -> None:
-    if array.shape != weight.shape or array.dtype != weight.dtype:
-        raise OptimiserError(
-            f"{what} of weight {name}: expected {weight.dtype} {weight.shape}, got {array.dtype} {array.shape}"
-        )
 
 
 def _check_mapping(gradients: object) -> None:

@@ -4,24 +4,39 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .base import Array, above_zero
 
+if TYPE_CHECKING:
+    from .compiled import Squares
 
-def global_norm(gradients: Mapping[str, Array], target: str = "interpret") -> float:
-    """The Euclidean norm of all gradients together, summed in float64; not finite where one is not.
 
-    target  "interpret": NumPy; "cpu": compiled, another order of sums
-    """
-    if target == "cpu" and gradients:
-        from . import compiled
+def global_norm(gradients: Mapping[str, Array]) -> float:
+    """The Euclidean norm of all gradients together, summed in float64; not finite where one is not."""
+    return math.sqrt(sum(float(np.sum(np.square(g, dtype=np.float64))) for g in gradients.values()))
+
+
+class Norm:
+    """``global_norm``, of one update after another: compiled, with another order of sums, for the target "cpu"."""
+
+    def __init__(self, target: str) -> None:
+        self.target = target
+        self._squares: Squares | None = None
+
+    def __call__(self, gradients: Mapping[str, Array]) -> float:
+        if self.target != "cpu":
+            return global_norm(gradients)
+        from .compiled import Squares, same, takes
 
         arrays = gradients.values()
-        if len({a.dtype for a in arrays}) == 1 and all(map(compiled.takes, arrays)):
-            return compiled.global_norm(arrays)
-    return math.sqrt(sum(float(np.sum(np.square(g, dtype=np.float64))) for g in gradients.values()))
+        if self._squares is None or not same(arrays, self._squares.arrays):
+            if len({a.dtype for a in arrays}) != 1 or not all(map(takes, arrays)):
+                return global_norm(gradients)
+            self._squares = Squares(arrays)
+        return math.sqrt(self._squares.total())
 
 
 def clip(gradients: Mapping[str, Array], limit: float) -> float:

@@ -6,15 +6,16 @@ a norm is the sum over blocks in their order, each summed in one order.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from operator import is_
 from typing import Any
 
 import numpy as np
 
 from ...compiler.cache import load_kernels
+from ...compiler.cpu.target import at
 from ...compiler.cpu.threads import available, team
 from .flat import Array
 from .rule import Rule
@@ -30,6 +31,11 @@ VECTOR_FUNCTIONS = ("maximum", "minimum", "sign", "sqrt")
 def takes(array: Array) -> bool:
     """Whether compiled passes can read and write an array: float32 or float64, in C order, writeable."""
     return array.dtype.char in "fd" and array.flags.carray
+
+
+def same(arrays: Collection[Array], others: Collection[Array]) -> bool:
+    """Whether these are the very arrays, in their order."""
+    return len(arrays) == len(others) and all(map(is_, arrays, others))
 
 
 @dataclass(frozen=True)
@@ -49,14 +55,17 @@ class Blocks:
 
     def addresses(self, arrays: Sequence[Array]) -> Array:
         """Where each block lies, by the arrays that were cut."""
-        begins: Array = np.array([a.__array_interface__["data"][0] for a in arrays], np.int64)[self.owner]
+        begins: Array = np.array([at(a) for a in arrays], np.int64)[self.owner]
         begins += self.offset
         return begins
 
     def run(self, kernel: Any, table: Array, *more: int) -> None:
         """``kernel(table, first block, last block, …)`` on the threads."""
-        at, rows, threads = table.ctypes.data, len(table), self.threads
-        team().run(lambda n: kernel(at, rows * n // threads, rows * (n + 1) // threads, *more), threads)
+        begin, rows, threads = at(table), len(table), self.threads
+        if threads == 1:
+            kernel(begin, 0, rows, *more)
+        else:
+            team().run(lambda n: kernel(begin, rows * n // threads, rows * (n + 1) // threads, *more), threads)
 
 
 @lru_cache(16)
@@ -86,17 +95,23 @@ class Update:
             self.table[:, 4 + k] = self.blocks.addresses([kept[k] for kept in slots])
         # the table has addresses: what they are of must stay
         self._kept = [*weights, *(a for kept in slots for a in kept)]
+        self._gradients: Sequence[Array] = ()
+        self._own: Sequence[float] = ()
+        self._each: list[float] = []
         self._kernel = _kernel(update_source(rule, dtype.name), "update", 4)
 
     def run(self, gradients: Sequence[Array], numbers: Mapping[str, float], own: Sequence[float]) -> None:
         """Change weights and slots, in place; ``own`` has the own number of each weight."""
-        gradients = [g if g.flags.carray else np.ascontiguousarray(g) for g in gradients]
-        each = sorted(set(own))
-        given = np.array([*(numbers.get(name, 0.0) for name in self.rule.numbers), *each], self.dtype)
-        places = np.array([len(self.rule.numbers) + each.index(n) for n in own], np.int64)
-        self.table[:, 1] = places[self.blocks.owner]
-        self.table[:, 2] = self.blocks.addresses(gradients)
-        self.blocks.run(self._kernel, self.table, given.ctypes.data)
+        if not same(gradients, self._gradients):
+            self._gradients = [g if g.flags.carray else np.ascontiguousarray(g) for g in gradients]
+            self.table[:, 2] = self.blocks.addresses(self._gradients)
+        if own != self._own:
+            each = sorted(set(own))
+            places = np.array([len(self.rule.numbers) + each.index(n) for n in own], np.int64)
+            self.table[:, 1] = places[self.blocks.owner]
+            self._own, self._each = own, each
+        given = np.array([*(numbers.get(name, 0.0) for name in self.rule.numbers), *self._each], self.dtype)
+        self.blocks.run(self._kernel, self.table, at(given))
 
 
 def update_source(rule: Rule, dtype: str) -> str:
@@ -138,15 +153,21 @@ def _kernel(source: str, name: str, arguments: int) -> Any:
 
 
 # ---- a norm --------------------------------------------------------------------------------------
-def global_norm(arrays: Collection[Array]) -> float:
-    """The Euclidean norm of all arrays together, summed in float64; all of one dtype and as ``takes`` has it."""
-    dtype = next(iter(arrays)).dtype
-    blocks = blocks_of(tuple(a.size for a in arrays), dtype.itemsize)
-    table = blocks.table(2)
-    table[:, 1] = blocks.addresses(list(arrays))
-    sums = np.zeros(len(table))
-    blocks.run(_kernel(_NORM.format(dtype=dtype), "squares", 4), table, sums.ctypes.data)
-    return math.sqrt(float(sums.sum()))
+class Squares:
+    """The sum of squares of all elements of arrays of one dtype, each as ``takes`` has it, in float64."""
+
+    def __init__(self, arrays: Collection[Array]) -> None:
+        self.arrays = list(arrays)
+        dtype = self.arrays[0].dtype
+        self.blocks = blocks_of(tuple(a.size for a in self.arrays), dtype.itemsize)
+        self.table, self.sums = self.blocks.table(2), np.zeros(len(self.blocks.count))
+        self.table[:, 1] = self.blocks.addresses(self.arrays)
+        self._kernel = _kernel(_NORM.format(dtype=dtype), "squares", 4)
+
+    def total(self) -> float:
+        """Of what the arrays hold now."""
+        self.blocks.run(self._kernel, self.table, at(self.sums))
+        return float(self.sums.sum())
 
 
 _NORM = '''"""Sums of squares of {dtype}, of one block after another, in float64."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from operator import is_
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +16,18 @@ if TYPE_CHECKING:
     from .compiled import Update
 
 
+class OptimiserError(ValueError):
+    """Weights, gradients, numbers or a saved state that do not fit each other."""
+
+
+def check_like(what: str, name: str, weight: Array, array: Array) -> None:
+    """Raises OptimiserError where an array has not the shape and dtype of its weight."""
+    if array.shape != weight.shape or array.dtype != weight.dtype:
+        raise OptimiserError(
+            f"{what} of weight {name}: expected {weight.dtype} {weight.shape}, got {array.dtype} {array.shape}"
+        )
+
+
 class Stepped:
     """The weights of one step after another, as long as they are the same arrays.
 
@@ -24,6 +37,7 @@ class Stepped:
     def __init__(self, weights: Mapping[str, Array], fixed: frozenset[str]) -> None:
         self._weights, self._fixed = dict(weights), fixed
         self.trained: Arrays = {name: w for name, w in weights.items() if name not in fixed}
+        self._checked: list[Array | None] = []
         self._slots: dict[str, list[Array]] = {}
         self._updates: dict[Rule, dict[tuple[str, ...], Update]] = {}
 
@@ -31,6 +45,21 @@ class Stepped:
         """Whether these are the weights that it was made for."""
         same = self._fixed == fixed and len(self._weights) == len(weights)
         return same and all(weights.get(name) is w for name, w in self._weights.items())
+
+    def check(self, gradients: Mapping[str, Array]) -> None:
+        """Whether each weight has a gradient like it; those of the step before are not looked at again.
+
+        Raises OptimiserError, naming the weight.
+        """
+        given = [gradients.get(name) for name in self.trained]
+        if len(given) != len(self._checked) or not all(map(is_, given, self._checked)):
+            for (name, weight), gradient in zip(self.trained.items(), given, strict=True):
+                if gradient is None:
+                    raise OptimiserError(
+                        f"weight {name} has no gradient; what is never trained, such as a constant, is named in fixed="
+                    )
+                check_like("gradient", name, weight, gradient)
+            self._checked = given
 
     def keep(self, kept: Arrays, slots: Sequence[str]) -> Arrays:
         """What is kept for all weights, "slot.weight", side by side: what is there already, for others zeros."""

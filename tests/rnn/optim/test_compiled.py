@@ -20,6 +20,7 @@ from bptt.rnn.optim import (
     compiled,
     global_norm,
 )
+from bptt.rnn.optim.clipping import Norm
 from bptt.rnn.optim.flat import alike, gathered
 from bptt.rnn.optim.rule import Rule, of_arrays
 
@@ -140,30 +141,32 @@ def test_a_target_that_there_is_not_is_refused() -> None:
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_the_compiled_norm_is_that_of_numpy(dtype: str) -> None:
     gradients = numbers(3, dtype)
-    assert global_norm(gradients, "cpu") == pytest.approx(global_norm(gradients), rel=1e-14)
+    assert Norm("cpu")(gradients) == pytest.approx(global_norm(gradients), rel=1e-14)
+    norm = Norm("cpu")
+    assert norm(gradients) == norm(dict(gradients)) == pytest.approx(global_norm(gradients), rel=1e-14)
     gradients["b"][1] = math.inf
-    assert global_norm(gradients, "cpu") == math.inf
-    gradients["b"][1] = math.nan
-    assert math.isnan(global_norm(gradients, "cpu"))
-    assert global_norm({"a": np.full(40, 1e30, dtype)}, "cpu") == pytest.approx(40**0.5 * 1e30, rel=1e-6)
-    assert global_norm({"a": np.zeros((0, 2), dtype)}, "cpu") == global_norm({}, "cpu") == 0.0
+    assert norm(gradients) == math.inf
+    gradients["b"] = np.full(3, math.nan, dtype)
+    assert math.isnan(norm(gradients))
+    assert Norm("cpu")({"a": np.full(40, 1e30, dtype)}) == pytest.approx(40**0.5 * 1e30, rel=1e-6)
+    assert Norm("cpu")({"a": np.zeros((0, 2), dtype)}) == Norm("cpu")({}) == 0.0
 
 
 def test_a_norm_does_not_depend_on_threads(small_shares: None) -> None:
     gradients = numbers(3, "float32")
-    shared = global_norm(gradients, "cpu")
+    shared = Norm("cpu")(gradients)
     blocks = compiled.blocks_of(tuple(g.size for g in gradients.values()), 4)
     assert (blocks.threads, len(blocks.count)) == (3, 87)
     assert blocks.count.sum() == sum(g.size for g in gradients.values())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(compiled, "available", lambda: 1)
         compiled.blocks_of.cache_clear()
-        assert global_norm(gradients, "cpu") == shared
+        assert Norm("cpu")(gradients) == shared
 
 
 def test_gradients_that_no_pass_can_take_have_a_norm() -> None:
     gradients = {"a": np.array([3.0]), "b": np.array([4.0], "float32")}
-    assert global_norm(gradients, "cpu") == 5.0
+    assert Norm("cpu")(gradients) == 5.0
 
 
 # ---- rules -----------------------------------------------------------------------------------------
