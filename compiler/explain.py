@@ -30,7 +30,7 @@ def equations_by_stage(program: Program, equations: Mapping[str, str]) -> tuple[
     return passes, [n for n in equations if n not in seen]
 
 
-def _traffic(program: Program, rows: Rows) -> int:
+def traffic(program: Program, rows: Rows) -> int:
     """Bytes of stored values that one row reads and writes."""
     item = 4 if program.dtype == "float32" else 8
     touched = {load.value for s in walk(rows.body, rows.sums) for load in loads(s)} | set(_computed(rows))
@@ -38,7 +38,8 @@ def _traffic(program: Program, rows: Rows) -> int:
     return sum(item * prod(v.shape) for v in kept if v.role in ("signal", "input"))
 
 
-def _title(rows: Rows) -> str:
+def title(rows: Rows) -> str:
+    """How a stage goes through its rows."""
     if rows.axis is None:
         return "once, for every sequence" if rows.batch else "once"
     if rows.order == "free":
@@ -47,7 +48,7 @@ def _title(rows: Rows) -> str:
 
 
 def _stage(program: Program, rows: Rows, names: list[str], equations: Mapping[str, str], known: set[str]) -> list[str]:
-    lines = [f"{_title(rows)}" + (f": {rows.why}" if rows.why else "")]
+    lines = [f"{title(rows)}" + (f": {rows.why}" if rows.why else "")]
     lines += [f"    {equations[name]}" for name in names]
     again = [n for n in dict.fromkeys(program.again.get(n, "") for n in _computed(rows)) if n in known]
     if again:
@@ -63,7 +64,7 @@ def _stage(program: Program, rows: Rows, names: list[str], equations: Mapping[st
         lines.append("    kept: " + ", ".join(f"{n} ({program.values[n].keep})" for n in kept))
     flops, nested = of_stage(program, rows)
     more = f" + {nested:,} a step of s" if nested else ""
-    lines.append(f"    a row: {flops:,}{more} FLOP, {_traffic(program, rows):,} bytes of signals")
+    lines.append(f"    a row: {flops:,}{more} FLOP, {traffic(program, rows):,} bytes of signals")
     return lines
 
 

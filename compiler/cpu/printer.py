@@ -42,11 +42,13 @@ TYPES = {"f": "number", "i": "int64", "b": "boolean"}
 
 @dataclass(frozen=True)
 class Kernel:
-    """One printed function, and how threads share it (see ``parallel``)."""
+    """One printed function, how threads share it (see ``parallel``), and the stages that it computes."""
 
     name: str
     mode: int
     text: str
+    stages: tuple[Rows, ...] = ()
+    comment: str = ""
 
 
 class PassPrinter:
@@ -84,7 +86,7 @@ class PassPrinter:
             else:
                 self.rows(rows, lo, end)
         whys = [part.chunks.why if part.chunks else part.stages[0].why]
-        return self._kernel(part.mode, [w for w in whys if w])
+        return self._kernel(part.mode, [w for w in whys if w], part.stages)
 
     def beginning(self, stages: Sequence[Rows]) -> Kernel | None:
         """What sums of the stages start from."""
@@ -105,13 +107,13 @@ class PassPrinter:
         self.checkpoints(chunks)
         return self._kernel(ALL, ["states before the chunk"]) if self.w.lines else None
 
-    def _kernel(self, mode: int, comments: Sequence[str]) -> Kernel:
+    def _kernel(self, mode: int, comments: Sequence[str], stages: Sequence[Rows] = ()) -> Kernel:
         lines = ["@entry", f"def {self.name}(table_address, who, thread, lo, hi):"]
         lines += [f"    # {' '.join(c.split())}" for c in comments]
         prologue = self._prologue()
         if prologue:
             lines += ["    table = view(table_address, (9,), int64)", *prologue]
-        return Kernel(self.name, mode, "\n".join([*lines, *self.w.lines]) + "\n")
+        return Kernel(self.name, mode, "\n".join([*lines, *self.w.lines]) + "\n", tuple(stages), "; ".join(comments))
 
     def _prologue(self) -> list[str]:
         """What the body uses, taken from the table."""

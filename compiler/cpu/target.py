@@ -3,27 +3,44 @@
 from __future__ import annotations
 
 import ctypes
+import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache, cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..cache import Loaded, load_kernels
+from ..frames import pieces
 from ..loop import Program
 from ..memory import POISON, Array, Batch, Workspace
 from .calls import SMALL
 from .driver import BARRIER, FIELDS, REPEAT, RUN, driver, encoded
 from .layout import steps_of_chunk
-from .parallel import ROWS
+from .parallel import ALL, ROWS
 from .products.library import library, sets_for
 from .products.pack import FIELDS as COPY_FIELDS
 from .products.tiles import VECTORS
 from .source import Repeat, Run, Source, print_program
 from .threads import available, team
 
+if TYPE_CHECKING:
+    from .profile import Profile
+
 _ZERO = np.zeros(1, np.int64)
 #: rows that a thread has at least: with fewer, waking it takes longer than it saves
 FEWEST_ROWS = 2
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """What one run needs: its table, and the arrays that are in it."""
+
+    threads: int
+    table: Array
+    arrays: dict[str, Array]
+    lists: list[Array]
 
 
 class CpuTarget:
@@ -96,23 +113,63 @@ class CpuTarget:
         ``given``: C-contiguous arrays of params and inputs in storage layout, in the program's types.
         ``poison``: fill all storage with NaN first, to see that nothing is read before it is written.
         """
-        threads = threads_for(self, batch)
+        ready = self._ready(batch, given, poison)
+        barrier = np.zeros(BARRIER, np.int64)
+        call, give_way, threads, table = driver(), _give_way(), ready.threads, at(ready.table)
+        steps, count, meeting = at(self._steps), len(self._steps) // FIELDS, at(barrier)
+
+        def work(thread: int) -> None:
+            call(table, steps, count, thread, threads, meeting, give_way)
+
+        team().run(work, threads)
+        return self._results(ready.arrays)
+
+    def _ready(self, batch: Batch, given: Mapping[str, Array], poison: bool = False) -> _Ready:
+        """The table of one run, and the arrays that it points to."""
+        threads = self.threads_for(batch)
         own = self.workspace.arrays(batch.sizes, threads)
         if poison:
             for array in own.values():
                 array[...] = POISON[array.dtype.kind]
-        keep = row_lists(batch, threads)
+        lists = row_lists(batch, threads)
         given = {n: self._padded(n, a) for n, a in given.items()}
-        table = self._table(batch, threads, own, keep, given)
-        barrier = np.zeros(BARRIER, np.int64)
-        call, give_way = driver(), _give_way()
-        steps, count, meeting = at(self._steps), len(self._steps) // FIELDS, at(barrier)
+        return _Ready(threads, self._table(batch, threads, own, lists, given), {**own, **given}, lists)
+
+    def timed(self, batch: Batch, given: Mapping[str, Array]) -> dict[str, float]:
+        """Seconds that each kernel takes in one run, by name: each is run by itself, on all threads that share it."""
+        ready = self._ready(batch, given)
+        seconds = dict.fromkeys((k.name for k in self.source.kernels), 0.0)
+        for item in self.source.order:
+            if isinstance(item, Run):
+                seconds[self.source.kernels[item.kernel].name] += self._time(item, ready, 0, 0)
+                continue
+            size = item.size or steps_of_chunk(batch.sizes)
+            for lo, hi in pieces(batch.sizes[item.axis], size, item.order):
+                for run in item.runs:
+                    seconds[self.source.kernels[run.kernel].name] += self._time(run, ready, lo, hi)
+        return seconds
+
+    def _time(self, run: Run, ready: _Ready, lo: int, hi: int) -> float:
+        kernel, table, threads = self.source.kernels[run.kernel], at(ready.table), ready.threads
+        call = self._loaded.kernels[kernel.name].ctypes  # type: ignore[attr-defined]
 
         def work(thread: int) -> None:
-            call(at(table), steps, count, thread, threads, meeting, give_way)
+            if kernel.mode != ALL or thread == 0:
+                call(table, thread if kernel.mode == ROWS else threads, thread, lo, hi)
 
+        before = time.perf_counter()
         team().run(work, threads)
-        return self._results({**own, **given})
+        return time.perf_counter() - before
+
+    def threads_for(self, batch: Batch) -> int:
+        """How many threads run a batch: none has fewer than FEWEST_ROWS rows."""
+        return max(1, min(self.threads, batch.sizes["b"] // FEWEST_ROWS))
+
+    def profile(self, batch: Batch, given: Mapping[str, Array], repeats: int) -> Profile:
+        """What each kernel takes, against the limits of the machine."""
+        from .profile import profile
+
+        return profile(self, batch, given, repeats)
 
     def _results(self, arrays: Mapping[str, Array]) -> dict[str, Array]:
         """The arrays that were asked for, without what pads their rows."""
@@ -168,11 +225,6 @@ class CpuTarget:
         for name, k in layout.place.items():
             table[k] = known.get(name, 0)
         return table
-
-
-def threads_for(target: CpuTarget, batch: Batch) -> int:
-    """How many threads run a batch: none has fewer than FEWEST_ROWS rows."""
-    return max(1, min(target.threads, batch.sizes["b"] // FEWEST_ROWS))
 
 
 def at(array: Array) -> int:
