@@ -30,7 +30,7 @@ VECTOR_FUNCTIONS = ("maximum", "minimum", "sign", "sqrt")
 
 def takes(array: Array) -> bool:
     """Whether compiled passes can read and write an array: float32 or float64, in C order, writeable."""
-    return array.dtype.char in "fd" and array.flags.carray
+    return array.dtype.char in "fd" and array.dtype.isnative and array.flags.carray
 
 
 def same(arrays: Collection[Array], others: Collection[Array]) -> bool:

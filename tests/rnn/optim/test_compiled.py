@@ -90,10 +90,11 @@ def test_arrays_that_no_pass_can_take_are_changed_all_the_same() -> None:
     random = np.random.default_rng(0)
     square = random.normal(size=(5, 5))
     given = [
-        {"w": np.asfortranarray(square), "v": square.astype("float32"), "h": square.astype("float16"), "b": square[0]},
+        {"w": np.asfortranarray(square), "v": square.astype("float32"), "h": square.astype("float16")},
+        {"b": square.astype(np.dtype("float32").newbyteorder()), "v": square[0]},
         {"w": square.copy(), "v": square.copy().reshape(-1)},
     ]
-    given[1]["all"] = given[1]["w"]
+    given[-1]["all"] = given[-1]["w"]
     for weights in given:
         other = copy.deepcopy(weights)
         gradients = {name: np.asfortranarray(np.ones_like(w)) for name, w in weights.items()}
