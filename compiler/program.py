@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, lru_cache
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Never, Protocol, cast
+from typing import TYPE_CHECKING, Any, Never, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from .memory import Array, Batch
 from .output import KINDS, Asked, Output, Results
 
 if TYPE_CHECKING:
+    from .cpu.profile import Profile
     from .plan import Plan
     from .road import Compiled, Road
 
@@ -38,6 +39,13 @@ class Target(Protocol):
     def compilations(self) -> int: ...
 
     def run(self, batch: Batch, given: Mapping[str, Array], poison: bool = False) -> dict[str, Array]: ...
+
+
+@runtime_checkable
+class Timed(Protocol):
+    """A target that says where its time goes."""
+
+    def profile(self, batch: Batch, given: Mapping[str, Array], repeats: int) -> Profile: ...
 
 
 class InterpretTarget:
@@ -110,6 +118,7 @@ class Program:
     source        what runs: Numba source, or for the interpreter the loop program
     loops         the loop program;  plan  the choices made
     explain()     what became of each equation
+    profile(…)    what each kernel takes, against the limits of the machine
     compilations  how many kernels this program had to compile; those found in the cache do not count
     """
 
@@ -222,14 +231,7 @@ class Program:
         grad  the ``grad`` of another call, or zeros like it: overwritten where what was differentiated by has neither
               steps nor rows, and the ``grad`` of this one. None: new arrays
         """
-        philox_key(seed, "")  # raises for a seed that is none
-        variant = self._variant(initial)
-        dtype = np.dtype(self._road.request.dtype)
-        if initial is not None:
-            inputs = {**inputs, **self._road.initial.boundary_arrays(initial, dtype)}
-        call = variant.signature.given(params, inputs, lengths, start, dtype)
-        order, batch = _batch(call, start, seed)
-        arrays = _storage(variant, call, order, batch)
+        variant, call, order, batch, arrays = self._prepared(params, inputs, lengths, initial, start, seed)
         poison = os.environ.get("BPTT_CHECK", "") not in ("", "0")
         with self._lock:
             into = variant.places(grad)
@@ -239,6 +241,32 @@ class Program:
                 for key, name in variant.loops.results.items()
             }
         return _output(found, variant.compiled, self._road.net, self._asked, grad)
+
+    def profile(self, params: Mapping[str, Any], /, *, lengths: Any = None, repeats: int = 5, **inputs: Any) -> Profile:
+        """The least time of each kernel in several runs, with its rates against the limits of the machine.
+
+        ``print`` shows it as a table; arguments are those of a call. Raises ValueError for a program that has no
+        kernels, and what a call raises.
+        """
+        variant, _, _, batch, arrays = self._prepared(params, inputs, lengths, None, 1, 0)
+        if not isinstance(variant.target, Timed):
+            raise ValueError(f'target="{self._target}" has no kernels whose time could be taken: compile for "cpu"')
+        with self._lock:
+            return variant.target.profile(batch, arrays, repeats)
+
+    def _prepared(
+        self, params: Mapping[str, Any], inputs: Mapping[str, Any], lengths: Any, initial: Mapping[str, Any] | None,
+        start: int, seed: int,
+    ) -> tuple[_Variant, Given, Array | None, Batch, dict[str, Array]]:  # fmt: skip
+        """What is run, and on what: arguments checked and stored."""
+        philox_key(seed, "")  # raises for a seed that is none
+        variant = self._variant(initial)
+        dtype = np.dtype(self._road.request.dtype)
+        if initial is not None:
+            inputs = {**inputs, **self._road.initial.boundary_arrays(initial, dtype)}
+        call = variant.signature.given(params, inputs, lengths, start, dtype)
+        order, batch = _batch(call, start, seed)
+        return variant, call, order, batch, _storage(variant, call, order, batch)
 
 
 def _batch(call: Given, start: int, seed: int) -> tuple[Array | None, Batch]:
