@@ -10,11 +10,15 @@ one writes it, with input projections hoisted, with four steps unrolled, and wit
 made after the loop. Each is compiled for its shapes; first calls are reported apart. A peer that is not installed is
 left out.
 
+Each shape goes like this:
+
 1. Gradients of all are compared with float64; who is off by more than 2e-5 is reported and not timed.
 2. Rounds: the machine's multiply-add limit is measured, then all take turns, each for 0.1 s at least. Rounds in which
    others took more than 3 % of the processors' time are dropped; it goes on until enough are clean or the time is over.
 3. Medians with their 10 to 90 % range: of the time, of the ratio to this project in the same round, of the fraction of
    the limit in the same round. FLOPs are those of matrix products: forward, weight gradients, gradients by the state.
+
+Peers that are further behind torch's LSTM than they have been seen to be are listed at the end.
 
 What was measured is kept in benchmarks/results/, with machine, versions, date and load.
 """
@@ -38,7 +42,7 @@ def main(given: Sequence[str] | None = None) -> int:
     """Runs it; 1 where a participant's gradients are wrong."""
     options = _options(given)
     limit_threads(options.threads)  # before torch and JAX are loaded
-    from training import report, studies
+    from training import expected, report, studies
     from training.cells import SHAPES
     from training.steps import first, measured
 
@@ -71,6 +75,9 @@ def main(given: Sequence[str] | None = None) -> int:
     if not chosen and not options.no_first and not (options.quick and time.perf_counter() - begin > QUICK):
         cells = options.cells[:1] if options.quick else options.cells
         found["first calls"] = first(how, cells, options.shapes[0], times=2 if options.quick else 5)
+    found["to be examined"] = expected.slower(found["steps"])
+    for line in found["to be examined"]:
+        print(f"to be examined: {line}")
     at = _save(found, options, report)
     if at:
         print(f"\nkept in {at}")

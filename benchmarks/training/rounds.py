@@ -51,7 +51,9 @@ class Range:
         """In another unit."""
         return Range(self.median * factor, self.low * factor, self.high * factor)
 
-    def text(self, form: str = ".2f") -> str:
+    def text(self, form: str = "") -> str:
+        """Digits by size, where no form is given."""
+        form = form or (".3f" if self.high < 10 else ".2f" if self.high < 100 else ".1f")
         return f"{self.median:{form}} ({self.low:{form}} to {self.high:{form}})"
 
 
@@ -148,6 +150,8 @@ class Rounds:
 
 def measure(runs: Mapping[str, Callable[[], Any]], threads: int, rounds: int, seconds: float) -> Rounds:
     """Rounds until so many are clean, or the time is over; at least one."""
+    for run in runs.values():
+        run()  # what is compiled or loaded at first is not measured, nor does it take from the time
     begin = time.perf_counter()
     done = Rounds([])
     while not done.rounds or (done.clean < rounds and time.perf_counter() - begin < seconds):

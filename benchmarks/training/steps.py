@@ -27,8 +27,13 @@ def measured(task: Task, how: Options, name: str) -> dict[str, Any]:
     taking: dict[str, Participant] = {}
     errors: dict[str, float] = {}
     for participant, builder in known.items():
-        made = build(builder, task)
-        errors[participant] = error(made.outcome(made.run()), expected)
+        try:
+            made = build(builder, task)
+            errors[participant] = error(made.outcome(made.run()), expected)
+        except Exception as e:  # whatever stops one, the others go on
+            errors[participant] = float("inf")
+            print(f"    {participant} failed, it is not timed: {type(e).__name__}: {e}")
+            continue
         if errors[participant] <= TOLERANCE:
             taking[participant] = made
         else:
@@ -54,16 +59,16 @@ def _table(rounds: Rounds, taking: dict[str, Participant], errors: dict[str, flo
         summary[name] = {"seconds": asdict(seconds), "fraction": asdict(fraction)}
         summary[name] |= {"ratio": asdict(ratio)} if ratio else {}
         ms = seconds.times(1e3)
-        said = ratio.text() if ratio and name != "bptt" else ""
+        said = ratio.text(".2f") if ratio and name != "bptt" else ""
         print(
-            f"    {name:13} {ms.text('.3f'):>26} {fraction.text():>21} {said:>24} {participant.first:13.2f} "
+            f"    {name:13} {ms.text():>26} {fraction.text('.2f'):>21} {said:>24} {participant.first:13.2f} "
             f"{errors[name]:8.0e}"
         )
     peers = [n for n in taking if n != "bptt"]
     if peers and "bptt" in taking:
         best = min(peers, key=lambda n: rounds.seconds(n).median)
         summary["best peer"] = best
-        print(f"    against the best peer, {best}: {rounds.ratio(best, 'bptt').text()} times faster", flush=True)
+        print(f"    against the best peer, {best}: {rounds.ratio(best, 'bptt').text('.2f')} times faster", flush=True)
     return summary
 
 

@@ -76,7 +76,7 @@ def cells_a_flop(options: Options, cells: list[str], shape: Shape, name: str) ->
     for cell, task in tasks.items():
         if cell != "lstm":
             ratio = rounds.ratio(cell, "lstm").times(work(tasks["lstm"]) / work(task))
-            print(f"    {cell:12} {ratio.text()}")
+            print(f"    {cell:12} {ratio.text('.2f')}")
             out.append(_found("a FLOP against one of the LSTM", ratio, rounds, cell=cell, shape=name))
     return out
 
@@ -90,7 +90,7 @@ def neighbours(options: Options, cell: str) -> list[Study]:
         rounds = options.measure({name: ours(task).run for name, task in tasks.items()})
         ratio = rounds.ratio("awkward", "neighbour").times(work(tasks["neighbour"]) / work(tasks["awkward"]))
         share = padding(awkward.units)
-        print(f"    {awkward!s:34} against {neighbour!s:34} {ratio.text()}; padding {share:.0%}; {rounds.words()}")
+        print(f"    {awkward!s:34} against {neighbour!s:34} {ratio.text('.2f')}; padding {share:.0%}; {rounds.words()}")
         shapes = {"shape": str(awkward), "neighbour": str(neighbour), "padding": share}
         out.append(_found("a FLOP against the neighbour", ratio, rounds, cell=cell, **shapes))
     return out
@@ -105,7 +105,7 @@ def ragged(options: Options, cell: str) -> list[Study]:
     rounds = options.measure({"ragged": ours(task, lengths=lengths).run, "full": ours(task).run})
     ratio = rounds.ratio("ragged", "full").times(1 / share)
     print(f"\n{cell}, shape M, lengths uniform on 1..{T}: {share:.0%} of the rows are active")
-    print(f"    cost against this share {ratio.text()}; {rounds.words()}")
+    print(f"    cost against this share {ratio.text('.2f')}; {rounds.words()}")
     return [_found("ragged, against the share of active rows", ratio, rounds, cell=cell, share=share)]
 
 
@@ -120,7 +120,7 @@ def lengths(options: Options, cell: str, long: int = 10_000, short: int = 100) -
             rounds = options.measure(runs)
             ratio = rounds.ratio("long", "short").times(short / long)
             how = f"checkpoint={checkpoint}" if checkpoint else "all kept"
-            print(f"    {name} {how:15} {ratio.text()}; {rounds.words()}")
+            print(f"    {name} {how:15} {ratio.text('.2f')}; {rounds.words()}")
             title = f"a step at T = {long} against T = {short}"
             out.append(_found(title, ratio, rounds, cell=cell, shape=name, checkpoint=checkpoint))
     return out

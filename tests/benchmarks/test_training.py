@@ -12,6 +12,7 @@ from bptt import compiler
 from bptt.compiler.flops import of_statement
 from bptt.compiler.loop import Product, Sum, walk
 from training.cells import FUSED, Shape, equations, flops, random_cell
+from training.expected import slower
 from training.names import CELL_NAMES, SHAPE_NAMES
 from training.participants import Participant, Task, build, builders, error, reference
 from training.rounds import Round, Rounds, busy
@@ -170,6 +171,7 @@ def test_disturbed_rounds_are_dropped() -> None:
     assert done.words() == "3 clean rounds of 4"
     assert done.ratio("peer", "bptt").median == 3.0  # of 2, 3 and 5
     assert done.fraction("bptt", 50e9).median == 0.5
+    assert done.seconds("peer").text() == "3.000 (2.200 to 4.600)"
     assert (done.seconds("peer").low, done.seconds("peer").high) == pytest.approx((2.2, 4.6))
 
 
@@ -178,6 +180,20 @@ def test_where_no_round_is_clean_it_is_said() -> None:
     assert done.words().startswith("NO clean round of 2: others took 10%")
     assert done.seconds("bptt").median == 2.0
     assert Rounds([Round({"bptt": 1.0}, 100.0, None)]).clean == 1
+
+
+def test_a_peer_that_is_not_at_its_best_is_named() -> None:
+    def step(cell: str, **seconds: float) -> dict[str, Any]:
+        summary = {n.replace("_", " "): {"seconds": {"median": v}} for n, v in seconds.items()}
+        return {"cell": cell, "shape": "S", "summary": summary | {"best peer": "torch fused", "limit": {"median": 1.0}}}
+
+    lstm = step("lstm", bptt=1.0, torch_fused=2.83, jax_naive=50.0, jax_deferred=5.9)
+    assert slower([lstm, step("elman", torch_fused=2.9, jax_hoisted=1.3)]) == []
+    assert slower([lstm, step("elman", torch_fused=6.0, jax_hoisted=1.5)]) == [
+        "torch fused, elman, shape S: 2.12 times torch's LSTM; 1.04 has been seen",
+        "jax, elman, shape S: 0.53 times torch's LSTM; 0.42 has been seen",
+    ]
+    assert slower([step("elman", jax_hoisted=90.0)]) == []  # nothing to compare with
 
 
 def test_padding_is_what_whole_vectors_add() -> None:
