@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, lru_cache
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Never, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Never, Protocol, cast, runtime_checkable
 
 import numpy as np
 
