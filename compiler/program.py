@@ -43,7 +43,9 @@ class Target(Protocol):
 
 @runtime_checkable
 class Timed(Protocol):
-    """A target that says where its time goes."""
+    """A target that says how it cuts its work, and where its time goes."""
+
+    def explain(self) -> list[str]: ...
 
     def profile(self, batch: Batch, given: Mapping[str, Array], repeats: int) -> Profile: ...
 
@@ -161,7 +163,10 @@ class Program:
         compiled = self._variant(None).compiled
         finals = {name for key, name in compiled.loops.results.items() if key.startswith("final:")}
         known = {n: line for n, line in equations(compiled.circuit).items() if n not in finals}
-        return explain(compiled.loops, known, self.plan, equations(self._road.net))
+        text = explain(compiled.loops, known, self.plan, equations(self._road.net))
+        target = self._variant(None).target
+        more = target.explain() if isinstance(target, Timed) else []
+        return "\n".join([text, *(f"    {line}" for line in more)])
 
     def __repr__(self) -> str:
         request = self._road.request

@@ -20,6 +20,7 @@ import numpy as np
 from ..chunks import writes
 from ..loop import Product, Program, Value, walk
 from ..memory import ALIGNMENT, inner_blocks, number_type, owned, slots
+from .cost import TILE_ROWS, steps_of_chunk
 from .names import INDICES, SIZES, Names
 from .parallel import repeated
 from .products.outer import FIELDS, scratch_bytes
@@ -27,10 +28,6 @@ from .vector.host import HOST
 
 #: bytes of packed rows that each thread needs for weight gradients
 SCRATCH = scratch_bytes(HOST)
-#: steps of a chunk at least, and rows that it has
-LEAST_STEPS, CHUNK_ROWS = 8, 2048
-#: rows of a tile: for fewer several vectors of units are computed at once
-TILE_ROWS = 16
 #: how many weight gradients one call computes at most
 MOST = 64
 
@@ -165,11 +162,6 @@ class Layout:
             return self.modulus(v)
         more = v.lead + v.trail
         return f"{n} + {more}" if more else n
-
-
-def steps_of_chunk(sizes: Mapping[str, int]) -> int:
-    """Steps of a chunk after which all threads sum over the batch: so many rows that waiting for each other is rare."""
-    return min(max(LEAST_STEPS, -(-CHUNK_ROWS // sizes["b"])), max(sizes["t"], sizes["s"]))
 
 
 def _chunked(program: Program) -> dict[str, int]:

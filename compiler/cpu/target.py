@@ -16,8 +16,8 @@ from ..frames import pieces
 from ..loop import Program
 from ..memory import POISON, Array, Batch, Workspace
 from .calls import SMALL
+from .cost import Work, steps_of_chunk
 from .driver import BARRIER, FIELDS, REPEAT, RUN, driver, encoded
-from .layout import steps_of_chunk
 from .parallel import ALL, ROWS
 from .products.library import library, sets_for
 from .products.pack import FIELDS as COPY_FIELDS
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from .profile import Profile
 
 _ZERO = np.zeros(1, np.int64)
-#: rows that a thread has at least: with fewer, waking it takes longer than it saves
-FEWEST_ROWS = 2
 
 
 @dataclass(frozen=True)
@@ -52,6 +50,7 @@ class CpuTarget:
     def __init__(self, program: Program, threads: int | None = None) -> None:
         self.program, self.threads = program, threads or available()
         self._base: tuple[tuple[int, ...], Array] | None = None
+        self._lists: tuple[Mapping[str, Array], int, list[Array]] | None = None
 
     @cached_property
     def source(self) -> Source:
@@ -97,6 +96,10 @@ class CpuTarget:
         return np.array(encoded(rows), np.int64)
 
     @cached_property
+    def _work(self) -> Work:
+        return Work(self.program)
+
+    @cached_property
     def _fixed(self) -> dict[str, int]:
         """Addresses that no call changes: functions of the library, the copies that fill panels, a list of row 0."""
         found = {name: library(self.program.dtype).address(name) for name in ("outer", "pack", "product")
@@ -131,9 +134,15 @@ class CpuTarget:
         if poison:
             for array in own.values():
                 array[...] = POISON[array.dtype.kind]
-        lists = row_lists(batch, threads)
+        lists = self._lists_of(batch, threads)
         given = {n: self._padded(n, a) for n, a in given.items()}
         return _Ready(threads, self._table(batch, threads, own, lists, given), {**own, **given}, lists)
+
+    def _lists_of(self, batch: Batch, threads: int) -> list[Array]:
+        """The rows of each thread; batches of full rows share what they are made of, and so these."""
+        if self._lists is None or self._lists[0] is not batch.running or self._lists[1] != threads:
+            self._lists = (batch.running, threads, row_lists(batch, threads))
+        return self._lists[2]
 
     def timed(self, batch: Batch, given: Mapping[str, Array]) -> dict[str, float]:
         """Seconds that each kernel takes in one run, by name: each is run by itself, on all threads that share it."""
@@ -162,8 +171,12 @@ class CpuTarget:
         return time.perf_counter() - before
 
     def threads_for(self, batch: Batch) -> int:
-        """How many threads run a batch: none has fewer than FEWEST_ROWS rows."""
-        return max(1, min(self.threads, batch.sizes["b"] // FEWEST_ROWS))
+        """How many threads run a batch: see ``cost``."""
+        return self._work.threads_for(batch, self.threads)
+
+    def explain(self) -> list[str]:
+        """How work is cut for threads and caches."""
+        return self._work.explain(self.threads)
 
     def profile(self, batch: Batch, given: Mapping[str, Array], repeats: int) -> Profile:
         """What each kernel takes, against the limits of the machine."""

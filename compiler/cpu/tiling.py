@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from ..loop import Rows
 from .calls import CallPrinter
+from .cost import TILE_ROWS
 from .fused import Fused, fused
-from .layout import TILE_ROWS
 from .products.layout import Run
 from .scope import UNITS, Scope
 from .vectors import VectorExpressions
