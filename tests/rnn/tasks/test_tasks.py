@@ -206,6 +206,22 @@ def test_errors_of_several_columns_are_each_in_their_own_unit(tmp_path: Path) ->
     assert task.about["persistence_normalised_rmse"] == pytest.approx(math.sqrt(np.mean((expected / scale) ** 2)))
 
 
+@pytest.mark.parametrize("size", [1e-290, 1e290])
+def test_errors_of_very_small_and_very_large_numbers_are_finite(tmp_path: Path, size: float) -> None:
+    usual, task = (
+        of("forecaster", tmp_path, content="".join(f"{(i % 7) * unit}\n" for i in range(60))) for unit in (1.0, size)
+    )
+    assert task.about["persistence_rmse"] / size == pytest.approx(usual.about["persistence_rmse"])
+    assert Task.restore(json.loads(json.dumps(task.save()))).save() == task.save()
+
+
+def test_what_validates_far_from_what_is_trained_on_is_refused_with_its_file(tmp_path: Path) -> None:
+    other = tmp_path / "later.csv"
+    other.write_text("1\n1e200\n1\n")
+    with pytest.raises(DataError, match=r"later\.csv: row 2 of the numbers: expected values like those"):
+        of("forecaster", tmp_path, replace(SMALL, validation=str(other)), "1\n2\n3\n" * 20)
+
+
 def test_columns_of_what_is_no_table_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.lines").write_text("1 good film\n0 bad film\n" * 9)
     (tmp_path / "names").mkdir()
