@@ -13,7 +13,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..data import DataError, read_conllu, read_series, read_text
+from ..data import DataError, read_conllu, read_for, read_series
 from ..tasks.base import named
 from .command import add_unknown, command
 
@@ -145,11 +145,12 @@ def _values(asked: _Asked, given: argparse.Namespace) -> Answers:
 
 
 def _next(asked: _Asked, given: argparse.Namespace) -> Answers:
-    text = text_of(given.given)
-    if text != given.given:  # of a file: its last line end does not stand before what comes next
+    text, unit = text_of(given.given, asked.task.unit), asked.task.unit
+    if isinstance(text, str) and text != given.given:  # of a file: its last line end is not before what comes next
         text = text.removesuffix("\n")
     for symbol in asked.predict(text, most=given.most or 5):
         record = {"symbol": symbol.token, "probability": symbol.probability}
+        record |= {"byte": symbol.symbol} if unit == "byte" else {}
         yield record, f"{json.dumps(symbol.token, ensure_ascii=False)}\t{symbol.probability:.4f}"
 
 
@@ -182,7 +183,7 @@ def tell_unseen(run: Run, unseen: int, what: str) -> None:
 def _lines(given: str) -> list[tuple[str, str]]:
     """Where each text stands, and the text: of a file or standard input its lines that are not blank, else what was
     given, which stands nowhere."""
-    text = text_of(given)
+    text = str(text_of(given))
     file = "standard input" if given == "-" else given if text != given else ""
     lines = enumerate(text.split("\n"), 1)
     found = [(f"{file}, line {number}" if file else "", line) for number, line in lines if line.strip()]
@@ -204,13 +205,16 @@ def standard_input(given: str, what: str = "a text") -> Iterator[str]:
         raise DataError(f"{said}; give {what} there, or name a file") from error
 
 
-def text_of(given: str) -> str:
-    """A text itself, or that of a file or of standard input. Raises DataError for a name of no file."""
+def text_of(given: str, unit: str = "") -> str | bytes:
+    """A text itself, or that of a file or of standard input, of which a run that reads bytes gets these as they are.
+
+    Raises DataError for a name of no file.
+    """
     if given == "-":
         with standard_input(given) as path:
-            return read_text(path)
+            return read_for(unit, path)
     if os.path.isfile(given):
-        return read_text(given)
+        return read_for(unit, given)
     if Path(given).suffix.lower() in FILES and len(given.split()) == 1:
         raise DataError(
             f"{given}: expected a text or a file, there is no such file; mend its name, or give a text like this on"

@@ -118,6 +118,22 @@ def read_text(path: str | Path, what: str = "a text") -> str:
     return "".join(chunks(path, what=what))
 
 
+def read_bytes(path: str | Path) -> bytes:
+    """The bytes of a file, as they are. Raises DataError where there is no such file, or it is empty."""
+    try:
+        found = Path(path).read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: expected a file of bytes, got: {error.strerror or error}") from error
+    if not found:
+        raise empty(Path(path), 0, "bytes")
+    return found
+
+
+def read_for(unit: str, path: str | Path) -> str | bytes:
+    """A file as a vocabulary of this unit reads it: its bytes, or its characters; see ``read_bytes``, ``read_text``."""
+    return read_bytes(path) if unit == "byte" else read_text(path)
+
+
 def python_prose() -> str:
     """The language reference that every CPython carries for ``help()``, topic after topic: 0.5 MB of English.
 
