@@ -190,6 +190,41 @@ def test_random_networks_in_both_directions(example: Example, draw: st.DataObjec
     from_both_sides(one, "x", output, sizes, None if example.features & {"attention"} else RAGGED)
 
 
+FROM_THE_FIRST = "h[1] = x[1]\nh[t] = w * x[t] / h[t-1]\nL = mean(sum(h[t]**2), over=t)"
+
+
+@pytest.mark.parametrize("lengths", [None, RAGGED], ids=["full", "ragged"])
+def test_a_first_step_from_the_right_has_the_derivative_of_one_from_the_left(lengths: Any) -> None:
+    """Its other equation divides by what stands after the end, zero."""
+    one = rnn.define(FROM_THE_FIRST)
+    own, net = one(x=2), rnn.bidirectional(one)(x=2)
+    weights, inputs = tried(net)
+    inputs = {"x": 1 + np.abs(inputs["x"])}
+    backwards = {"x": turned(inputs["x"], lengths)}
+    expected: dict[str, Array] = {}
+    alone = graph.grad(own, "L", ("w", "x"))
+    for side, arrays in (("_fw", inputs), ("_bw", backwards)):
+        found = graph.evaluate(alone, {"w": weights["w" + side]}, returns=("δw", "δx"), lengths=lengths, **arrays)
+        expected |= {n + side: found[f"δ{n}"] for n in "wx"}
+    expected["x"] = expected.pop("x_fw") + turned(expected.pop("x_bw"), lengths)
+    program = compiler.compile(net, wrt=[*expected], target="interpret", dtype="float64")
+    out = program(weights, lengths=lengths, **inputs)
+    adjoint = graph.grad(net, "L", expected)
+    found = graph.evaluate(adjoint, weights, returns=adjoint.grads.values(), lengths=lengths, **inputs)
+    for n, g in expected.items():
+        np.testing.assert_allclose(out.grad[n], g, rtol=1e-9, err_msg=n)
+        np.testing.assert_allclose(found[adjoint.grads[n]], g, rtol=1e-9, err_msg=n)
+
+
+def test_a_first_step_that_is_turned_twice_is_a_first_step() -> None:
+    both = rnn.bidirectional(rnn.define(FROM_THE_FIRST))
+    assert "h_bw[t] = where(t == T, x[T], w_bw * x[t] / h_bw[t+1])" in str(both)
+    twice = str(rnn.bidirectional(both)).splitlines()
+    assert "h_bw_bw[1] = x[1]" in twice
+    assert "h_bw_bw[t] = w_bw_bw * x[t] / h_bw_bw[t-1]" in twice
+    from_both_sides(both, None, None, {"x": 2}, RAGGED)
+
+
 def test_what_is_read_at_the_end_is_what_each_side_has_at_its_end() -> None:
     both = rnn.bidirectional(rnn.acceptor)
     assert "o = c + V @ concat(h_fw[T], h_bw[1])" in str(both)
