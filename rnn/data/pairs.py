@@ -39,6 +39,8 @@ def read_pairs(path: str | Path) -> list[Pair]:
             f" {rows[0][1]!r:.80}; TSV is separated by tabs, CSV by commas"
         )
     header = _header(rows[0][1])
+    if header and len(rows) == 1:
+        raise DataError(f"{path}: expected rows of sources and targets, got the names of columns alone")
     found = []
     for number, cells in rows[1:] if header else rows:
         source, target = (cell.strip() for cell in (reversed(cells) if header == "turned" else cells))

@@ -112,6 +112,8 @@ def read_table(path: str | Path, label: str = "", text: str = "") -> list[Labell
         )
     header = _header(rows[0][1], (label, text))
     at_label, at_text = _places(path, header, width, label, text)
+    if header and len(rows) == 1:
+        raise DataError(f"{path}: expected rows of labels and texts, got the names of columns alone")
     found = []
     for number, cells in rows[1 if header else 0 :]:
         some, its = _cell(path, number, cells[at_text], "text"), _cell(path, number, cells[at_label], "label")
@@ -123,6 +125,14 @@ def _header(first: Sequence[str], named: Sequence[str]) -> list[str] | None:
     cells = [cell.strip() for cell in first]
     known = {name for name in named if name and not name.isdigit()}
     return cells if known & set(cells) or any(c.lower() in (*LABELS, *TEXTS) for c in cells) else None
+
+
+def says_labels_and_texts(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether the first of these rows of cells names a column of labels and one of texts, in which no digit stands."""
+    names = [cell.strip().lower() for cell in rows[0]] if rows else []
+    texts = [i for i, name in enumerate(names) if name in TEXTS]
+    held = [cells[i] for cells in rows[1:] for i in texts if i < len(cells)]
+    return bool(texts) and bool(set(names) & set(LABELS)) and not any(any(map(str.isdigit, cell)) for cell in held)
 
 
 def _places(path: Path, header: list[str] | None, width: int, label: str, text: str) -> tuple[int, int]:

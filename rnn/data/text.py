@@ -150,6 +150,10 @@ def python_prose() -> str:
 
 
 # ---- its two parts -------------------------------------------------------------------------------
+class TooShortError(DataError):
+    """A text that is too short to be learnt; ``read_symbols`` names its file."""
+
+
 def cut_at(length: int, share: float | None, unit: str = "character") -> int:
     """How many of ``length`` characters, words or values are trained on: the first ``share`` of them, or all.
 
@@ -157,17 +161,21 @@ def cut_at(length: int, share: float | None, unit: str = "character") -> int:
     """
     if share is None:
         if length < 2:
-            raise DataError(f"a text of {length} {unit}s is too short: it needs at least 2; give a longer one")
+            raise TooShortError(f"a text of {_counted(length, unit)} is too short: it needs at least 2; give a longer one")
         return length
     if not 0.0 < share < 1.0:
         raise DataError(f"the share of the text for training lies between 0 and 1, got {share}")
     cut = int(length * share)
     if min(cut, length - cut) < 2:
-        raise DataError(
-            f"a text of {length} {unit}s cannot be split {share:.0%} to {1 - share:.0%}:"
+        raise TooShortError(
+            f"a text of {_counted(length, unit)} cannot be split {share:.0%} to {1 - share:.0%}:"
             " each part needs at least 2; give a longer text"
         )
     return cut
+
+
+def _counted(number: int, unit: str) -> str:
+    return f"{number} {unit}{'s' * (number != 1)}"
 
 
 def split(text: str, share: float = 0.9) -> tuple[str, str]:
@@ -223,6 +231,15 @@ def read_symbols(
     Raises DataError as ``read_text`` and ``cut_at`` do, and where the cache cannot be written.
     """
     path = Path(path)
+    try:
+        return _symbols(path, unit, share, most, memory, cache, least)
+    except TooShortError as error:
+        raise TooShortError(f"{path}: {error}") from error
+
+
+def _symbols(
+    path: Path, unit: str, share: float | None, most: int, memory: int, cache: Cache | None, least: int
+) -> Text:
     try:
         size = path.stat().st_size
         if unit == "byte":

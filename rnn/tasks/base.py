@@ -228,16 +228,16 @@ SPLIT = 2**64 - 1
 """The number of the pass, none of a run, that decides which sequences validate."""
 
 
-def parts(items: Sequence[Item], share: float, what: str) -> tuple[list[Item], list[Item]]:
+def parts(items: Sequence[Item], share: float, what: str, source: Path) -> tuple[list[Item], list[Item]]:
     """Items for training and validation: a random choice that is the same in every run, whatever its seed.
 
-    Raises DataError where a part would be empty.
+    Raises DataError, with the ``source``, where a part would be empty.
     """
     cut = int(len(items) * share)
     if not 0 < cut < len(items):
         raise DataError(
-            f"{len(items)} {what}s cannot be split {share:.0%} to {1 - share:.0%}: each part needs at least one;"
-            " give more, or a file for validation"
+            f"{source}: {len(items)} {what}{'s' * (len(items) != 1)} cannot be split {share:.0%} to"
+            f" {1 - share:.0%}: each part needs at least one; give more, or a file for validation"
         )
     chosen = np.zeros(len(items), dtype=bool)
     chosen[shuffled(0, SPLIT).permutation(len(items))[:cut]] = True

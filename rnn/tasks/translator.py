@@ -59,7 +59,7 @@ class Translator(Task):
         if settings.validation:
             before, after = found, read_pairs(settings.validation)
         else:
-            before, after = parts(found, settings.share, "pair")
+            before, after = parts(found, settings.share, "pair", path)
         unit = settings.unit or _unit(before)
         least = settings.least(learnt=unit == "word")
         sides: list[Vocabulary] = []

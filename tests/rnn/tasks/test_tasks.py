@@ -38,6 +38,8 @@ def test_data_say_what_they_are_for(kind: str, tmp_path: Path) -> None:
         ("a.csv", "1;2\n3;4\n", "forecaster"),
         ("a.tsv", "value\n1\n2\n3\n", "forecaster"),
         ("a.csv", "text,label\n12,good\n13,bad\n", "classifier"),
+        ("a.tsv", "label\ttext\n" + "0\t\n1\t\n" * 9, "classifier"),
+        ("a.csv", "line,target\n" + "1,2\n" * 9, "forecaster"),
     ],
 )
 def test_content_decides(tmp_path: Path, name: str, content: str, kind: str) -> None:
@@ -90,7 +92,7 @@ def test_settings_that_make_no_sense(tmp_path: Path, changes: dict[str, Any], me
 @pytest.mark.parametrize(
     ("kind", "content", "message"),
     [
-        ("tagger", conllu(1), "1 sentences cannot be split 70% to 30%"),
+        ("tagger", conllu(1), r"1 sentence cannot be split 70% to 30%"),
         ("classifier", "good\tfine\n" * 9, "expected at least two different labels, got good"),
         ("forecaster", "1\n2\n3\n4\n", "1 steps to train on are too few for a batch of 3 and windows of 5"),
         ("language_model", "abcde" * 4, "14 characters to train on are too few for a batch of 3"),
@@ -106,6 +108,12 @@ def test_too_little_data(kind: str, content: str, message: str, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
+        ("a.csv", "a,b\n", "1 text cannot be split 70% to 30%"),
+        ("a.tsv", "label\ttext\n", "expected rows of labels and texts, got the names of columns alone"),
+        ("a.tsv", "source\ttarget\n", "expected rows of sources and targets, got the names of columns alone"),
+        ("a.tsv", "label\ttext\n0\t\n1\t\n", "line 2: expected a text, got an empty one"),
+        ("a.conllu", conllu(1), "1 sentence cannot be split"),
+        ("a.txt", "x", "a text of 1 character cannot be split"),
         ("a.csv", "", "expected a table of numbers, of labels and .*, or of two columns of texts, the file is empty"),
         ("a.conllu", "", "expected sentences in CoNLL-U, the file is empty"),
         ("a.conllu", " \n\n", "expected sentences in CoNLL-U, got 3 bytes of white space"),
@@ -114,7 +122,7 @@ def test_too_little_data(kind: str, content: str, message: str, tmp_path: Path) 
 )
 def test_of_an_empty_file_it_is_said_what_was_expected(name: str, content: str, message: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text(content)
-    with pytest.raises(DataError, match=f"{name}: {message}"):
+    with pytest.raises(DataError, match=f"{name}(: |, ){message}"):
         Task.of(tmp_path / name, SMALL)
 
 
