@@ -157,7 +157,7 @@ class Cell:
         near: sizes that are taken as far as they fit ``sizes`` and each other, the first of them first. Raises
         LanguageError where nothing fits, as for sizes that clash.
         """
-        given = dict(sizes or {})
+        given = self.sizes_by_name(sizes or {})
         try:
             free = self._free(given)
         except LanguageError as error:

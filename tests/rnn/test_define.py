@@ -98,6 +98,7 @@ def test_small_sizes_of_every_network_bind() -> None:
 def test_small_sizes_of_compositions_satisfy_the_ties_between_layers() -> None:
     cell = rnn.stack(rnn.residual(rnn.bidirectional(rnn.window_lm)), 2)  # of e four parts are joined, of both sides two
     assert cell(**cell.small()).eqs
+    assert rnn.stack(rnn.lstm, 2).small({"h": 6}) == {"h_1": 6, "h_2": 6, "x": 3, "o": 4}
     with pytest.raises(graph.LanguageError) as caught:  # h has the size of x, and with the other side twice that
         rnn.stack(rnn.residual(rnn.bidirectional(rnn.sru)), 2).small({})
     assert "no sizes of stacked_residual_bidirectional_sru fit all its equations" in str(caught.value)

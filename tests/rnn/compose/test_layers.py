@@ -337,3 +337,17 @@ def test_a_stacked_bidirectional_lstm_with_residual_connections_is_one_line() ->
         np.testing.assert_allclose(out.grad[n], expected[name], atol=1e-11)
     assert "<svg" in graph.draw_circuit(net).svg
     assert "<svg" in graph.draw_unrolled(net, steps=2).svg
+
+
+def test_sizes_and_functions_in_the_place_of_cells_get_the_call_that_was_meant() -> None:
+    with pytest.raises(TypeError) as caught:
+        rnn.bidirectional(x=3, h=4)  # type: ignore[call-arg]
+    assert "rnn.bidirectional(rnn.lstm)(x=3, h=4)" in str(caught.value)
+    assert str(caught.value).endswith("that comes with bptt is rnn.cells.bidirectional(x=3, h=4)")
+    with pytest.raises(TypeError) as caught:
+        rnn.stack(rnn.bidirectional, 2)  # type: ignore[arg-type]
+    assert "got the function bidirectional; it makes a cell of others: rnn.bidirectional(rnn.lstm)" in str(caught.value)
+    assert str(caught.value).endswith("is rnn.cells.bidirectional")
+    with pytest.raises(TypeError, match=r"expected cells, and got o=5.*rnn\.encoder_decoder\(rnn\.lstm\)\(o=5\)$"):
+        rnn.encoder_decoder(rnn.lstm, rnn.lstm, o=5)  # type: ignore[call-arg]
+    assert rnn.stack(rnn.cells.bidirectional, 2).name == "stacked_bidirectional"
