@@ -161,7 +161,8 @@ def cut_at(length: int, share: float | None, unit: str = "character") -> int:
     """
     if share is None:
         if length < 2:
-            raise TooShortError(f"a text of {_counted(length, unit)} is too short: it needs at least 2; give a longer one")
+            length_is = _counted(length, unit)
+            raise TooShortError(f"a text of {length_is} is too short: it needs at least 2; give a longer one")
         return length
     if not 0.0 < share < 1.0:
         raise DataError(f"the share of the text for training lies between 0 and 1, got {share}")

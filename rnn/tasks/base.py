@@ -35,6 +35,7 @@ from ..data import Again, Array, Batch, Batches, Buckets, Cache, DataError, Read
 from ..data.order import shuffled
 from .bound import Bound
 from .measures import Totals
+from .scores import sized_by_targets
 from .settings import TaskSettings
 
 if TYPE_CHECKING:
@@ -168,16 +169,15 @@ class Task(ABC):
         return define(self.equations, name=self.name, init=self.init)
 
     def sizes_for(self, cell: Cell, given: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """The sizes of x, o, the cell's units (h and k; of a composed cell those of every layer) and e, as far as it
-        has signals or inputs of these names: x and o are what the data have, the units are ``hidden``, e is ``vector``.
+        """The sizes of x, of what is compared with y, of the cell's units (h and k; of a composed cell those of every
+        layer) and e, as far as it has signals or inputs of these names: what the data have, ``hidden``, ``vector``.
 
         given: sizes by name, which win. Units and e have the size that others determine, where these do. What else a
         cell leaves open its user has to say.
         """
         known = {*cell.inputs, *cell.signals}
-        sizes: dict[str, Any] = {"x": self.reads, "o": self.predicts}
-        sizes = {**{name: size for name, size in sizes.items() if name in known}, **cell.sizes_by_name(given or {})}
-        for name, size in self._wanted(cell).items():
+        sizes = {**({"x": self.reads} if "x" in known else {}), **cell.sizes_by_name(given or {})}
+        for name, size in {sized_by_targets(cell.system): self.predicts, **self._wanted(cell)}.items():
             if name in known and name not in sizes and _agree(cell, {**sizes, name: size}):
                 sizes[name] = size
         return sizes
