@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...graph.expr import TIME_AXES, topological
 from ..data import Batch, Buckets, DataError, Reading, one_row, read_conllu, read_for, read_series
 from ..data.pairs import read_pairs
 from ..running.generate import language_model
@@ -45,9 +46,17 @@ def random_inputs(net: Circuit, steps: int = 50, batch: int = 4, seed: int = 0) 
     return found
 
 
+def untold_lengths(net: Circuit, steps: int = 50) -> dict[str, int]:
+    """The numbers of steps that no input tells, as of a system that runs by itself."""
+    axes = {a for n in topological(net.eqs.values()) for a in n.axes}
+    told = {a for node in net.input_nodes.values() for a in node.axes}
+    return {a: steps for a in TIME_AXES if a in axes - told}
+
+
 def _check_sizes(steps: int, batch: int) -> None:
-    if steps < 1 or batch < 1:
-        raise DataError(f"expected at least one step and one sequence, got steps={steps} and batch={batch}")
+    for name, n in (("steps", steps), ("batch", batch)):
+        if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
+            raise DataError(f"{name}: expected a whole number of at least 1, got {n!r}")
 
 
 def run_batch(run: Run, steps: int = 50, batch: int = 4) -> Batch:

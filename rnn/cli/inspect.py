@@ -221,7 +221,7 @@ def diagnosed(
 ) -> Diagnosis:
     """The diagnosis of a run on its validation data or on others; of a circuit at initial weights on random inputs."""
     from ..analysis.diagnose import diagnose
-    from ..analysis.samples import data_batch, random_inputs, run_batch
+    from ..analysis.samples import data_batch, random_inputs, run_batch, untold_lengths
 
     if run is None:
         if data:
@@ -230,7 +230,7 @@ def diagnosed(
         about = f"initial weights and random inputs (seed {seed})"
         inputs: dict[str, Any] = dict(random_inputs(net, steps, seed=seed))
         _tell_large(net, steps)
-        return diagnose(net, weights, about=about, **inputs)
+        return diagnose(net, weights, lengths=untold_lengths(net, steps), about=about, **inputs)
     if data:
         batch, about = data_batch(run, data, steps, unknown=unknown), f"{run.folder}, update {run.update}, on {data}"
     else:
