@@ -87,7 +87,7 @@ def norm_preserving(
 
 
 def _check_weight(weight: Any) -> None:
-    if isinstance(weight, bool) or not isinstance(weight, Real) or not (math.isfinite(weight) and weight >= 0):
+    if isinstance(weight, bool) or not isinstance(weight, Real) or not (math.isfinite(weight) and float(weight) >= 0):
         problem = "a negative one would reward what the regulariser is against"
         raise ValueError(f"weight: expected a finite number of at least 0 ({problem}), got {weight!r}")
 
