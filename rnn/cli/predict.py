@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..data import DataError, read_conllu, read_for, read_series
+from ..data.pairs import read_sources
 from ..tasks.base import named
 from .command import add_unknown, command
 
@@ -156,11 +157,25 @@ def _next(asked: _Asked, given: argparse.Namespace) -> Answers:
 
 def _translations(asked: _Asked, given: argparse.Namespace) -> Answers:
     most = given.most or 1
-    for number, (place, text) in enumerate(_lines(given.given)):
-        found = asked.predict(text, place, most=most)
+    for number, (place, text) in enumerate(_sources(asked.run, given.given)):
+        found = asked.predict(text, place, most=most) if text.strip() else []
         each = [{"text": one.text, "log_probability": one.log_probability} for one in found]
         lines = [one.text if most == 1 else f"{one.log_probability:.3f}\t{one.text}" for one in found]
+        lines = lines or [""]  # of a blank line: what is written has as many as what was read
         yield {"source": text, "translations": each}, ("\n" if number and most > 1 else "") + "\n".join(lines)
+
+
+def _sources(run: Run, given: str) -> list[tuple[str, str]]:
+    """Where each text to translate stands, and the text; targets beside them are left out, and that is said."""
+    if given != "-" and not os.path.isfile(given):
+        return _lines(given)
+    name = "standard input" if given == "-" else given
+    with standard_input(given) as path:
+        found, targets = read_sources(path, name)
+    if targets:
+        mend = "" if given == "-" else f"; bptt score {run.folder} {given} measures them"
+        print(f"bptt: {name} has targets, which are not read{mend}", file=sys.stderr)
+    return found
 
 
 KINDS: dict[str, Callable[[_Asked, argparse.Namespace], Answers]] = {

@@ -53,10 +53,11 @@ def table(path: Path, what: str) -> list[Row]:
 def _tsv(text: str) -> Iterator[Row]:
     for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
-            yield number, [_unquoted(cell) for cell in line.split("\t")]
+            yield number, [unquoted(cell) for cell in line.split("\t")]
 
 
-def _unquoted(cell: str) -> str:
+def unquoted(cell: str) -> str:
+    """A cell of TSV without the quotes around it."""
     quoted = len(cell) > 1 and cell[0] == cell[-1] == '"'
     return cell[1:-1].replace('""', '"') if quoted else cell
 

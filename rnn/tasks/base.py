@@ -61,6 +61,7 @@ class Task(ABC):
     carried     whether a batch may go on where the one before ended (``Batch.kept``)
     symbolic    whether symbols are read and predicted, not numbers
     static      whether a whole sequence has one target, not each step
+    over        the index of the steps in which x is read: t, or s of a second sequence
     predicted   what there is a score for, in the singular: "symbol", "tag", "label", "column"
     unit        what its symbols are, in the singular: "character", "word", "byte"; "" where it reads numbers
     item        what the loss counts, in the singular: "character", "word", "byte", "sentence", "line", "value"
@@ -76,6 +77,7 @@ class Task(ABC):
     carried: ClassVar[bool] = False
     symbolic: ClassVar[bool] = True
     static: ClassVar[bool] = False
+    over: ClassVar[str] = "t"
     predicted: ClassVar[str] = "label"
     unit: str = ""
     item: str

@@ -45,6 +45,7 @@ class Translator(Task):
     name = "translator"
     main = Main("nats")
     predicted = "symbol"
+    over = "s"
 
     def __init__(self, source: Vocabulary, target: Vocabulary, settings: TaskSettings):
         super().__init__(settings)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from bptt import compiler, rnn
 from bptt.rnn.data import DataError
+from bptt.rnn.define import Cell
 from bptt.rnn.tasks import Forecaster, LanguageModel, Tagger
 from bptt.rnn.tasks.scores import scores_of
 from small_tasks import SMALL, bound, of, reader
@@ -45,6 +46,24 @@ def test_outputs_have_any_name_and_o_may_be_a_gate(kind: str, end: str, tmp_path
     net = cell(**task.sizes_for(cell))
     assert (net.outputs["o"], net.outputs["h"]) == ((SMALL.hidden,), (SMALL.hidden,))
     assert task.bind(net).scores.size == task.predicts
+
+
+@pytest.mark.parametrize(
+    ("kind", "cell", "message"),
+    [
+        ("language_model", rnn.attention, r"attention: expected x\[t\], since a language model reads .*; got x\[s\]"),
+        ("tagger", rnn.seq2seq, r"expected x\[t\], since a tagger reads one sequence, step by step; got x\[s\]"),
+        ("classifier", rnn.seq2seq, r"expected x\[t\], since a classifier reads"),
+        ("translator", rnn.elman, r"elman: expected x\[s\], since a translator reads a source .*; got x\[t\]"),
+        ("tagger", rnn.teacher_forcing, r"expected \w+ to be computed from x alone, since a tagger .* reads y"),
+    ],
+)
+def test_a_cell_that_the_task_could_not_predict_with_is_refused(
+    kind: str, cell: Cell, message: str, tmp_path: Path
+) -> None:
+    task = of(kind, tmp_path)
+    with pytest.raises(DataError, match=message):
+        task.bind(cell(**task.sizes_for(cell)))
 
 
 def test_a_single_number_that_is_forecast_may_be_a_scalar(tmp_path: Path) -> None:
