@@ -10,8 +10,8 @@ from ...graph.indices import moment
 from ...graph.language import Statement, Term
 from ...graph.terms import call, indexed, name, number
 from ..define import Cell
+from .checks import check_added, check_below, check_from_right, check_joined
 from .doors import of_cells
-from .checks import check_added, check_below, check_joined
 from .made import Made, fed
 from .parts import Composed, Part, part_of
 from .reverse import backwards, reversed_term
@@ -28,8 +28,11 @@ def stack(*cells: Cell | int, input: str | None = None, output: str | None = Non
     where they cannot be told, where a layer below the last has no hidden output but scores or probabilities, or where
     a layer cannot read vectors, TypeError for what is no cell.
     """
-    parts = [part_of(c, input, output) for c in _layers(cells)]
+    given = _layers(cells)
+    parts = [part_of(c, input, output) for c in given]
     if len(parts) == 1:
+        if parts[0].cell is not given[0]:
+            return given[0]  # its hidden output has no name of its own
         return Composed(parts[0].cell, parts[0].output, parts[0].units, parts[0].ends)
     for part in parts[:-1]:
         check_below(part)
@@ -70,8 +73,11 @@ def bidirectional(
     hidden output itself, where scores are fed back, or where the layer reads the targets.
     """
     left, right = part_of(cell, input, output), part_of(cell if backward is None else backward, input, output)
-    check_joined(left)
     made = Made([left, right], shared=[*names_in(left.front), *names_in(left.head), left.source])
+    check_joined(left)
+    if backward is not None:
+        check_below(right)
+        check_from_right(right)
     forward, back = made.names(left, "_fw"), made.names(right, "_bw")
     other = replace(right, layer=tuple(backwards(right.layer, right.system)))
     made.lines += left.front

@@ -10,8 +10,8 @@ from ...graph.indices import moment
 from ...graph.language import Statement, Term, walk
 from ...graph.terms import call, indexed, name, number, step
 from ..define import Cell
-from .doors import of_cells
 from .checks import check_below, check_decoder
+from .doors import of_cells
 from .layers import at_last
 from .made import Made, fed
 from .parts import Part, part_of

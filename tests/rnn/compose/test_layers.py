@@ -38,7 +38,8 @@ def layer_weights(weights: Any, net: graph.Circuit, suffix: str) -> dict[str, Ar
 # ---- stack -------------------------------------------------------------------------------------------
 def is_fed(one: Cell, output: str | None, source: str, sizes: dict[str, Any], lengths: Any) -> None:
     """The second layer of a stack is the cell itself, on the output of the first."""
-    out = part_of(one, source, output).output
+    part = part_of(one, source, output)
+    one, out = part.cell, part.output
     two = rnn.stack(one, 2, input=source, output=output)
     net = two(**sizes)
     weights, inputs = tried(net)
@@ -130,7 +131,7 @@ def test_symbols_are_looked_up_once() -> None:
     assert str(inline).split("\n")[1] == "h_2[t] = tanh(W_2 @ h_2[t-1] + E_2 @ h_1[t] + b_2)"
     assert inline(x=6, h=4, o=3).params["E_2"] == (4, 4)
     with pytest.raises(LanguageError, match=r"markov_k reads the symbols x as A\[x\[t-1\], x\[t\]\]"):
-        rnn.stack(rnn.markov_k, 2)
+        rnn.stack(rnn.gru, rnn.markov_k)
 
 
 def test_what_an_input_has_before_the_start_is_its_own() -> None:
@@ -142,7 +143,8 @@ def test_what_an_input_has_before_the_start_is_its_own() -> None:
 # ---- both directions -----------------------------------------------------------------------------------
 def from_both_sides(one: Cell, source: str | None, output: str | None, sizes: Any, lengths: Any) -> None:
     """From the right a cell is what it is from the left on sequences that are turned round."""
-    out = part_of(one, source, output).output
+    part = part_of(one, source, output)
+    one, out = part.cell, part.output
     both = rnn.bidirectional(one, input=source, output=output)
     sides = {n + side: s for n, s in sizes.items() for side in ("_fw", "_bw")} | dict(sizes)
     net = both(**{n: s for n, s in sides.items() if n in both.system.axes and n != out})
@@ -158,7 +160,7 @@ def from_both_sides(one: Cell, source: str | None, output: str | None, sizes: An
 
 
 @pytest.mark.parametrize("lengths", [None, RAGGED], ids=["full", "ragged"])
-@pytest.mark.parametrize("name", [n for n in RECURRENT if n != "clockwork"])
+@pytest.mark.parametrize("name", RECURRENT)
 def test_the_other_direction_is_the_cell_on_turned_sequences(name: str, lengths: Any) -> None:
     from_both_sides(cell(name), None, None, dict(CELLS[name].sizes), lengths)
 
