@@ -11,8 +11,8 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Mapping, Sequence
 
+from . import branches, expr, provenance
 from . import build as b
-from . import expr, provenance
 from .circuit import Circuit, is_boundary_name, references
 from .dependence import dependent, new_mark
 from .doors import require_circuit
@@ -182,7 +182,7 @@ class _Reverse:
         self.current = name
         order, root = self.orders[name], self.eqs[name]
         live = self._live(order)
-        guards = _dead_at_first(order)
+        guards = branches.dead(order)
         adjoint: dict[Node, list[Node]] = {root: [ref(self.mark + name, root)]}
         for n in reversed(order):
             if n not in live or n not in adjoint:
@@ -212,19 +212,20 @@ class _Reverse:
                 live.add(n)
         return live
 
-    def _vjp(self, n: Node, g: Node, guards: Sequence[str], live: set[Node]) -> Sequence[Node | None]:
+    def _vjp(self, n: Node, g: Node, guards: Sequence[branches.Guard], live: set[Node]) -> Sequence[Node | None]:
         entry = TABLE[n.op]
         if entry.vjp is None:
             raise TypeError(f"the operation {n.op} has no derivative in the op table")
         more = [self.steps] if entry.kind == "time" else []
         found = list(entry.vjp(n, self.names.get(n, n), g, *more))
-        for axis in guards if entry.jvp != "linear" else ():
-            # at step 1 the node may be NaN, and its adjoint is zero: nothing of it may reach a sum over steps
-            if any(a in live and da is not None and axis not in da.axes for a, da in zip(n.args, found, strict=True)):
-                alone = expr.make(n.op, [_zero_at_first(a, axis) for a in n.args], n.attr)
-                summed = entry.vjp(alone, _zero_at_first(self.names.get(n, n), axis), g, *more)
-                found = [s if s is not None and axis not in s.axes else da for s, da in zip(summed, found, strict=True)]
-            found = [da if da is None else _zero_at_first(da, axis) for da in found]
+        for guard in guards if entry.jvp != "linear" else ():
+            # at that step the node may be NaN, and its adjoint is zero: nothing of it may reach a sum over steps
+            summed = [da is not None and not branches.axes_of(guard) <= set(da.axes) for da in found]
+            if any(a in live and over for a, over in zip(n.args, summed, strict=True)):
+                alone = expr.make(n.op, [branches.zero_there(a, guard) for a in n.args], n.attr)
+                others = entry.vjp(alone, branches.zero_there(self.names.get(n, n), guard), g, *more)
+                found = [x if over else da for x, over, da in zip(others, summed, found, strict=True)]
+            found = [da if da is None else branches.zero_there(da, guard) for da in found]
         return found
 
     # ---- names ----
@@ -312,20 +313,3 @@ def _uses(n: Node, live: set[Node]) -> int:
     if n not in live:
         return 0
     return sum(_uses(a, live) for a in n.args) if n.op in ("add", "contract") else 1
-
-
-def _dead_at_first(order: Sequence[Node]) -> dict[Node, list[str]]:
-    """The nodes that lie only in the branch for the other steps of a ``first``, with its axes."""
-    dead: dict[Node, list[str]] = {}
-    for axis in dict.fromkeys(n.attr for n in order if n.op == "first"):
-        used = {order[-1]}
-        for n in reversed(order):
-            if n in used or axis not in n.axes:
-                used.update(n.args[:1] if n.op == "first" and n.attr == axis else n.args)
-            else:
-                dead.setdefault(n, []).append(axis)
-    return dead
-
-
-def _zero_at_first(x: Node, axis: str) -> Node:
-    return b.first(0.0, x, axis) if axis in x.axes and x.dtype == "f" else x

@@ -92,6 +92,7 @@ class _Roles:
         self.outside: list[tuple[Statement, list[Moment]]] = []
         for s in self.statements:
             self._refuse_reserved(s.name, s)
+            self._refuse_opaque(s)
             moments = [self._target_moment(s, i) for i in s.items]
             if any(m.kind != "step" or m.offset for m in moments):
                 self.outside.append((s, moments))
@@ -148,6 +149,16 @@ class _Roles:
         if name in reserved or name in RUN_TIME:
             why = "an argument of the compiled program" if name in RUN_TIME else "an index of the language"
             raise LanguageError(f"{name} is reserved: it is {why}", s.where, mend=f"call it {name}_")
+
+    def _refuse_opaque(self, s: Statement) -> None:
+        if s.name in self.system.opaque:
+            raise LanguageError(
+                f"{s.name} is in two roles: an open function, {s.name}(…), and an equation",
+                s.where,
+                expected=f"a definition with its arguments, {s.name}(…) = …",
+                got=str(s)[:100],
+                mend="write its arguments, or give the equation another name",
+            )
 
     # ---- inputs, and what brackets read ----
     def _inputs(self) -> None:

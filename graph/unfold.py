@@ -16,6 +16,7 @@ from itertools import product
 
 from . import build as b
 from . import expr
+from .branches import of_last
 from .circuit import Circuit, Unfolding, step_name
 from .doors import require_circuit
 from .errors import CircuitError
@@ -75,8 +76,8 @@ class _Unfolder:
         self.rules: dict[str, Callable[[Node, At], Node]] = {
             "input": self._input, "ref": self._ref, "time": self._time, "length": self._length,
             "count": self._count, "mask": self._mask, "expand": self._expand, "delay": self._delay,
-            "at": self._read, "place": self._place, "first": self._first, "reduce": self._sum,
-            "contract": self._sum, "scatter": self._sum, "amax": self._greatest,
+            "at": self._read, "place": self._place, "first": self._first, "where": self._where,
+            "reduce": self._sum, "contract": self._sum, "scatter": self._sum, "amax": self._greatest,
         }  # fmt: skip
 
     def equations(self, eqs: Mapping[str, Node]) -> dict[str, Node]:
@@ -202,6 +203,20 @@ class _Unfolder:
     def _first(self, n: Node, at: At) -> Node:
         chosen = n.args[0] if self._number(n.attr, at[n.attr]) == 1 else n.args[1]
         return self._typed(n, self.get(chosen, at))
+
+    def _where(self, n: Node, at: At) -> Node:
+        """Of ``where(t == T, …, …)`` the branch of this step; where lengths say which, the step is compared with them.
+
+        The longest sequence ends at the last step, and beyond the end of a shorter one no value is read.
+        """
+        axis = of_last(n)
+        if axis is None:
+            return self._same(n, at)
+        number = self._number(axis, at[axis])
+        here, other = (self.get(a, at) for a in n.args[1:])
+        if self.ragged and number < self.sizes[axis]:
+            return self._typed(n, b.where(b.compare("==", float(number), expr.length(axis)), here, other))
+        return self._typed(n, here if number == self.sizes[axis] else other)
 
     # ---- sums over index axes ----
     def _sum(self, n: Node, at: At) -> Node:

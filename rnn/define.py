@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from copy import copy
 from typing import Any, Never
 
@@ -15,6 +15,12 @@ from ..graph.roles import find_roles
 from ..graph.shapes import infer_shapes
 from ..graph.system import System
 from .equations import parse
+
+_Free = dict[str, tuple[int | None, ...]]
+"""Names whose sizes are open, with their shapes."""
+
+MOST_TRIED, LARGEST_TRIED = 300, 32
+"""How many sizes a search for small ones tries before it gives up, and the largest of them."""
 
 
 class Cell:
@@ -142,39 +148,46 @@ class Cell:
             return f"{name}(…)"
         return f"{name}()"
 
-    def small(self, sizes: Mapping[str, Any] | None = None, units: int = 4) -> dict[str, Any]:
+    def small(
+        self, sizes: Mapping[str, Any] | None = None, units: int = 4, near: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
         """``sizes``, and small ones for all that they leave open: with these the cell can be called.
 
-        units: of signals; inputs have 3, symbols 5 values. Where these do not fit each other, others are tried. Raises
+        units: of signals; inputs have 3, symbols 5 values. Where these do not fit each other, others are tried.
+        near: sizes that are taken as far as they fit ``sizes`` and each other, the first of them first. Raises
         LanguageError where nothing fits, as for sizes that clash.
         """
-        found = dict(sizes or {})
-        while free := self._free(found):
-            # inputs first: what is joined of several is larger than each
-            name = next((n for n in free if n in self.system.inputs), next(iter(free)))
-            found[name] = self._fitting(found, name, free[name], units)
-        return found
+        given = self.sizes_by_name(sizes or {})
+        try:
+            free = self._free(given)
+        except LanguageError as error:
+            raise error if given else _no_sizes(self.name, error) from error
+        wished = dict(given)
+        for name, value in (near or {}).items():
+            if name not in given and self._fits(wished, name, value):
+                wished[name] = value
+        for start in (wished, given) if wished != given else (given,):
+            search = _Search(self._free, self.system, units)
+            found = search.filled(start, free if start is given else self._free(start))
+            if found is not None:
+                return found
+        raise _no_sizes(self.name, search.clash, search.tried)
 
-    def _free(self, sizes: Mapping[str, Any]) -> dict[str, tuple[int | None, ...]]:
+    def _fits(self, sizes: Mapping[str, Any], name: str, value: Any) -> bool:
+        """Whether a size goes with others."""
+        try:
+            self._free({**sizes, name: value})
+        except LanguageError:
+            return False
+        return True
+
+    def _free(self, sizes: Mapping[str, Any]) -> _Free:
         """What is open at these sizes. Raises LanguageError where they clash."""
         try:
             infer_shapes(self.system, sizes)
         except FreeSizesError as error:
             return error.free
         return {}
-
-    def _fitting(self, sizes: Mapping[str, Any], name: str, dims: tuple[int | None, ...], units: int) -> Any:
-        """A size for one name that does not clash with those that are known."""
-        first = 5 if name in self.system.symbols else 3 if name in self.system.inputs else units
-        clash: LanguageError | None = None
-        for n in dict.fromkeys((first, units, 4, 8, 12, 24, 3, 2, 1)):
-            value = n if len(dims) == 1 else tuple(n if d is None else d for d in dims)
-            try:
-                if name not in self._free({**sizes, name: value}):
-                    return value
-            except LanguageError as error:
-                clash = clash or error
-        raise clash or LanguageError(f"no size of {name} is found", mend=f"say {self.name}({name}=…)")
 
     def __getattr__(self, name: str) -> Never:
         problem = f"a cell has no {name}"
@@ -187,6 +200,57 @@ class Cell:
 
     def __repr__(self) -> str:
         return f"<cell {self.name}: inputs {', '.join(self.inputs)}; signals {', '.join(self.signals)}>"
+
+
+class _Search:
+    """Small sizes for what is open, one name after the other; a choice that leaves another nothing is taken back.
+
+    free: what sizes leave open, or LanguageError where they clash
+    """
+
+    def __init__(self, free: Callable[[Mapping[str, Any]], _Free], system: System, units: int) -> None:
+        self.free, self.system, self.units = free, system, units
+        self.left = MOST_TRIED
+        self.tried: dict[str, list[int]] = {}
+        self.clash: LanguageError | None = None
+
+    def filled(self, sizes: Mapping[str, Any], free: _Free) -> dict[str, Any] | None:
+        """``sizes`` and one for each that is free; None where none of those that are tried fit."""
+        if not free:
+            return dict(sizes)
+        # inputs first: what is joined of several is larger than each
+        name = next((n for n in free if n in self.system.inputs), next(iter(free)))
+        first = 5 if name in self.system.symbols else 3 if name in self.system.inputs else self.units
+        for n in dict.fromkeys((first, self.units, 4, 8, 12, 24, *range(1, LARGEST_TRIED + 1))):
+            if not self.left:
+                return None
+            self.left -= 1
+            self.tried.setdefault(name, []).append(n)
+            dims = free[name]
+            more = {**sizes, name: n if len(dims) == 1 else tuple(n if d is None else d for d in dims)}
+            try:
+                rest = self.free(more)
+            except LanguageError as error:
+                self.clash = self.clash or error
+                continue
+            if name not in rest and (found := self.filled(more, rest)) is not None:
+                return found
+        return None
+
+
+def _no_sizes(cell: str, clash: LanguageError | None, tried: Mapping[str, list[int]] | None = None) -> LanguageError:
+    """That no sizes fit, with the first equation that they did not fit."""
+    names = ", ".join(f"{n} of {min(each)} to {max(each)}" for n, each in (tried or {}).items())
+    problem = f"no {'small ' if tried else ''}sizes of {cell} fit all its equations"
+    if clash is None:
+        return LanguageError(problem, got=f"tried {names}", mend="state the sizes")
+    return LanguageError(
+        f"{problem}: {clash.problem}",
+        clash.where,
+        expected=clash.expected,
+        got=f"{clash.got}" + (f"; tried {names}" if tried else ""),
+        mend=f"{'state the sizes, or ' if tried else ''}put a matrix where two sizes meet that cannot be equal",
+    )
 
 
 _OF_CIRCUITS = frozenset(n for n in (*dir(Circuit), *Circuit.__dataclass_fields__) if not n.startswith("_"))

@@ -14,7 +14,10 @@ equations: δh from its adjoint, and one step back of it. Ω can then be differe
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
+from numbers import Real
+from typing import Any
 
 from ..graph import build as b
 from ..graph import compose, expr
@@ -40,6 +43,7 @@ def norm_preserving(
 
     state      a signal that is read one step before (or after) by what it is computed from; of several states each
                can be asked for, one call after the other: the others count as given
+    weight     a finite number of at least 0
     immediate  how Ω is differentiated, see above
 
     Ω is of one sequence, as E is in the paper, and added to the loss of each: a loss that is a mean over the sequences
@@ -51,9 +55,11 @@ def norm_preserving(
     be cut into windows with a carried state.
 
     Raises CircuitError for a ``state`` that is none, or whose one step cannot be differentiated, for what is no
-    loss, and for one of the batch that is neither sum nor mean over its sequences.
+    loss, and for one of the batch that is neither sum nor mean over its sequences; ValueError for a ``weight`` that is
+    no such number.
     """
     require_circuit(net, "rnn.norm_preserving")
+    _check_weight(weight)
     read = _read_before(net, state)
     data, penalty = _unused(DATA_LOSS, net.names()), _unused(PENALTY, net.names())
     adjoint = grad(_renamed(net, loss, data), data, [state])
@@ -78,6 +84,12 @@ def norm_preserving(
     }
     names = [*net.outputs, data, penalty, loss]
     return reachable(adjoint.with_eqs(eqs, grads={}, order="", notes=notes), dict.fromkeys(names)).check()
+
+
+def _check_weight(weight: Any) -> None:
+    if isinstance(weight, bool) or not isinstance(weight, Real) or not (math.isfinite(weight) and float(weight) >= 0):
+        problem = "a negative one would reward what the regulariser is against"
+        raise ValueError(f"weight: expected a finite number of at least 0 ({problem}), got {weight!r}")
 
 
 # ---- one step back -------------------------------------------------------------------------------

@@ -74,8 +74,8 @@ class Activations:
 
 def activations(
     net: Any,
-    params: Mapping[str, Any] | str | None = None,
-    text: str | Sequence[int] | NDArray[Any] | None = None,
+    params: Mapping[str, Any] | str | bytes | None = None,
+    text: str | bytes | Sequence[int] | NDArray[Any] | None = None,
     /,
     *,
     signals: str | Iterable[str] | None = None,
@@ -92,14 +92,15 @@ def activations(
 
     net       a run, or a circuit with one input that they read, as ``x``
     params    the weights by name; of a run they may be left out
-    text      a text, for a run that is a language model; or symbols [T], or numbers [T, n]
+    text      a text, for a run that is a language model (or bytes, where it learnt bytes); or symbols [T], or numbers
+              [T, n]
     signals   names of signals with one index, t; None: gates, if there are any, else the states
     unknown   of a text: what becomes of symbols that the run's vocabulary lacks, see ``Run.predict``
 
     Dropout and the like are at their means; the state before the first step is the initial one. Raises DataError for
     an empty text and one that cannot be read, CircuitError for signals that there are not.
     """
-    if isinstance(params, str) or (text is None and params is not None and not isinstance(params, Mapping)):
+    if isinstance(params, (str, bytes)) or (text is None and params is not None and not isinstance(params, Mapping)):
         params, text = None, params
     if text is None:
         raise DataError("expected what the network reads: a text, symbols [T], or numbers [T, n]")
@@ -120,7 +121,7 @@ def _read(
 ) -> tuple[Circuit, Mapping[str, Any], tuple[str, ...], NDArray[Any], str]:
     """The circuit, its weights, the labels of the steps, and what is read, [T, 1, …]."""
     if isinstance(net, Circuit):
-        if isinstance(text, str):
+        if isinstance(text, (str, bytes)):
             raise DataError("a circuit reads symbols or numbers: give x, or a run, which has a vocabulary")
         weights = net.init(dtype="float64") if params is None else params
         x = _checked(np.asarray(text))
@@ -128,7 +129,7 @@ def _read(
         return net, weights, labels, x[:, None], net.name
     weights = net.weights if params is None else params
     about = f"{net.folder}, update {net.update}"
-    if isinstance(text, str):
+    if isinstance(text, (str, bytes)):
         from .samples import text_symbols
 
         read = text_symbols(net, text, unknown)[1:]
@@ -147,7 +148,7 @@ def _checked(x: NDArray[Any]) -> NDArray[Any]:
 
 
 def _tokens(vocabulary: Any, symbols: NDArray[Any]) -> tuple[str, ...]:
-    return tuple(vocabulary.tokens[int(s)] for s in symbols)
+    return tuple(vocabulary.token(int(s)) for s in symbols)
 
 
 def _names(circuit: Circuit, signals: str | Iterable[str] | None) -> list[str]:

@@ -27,7 +27,7 @@ from ...graph.inputs import Given, Signature
 from ...graph.statistics import after_training
 from .jacobians import NORMS, Norms, State, loss_gradients, norms, one_step, recurrent_states
 from .recurrence import Condition, Matrix, recurrence
-from .samples import random_inputs, run_batch
+from .samples import random_inputs, run_batch, untold_lengths
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -181,6 +181,7 @@ def diagnose(
     lengths: Any = None,
     *,
     loss: str | None = "L",
+    steps: int | None = None,
     targets: Sequence[int] | None = None,
     sequences: int | None = None,
     norm: str = "operator",
@@ -200,6 +201,7 @@ def diagnose(
     params     the weights by name; None: those of the run, or initial ones (seed 0)
     lengths    of the sequences, as a program takes them
     loss       the equation whose gradient is followed; None, or a name that is none: only ∂h[t]/∂h[s]
+    steps      how many steps are looked at where no arrays tell it; None: 50, of shorter data all
     targets    the steps t of ∂h[t]/∂h[s]; None: all, or evenly spaced ones where all would take long
     sequences  the first so many of the batch are looked at for ∂h[t]/∂h[s]; None: up to 4, fewer of a large network
     norm       "operator" (the largest singular value) or "frobenius" (divided by √n): both are 1 for the identity
@@ -214,7 +216,12 @@ def diagnose(
     """
     circuit, weights = _taken(net, params)
     if not inputs:
-        inputs, lengths, about = _found(net, circuit, params, about)
+        inputs, found_lengths, about = _found(net, circuit, params, about, 50 if steps is None else steps)
+        lengths = found_lengths if lengths is None else lengths
+    elif steps is not None:
+        name = next(iter(inputs))
+        told = "the arrays that are given tell the number of steps"
+        raise ValueError(f"steps={steps!r}: {told}; cut them, {name}[:{steps}]")
     if norm not in NORMS:
         raise ValueError(f"norm={norm!r}: expected one of {', '.join(NORMS)}")
     circuit = after_training(circuit)
@@ -308,14 +315,14 @@ def _taken(net: Any, params: Mapping[str, Any] | None) -> tuple[Circuit, Mapping
 
 
 def _found(
-    net: Any, circuit: Circuit, params: Mapping[str, Any] | None, about: str
+    net: Any, circuit: Circuit, params: Mapping[str, Any] | None, about: str, steps: int
 ) -> tuple[dict[str, Any], Any, str]:
     """Inputs where none were given: those arrays, the lengths, and where they come from."""
     if circuit is net:
-        inputs, where = random_inputs(circuit), "random inputs (seed 0)"
+        inputs, where = random_inputs(circuit, steps), "random inputs (seed 0)"
         weights = " and initial weights (seed 0)" if params is None else ""
-        return inputs, None, about or where + weights
-    batch = run_batch(net)
+        return inputs, untold_lengths(circuit, steps), about or where + weights
+    batch = run_batch(net, steps)
     return dict(batch.inputs), batch.lengths, about or f"validation data of {net.folder}, update {net.update}"
 
 

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..data import Batch, Buckets, DataError, Reading, one_row, read_conllu, read_series, read_text
+from ...graph.expr import TIME_AXES, topological
+from ..data import Batch, Buckets, DataError, Reading, one_row, read_conllu, read_for, read_series
 from ..data.pairs import read_pairs
 from ..running.generate import language_model
 from ..runs.run import same_data
 from ..tasks import Classifier, Forecaster, LanguageModel, Tagger, Task, Translator
+from ..tasks.base import named
 from ..tasks.classifier import read_labelled
 
 if TYPE_CHECKING:
@@ -44,9 +46,17 @@ def random_inputs(net: Circuit, steps: int = 50, batch: int = 4, seed: int = 0) 
     return found
 
 
+def untold_lengths(net: Circuit, steps: int = 50) -> dict[str, int]:
+    """The numbers of steps that no input tells, as of a system that runs by itself."""
+    axes = {a for n in topological(net.eqs.values()) for a in n.axes}
+    told = {a for node in net.input_nodes.values() for a in node.axes}
+    return {a: steps for a in TIME_AXES if a in axes - told}
+
+
 def _check_sizes(steps: int, batch: int) -> None:
-    if steps < 1 or batch < 1:
-        raise DataError(f"expected at least one step and one sequence, got steps={steps} and batch={batch}")
+    for name, n in (("steps", steps), ("batch", batch)):
+        if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
+            raise DataError(f"{name}: expected a whole number of at least 1, got {n!r}")
 
 
 def run_batch(run: Run, steps: int = 50, batch: int = 4) -> Batch:
@@ -69,7 +79,7 @@ def data_batch(run: Run, path: str, steps: int = 50, batch: int = 4, unknown: st
     _check_sizes(steps, batch)
     task = run.task
     if isinstance(task, LanguageModel):
-        return text_batch(run, read_text(path), steps, batch, unknown, path)
+        return text_batch(run, read_for(task.unit, path), steps, batch, unknown, path)
     batches, _ = batches_of(run, path, unknown)
     return run.bound.fit(longest(batches, steps, batch, cut=task.carried))
 
@@ -101,7 +111,8 @@ def _numeric(task: Forecaster, path: str, settings: Settings, _: Reading) -> Ite
     series = read_series(path, settings.columns)
     if series.columns != task.columns:
         raise DataError(f"{path}: expected the columns {', '.join(task.columns)}, got {', '.join(series.columns)}")
-    numbers = task.normalisation.apply(series.values)
+    with named(path):
+        numbers = task.normalisation.apply(series.values)
     return one_row(numbers[:-1], targets=numbers[1:, [task.columns.index(name) for name in task.target]])
 
 
@@ -155,7 +166,7 @@ def _pieces(found: Batch, steps: int, batch: int) -> Batch:
     return replace(found, inputs=inputs)
 
 
-def text_symbols(run: Run, text: str, unknown: str = "", place: str = "the text") -> Array:
+def text_symbols(run: Run, text: str | bytes, unknown: str = "", place: str = "the text") -> Array:
     """The symbols of a text, int64 [N + 1], after the one that stands before every text.
 
     Raises DataError for a run that is no language model and for an empty text, UnknownError for symbols that are
@@ -169,7 +180,7 @@ def text_symbols(run: Run, text: str, unknown: str = "", place: str = "the text"
 
 
 def text_batch(
-    run: Run, text: str, steps: int = 50, batch: int = 4, unknown: str = "", place: str = "the text"
+    run: Run, text: str | bytes, steps: int = 50, batch: int = 4, unknown: str = "", place: str = "the text"
 ) -> Batch:
     """A text as a language model is trained on it: up to ``batch`` pieces of ``steps`` symbols, one after the other.
 

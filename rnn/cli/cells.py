@@ -58,8 +58,9 @@ def network(name: str, sizes: Sequence[str], units: int = 4) -> tuple[Circuit, R
     if known in CELLS and not (known != name and path.exists()):
         recipe = CELLS[known]
         cell = recipe.cell(known)
-        large = {n: max(units, s) if n in cell.signals and isinstance(s, int) else s for n, s in recipe.sizes.items()}
-        return cell(**{**large, **given}), None
+        signals = {n: max(units, s) for n, s in recipe.sizes.items() if n in cell.signals and isinstance(s, int)}
+        wished = {**signals, **{n: s for n, s in recipe.sizes.items() if n not in signals}}
+        return cell(**cell.small(given, units, wished)), None
     if path.is_dir():
         return _run(path, sizes)
     if not (path.suffix or path.exists()):

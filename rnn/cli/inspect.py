@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..data import DataError, read_text
+from ..data import DataError, read_for
 from .command import add_unknown, command
 
 if TYPE_CHECKING:
@@ -221,7 +221,7 @@ def diagnosed(
 ) -> Diagnosis:
     """The diagnosis of a run on its validation data or on others; of a circuit at initial weights on random inputs."""
     from ..analysis.diagnose import diagnose
-    from ..analysis.samples import data_batch, random_inputs, run_batch
+    from ..analysis.samples import data_batch, random_inputs, run_batch, untold_lengths
 
     if run is None:
         if data:
@@ -230,7 +230,7 @@ def diagnosed(
         about = f"initial weights and random inputs (seed {seed})"
         inputs: dict[str, Any] = dict(random_inputs(net, steps, seed=seed))
         _tell_large(net, steps)
-        return diagnose(net, weights, about=about, **inputs)
+        return diagnose(net, weights, lengths=untold_lengths(net, steps), about=about, **inputs)
     if data:
         batch, about = data_batch(run, data, steps, unknown=unknown), f"{run.folder}, update {run.update}, on {data}"
     else:
@@ -272,7 +272,7 @@ def add_activations(commands: Any) -> None:
         "Draw what gates and units do while a trained language model reads a text, as a heat map under its characters.",
     )
     parser.add_argument("run", help="a run folder")
-    parser.add_argument("text", help="the text itself, or the name of a UTF-8 text file that there is")
+    parser.add_argument("text", help="the text itself, or the name of a file that there is (UTF-8, or bytes)")
     parser.add_argument(
         "--signals", metavar="NAMES", help="such as f,i (default: the gates; where there are none, the states)"
     )
@@ -292,9 +292,10 @@ def activations(given: argparse.Namespace) -> None:
     checked_format(Path(given.out))
     if given.units < 0:
         raise DataError(f"--units: expected a number of at least 0, got {given.units}")
-    text = read_text(given.text) if _is_file(given.text) else given.text
+    run = load(given.run)
+    text = read_for(run.task.unit, given.text) if _is_file(given.text) else given.text
     names = [n.strip() for n in given.signals.split(",")] if given.signals else None
-    found = read(load(given.run), text, signals=names, unknown=given.unknown)
+    found = read(run, text, signals=names, unknown=given.unknown)
     found.plot(given.out, units=given.units)
     print(found)
     print(given.out)

@@ -13,7 +13,8 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..data import DataError, read_conllu, read_series, read_text
+from ..data import DataError, read_conllu, read_for, read_series
+from ..data.pairs import read_sources
 from ..tasks.base import named
 from .command import add_unknown, command
 
@@ -145,21 +146,36 @@ def _values(asked: _Asked, given: argparse.Namespace) -> Answers:
 
 
 def _next(asked: _Asked, given: argparse.Namespace) -> Answers:
-    text = text_of(given.given)
-    if text != given.given:  # of a file: its last line end does not stand before what comes next
+    text, unit = text_of(given.given, asked.task.unit), asked.task.unit
+    if isinstance(text, str) and text != given.given:  # of a file: its last line end is not before what comes next
         text = text.removesuffix("\n")
     for symbol in asked.predict(text, most=given.most or 5):
         record = {"symbol": symbol.token, "probability": symbol.probability}
+        record |= {"byte": symbol.symbol} if unit == "byte" else {}
         yield record, f"{json.dumps(symbol.token, ensure_ascii=False)}\t{symbol.probability:.4f}"
 
 
 def _translations(asked: _Asked, given: argparse.Namespace) -> Answers:
     most = given.most or 1
-    for number, (place, text) in enumerate(_lines(given.given)):
-        found = asked.predict(text, place, most=most)
+    for number, (place, text) in enumerate(_sources(asked.run, given.given)):
+        found = asked.predict(text, place, most=most) if text.strip() else []
         each = [{"text": one.text, "log_probability": one.log_probability} for one in found]
         lines = [one.text if most == 1 else f"{one.log_probability:.3f}\t{one.text}" for one in found]
+        lines = lines or [""]  # of a blank line: what is written has as many as what was read
         yield {"source": text, "translations": each}, ("\n" if number and most > 1 else "") + "\n".join(lines)
+
+
+def _sources(run: Run, given: str) -> list[tuple[str, str]]:
+    """Where each text to translate stands, and the text; targets beside them are left out, and that is said."""
+    if given != "-" and not os.path.isfile(given):
+        return _lines(given)
+    name = "standard input" if given == "-" else given
+    with standard_input(given) as path:
+        found, targets = read_sources(path, name)
+    if targets:
+        mend = "" if given == "-" else f"; bptt score {run.folder} {given} measures them"
+        print(f"bptt: {name} has targets, which are not read{mend}", file=sys.stderr)
+    return found
 
 
 KINDS: dict[str, Callable[[_Asked, argparse.Namespace], Answers]] = {
@@ -182,7 +198,7 @@ def tell_unseen(run: Run, unseen: int, what: str) -> None:
 def _lines(given: str) -> list[tuple[str, str]]:
     """Where each text stands, and the text: of a file or standard input its lines that are not blank, else what was
     given, which stands nowhere."""
-    text = text_of(given)
+    text = str(text_of(given))
     file = "standard input" if given == "-" else given if text != given else ""
     lines = enumerate(text.split("\n"), 1)
     found = [(f"{file}, line {number}" if file else "", line) for number, line in lines if line.strip()]
@@ -204,13 +220,16 @@ def standard_input(given: str, what: str = "a text") -> Iterator[str]:
         raise DataError(f"{said}; give {what} there, or name a file") from error
 
 
-def text_of(given: str) -> str:
-    """A text itself, or that of a file or of standard input. Raises DataError for a name of no file."""
+def text_of(given: str, unit: str = "") -> str | bytes:
+    """A text itself, or that of a file or of standard input, of which a run that reads bytes gets these as they are.
+
+    Raises DataError for a name of no file.
+    """
     if given == "-":
         with standard_input(given) as path:
-            return read_text(path)
+            return read_for(unit, path)
     if os.path.isfile(given):
-        return read_text(given)
+        return read_for(unit, given)
     if Path(given).suffix.lower() in FILES and len(given.split()) == 1:
         raise DataError(
             f"{given}: expected a text or a file, there is no such file; mend its name, or give a text like this on"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import Field, fields
 from typing import Any
@@ -190,7 +192,9 @@ def load_run(given: argparse.Namespace) -> Any:
 
 
 def _add_generate(commands: Any) -> None:
-    parser = command(commands, "generate", generate, "Let a trained language model write.")
+    parser = command(commands, "generate", generate, "Let a trained language model write.",
+        epilog="A run of bytes writes them as they are, to a terminal with escapes for those that are no text.",
+    )  # fmt: skip
     _add_run(parser)
     parser.add_argument("--length", type=int, default=500, metavar="N", help="symbols to write (default: %(default)s)")
     parser.add_argument(
@@ -212,11 +216,24 @@ def generate(given: argparse.Namespace) -> None:
         temperature=given.temperature,
         top_k=given.top_k,
         seed=given.seed,
-        prompt=given.prompt,
+        prompt=os.fsencode(given.prompt) if run.task.unit == "byte" else given.prompt,
         unknown=given.unknown,
     )
+    if isinstance(text, bytes):
+        _write(text)
+        return
     predict.tell_unseen(run, run.task.unseen(given.prompt), "the prompt")
     print(text)
+
+
+def _write(content: bytes) -> None:
+    """Bytes on standard output: on a terminal as a text, with what it would not show, or would obey, as escapes."""
+    if not sys.stdout.isatty():
+        sys.stdout.flush()
+        sys.stdout.buffer.write(content)
+        return
+    text = content.decode("utf-8", "backslashreplace")
+    print("".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text))
 
 
 def score(given: argparse.Namespace) -> None:
@@ -226,7 +243,7 @@ def score(given: argparse.Namespace) -> None:
         with predict.standard_input(given.text, "labelled data") as path:
             print(run.score(path, given.unknown))
         return
-    found = run.score(predict.text_of(given.text), given.unknown)
+    found = run.score(predict.text_of(given.text, run.task.unit), given.unknown)
     item = found.item
     print(f"log probability   {found.log_probability:.3f} nats over {found.items} {item}s")
     print(f"{'a ' + item:<17} {found.nats_per_item:.4f} nats, {found.bits_per_item:.4f} bits")

@@ -10,23 +10,32 @@ from ...graph.indices import moment
 from ...graph.language import Statement, Term
 from ...graph.terms import call, indexed, name, number
 from ..define import Cell
+from .checks import check_added, check_below, check_from_right, check_joined
+from .doors import of_cells
 from .made import Made, fed
 from .parts import Composed, Part, part_of
 from .reverse import backwards, reversed_term
 from .terms import changed, names_in, plain, read, renamed, renamed_term, same, unused
 
 
+@of_cells
 def stack(*cells: Cell | int, input: str | None = None, output: str | None = None) -> Cell:
     """Layers one upon the other: ``stack(cell, 3)``, or ``stack(a, b, …)`` from below.
 
     The second layer reads the hidden output of the first where it would read its input; a table of symbols in it
     becomes a matrix. One layer is the cell itself. Inputs that are not the layer's (targets, static ones) keep their
     names and are shared. input, output: those of every cell, where its equations do not show them. Raises LanguageError
-    where they cannot be told or a layer cannot read vectors, TypeError for what is no cell.
+    where they cannot be told, where a layer below the last has no hidden output but scores or probabilities, or where
+    a layer cannot read vectors, TypeError for what is no cell.
     """
-    parts = [part_of(c, input, output) for c in _layers(cells)]
+    given = _layers(cells)
+    parts = [part_of(c, input, output) for c in given]
     if len(parts) == 1:
+        if parts[0].cell is not given[0]:
+            return given[0]  # its hidden output has no name of its own
         return Composed(parts[0].cell, parts[0].output, parts[0].units, parts[0].ends)
+    for part in parts[:-1]:
+        check_below(part)
     last = parts[-1]
     made = Made(parts, shared=[*names_in(parts[0].front), *names_in(last.head)])
     below: str | None = None
@@ -48,6 +57,7 @@ def stack(*cells: Cell | int, input: str | None = None, output: str | None = Non
     return made.cell(title, below, _ends(last, new), layers)
 
 
+@of_cells
 def bidirectional(
     cell: Cell,
     backward: Cell | None = None,
@@ -59,10 +69,15 @@ def bidirectional(
     The one from the right is ``backward`` (the same cell if that is not given) with time reversed: delays become
     advances, h[0] becomes h[T+1], t becomes T + 1 - t, and an equation of the first step is one of the last. Where the
     output layer reads h[T], it reads what each side has at its own end, ``concat(h_fw[T], h_bw[1])``. Raises
-    LanguageError where input or output cannot be told, or where the inputs of the two differ.
+    LanguageError where input or output cannot be told, where the inputs of the two differ, where the loss reads the
+    hidden output itself, where scores are fed back, or where the layer reads the targets.
     """
     left, right = part_of(cell, input, output), part_of(cell if backward is None else backward, input, output)
     made = Made([left, right], shared=[*names_in(left.front), *names_in(left.head), left.source])
+    check_joined(left)
+    if backward is not None:
+        check_below(right)
+        check_from_right(right)
     forward, back = made.names(left, "_fw"), made.names(right, "_bw")
     other = replace(right, layer=tuple(backwards(right.layer, right.system)))
     made.lines += left.front
@@ -85,6 +100,7 @@ def bidirectional(
     return made.cell(f"bidirectional_{title}", out, ends)
 
 
+@of_cells
 def residual(
     cell: Cell,
     project: bool = False,
@@ -97,9 +113,10 @@ def residual(
     they may differ. Symbols that the layer looks up itself have a table of their own, P[x[t]]; where an equation makes
     them vectors (e[t] = E[x[t]]), e is what is added. Where the output layer reads the ends of both directions, it
     reads the sum at both: what is of the forward side from r[T], what is of the backward side from r[1]. Raises
-    LanguageError where input or output cannot be told.
+    LanguageError where input or output cannot be told, where the output is probabilities, or where scores are fed back.
     """
     part = part_of(cell, input, output)
+    check_added(part)
     made = Made([part], shared=[])
     known = [*part.system.axes]
     added = read(part.source)

@@ -86,6 +86,8 @@ def fed(part: Part, below: str, copy: str, stated: bool = False) -> list[Stateme
 def _as_matrix(part: Part, value: Term, below: str) -> Term:
     """``E[x[t]]`` with a vector for x: ``E @ h[t]``."""
 
+    tables = {*part.system.parameters, *part.system.constants}
+
     def of_symbol(x: Term) -> bool:
         return x.head == "index" and x.args[0].head == "name" and x.args[0].attr == part.source
 
@@ -97,11 +99,11 @@ def _as_matrix(part: Part, value: Term, below: str) -> Term:
         if x.head == "call" and x.attr[0] == "onehot":
             return moved
         rest = [a for a in x.args[1:] if a.head != "all"]
-        if x.head == "index" and len(rest) == 1 and x.args[0].head == "name":
+        if x.head == "index" and len(rest) == 1 and x.args[0].head == "name" and x.args[0].attr in tables:
             return Term("matmul", (x.args[0], moved))
         raise LanguageError(
             f"{part.cell.name} reads the symbols {part.source} as {x}, which a layer below cannot give",
-            expected=f"a row of a table, E[{part.source}[t]]",
+            expected=f"a row of a table that is a parameter, E[{part.source}[t]]",
             got=str(x),
             mend=f"give the symbols vectors in an equation of their own, e[t] = E[{part.source}[t]]",
         )

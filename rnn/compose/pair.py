@@ -10,12 +10,15 @@ from ...graph.indices import moment
 from ...graph.language import Statement, Term, walk
 from ...graph.terms import call, indexed, name, number, step
 from ..define import Cell
+from .checks import check_below, check_decoder
+from .doors import of_cells
 from .layers import at_last
 from .made import Made, fed
 from .parts import Part, part_of
 from .terms import at_zero, changed, names_in, plain, read, reads_one, renamed, renamed_term, unused
 
 
+@of_cells
 def encoder_decoder(encoder: Cell, decoder: Cell, attention: bool = False) -> Cell:
     """One sequence read, another one written: the encoder over x[s], the decoder over the targets y[t].
 
@@ -25,7 +28,8 @@ def encoder_decoder(encoder: Cell, decoder: Cell, attention: bool = False) -> Ce
     are where the decoder starts; else its hidden output starts at ``tanh(M @ e[S])``, or, where no step reads the
     hidden output of an earlier one, each of its states, with a matrix of its own. The output layer and the loss are
     the decoder's. Raises LanguageError where inputs, outputs or the targets cannot be told, where one of the two has
-    two indices itself, or where the decoder reads later steps: they hold the targets.
+    two indices itself, where the encoder has no hidden output but scores, or where the decoder reads later steps, which
+    hold the targets, or feeds its scores back.
     """
     return _Pair(part_of(encoder), part_of(decoder), attention).cell()
 
@@ -43,6 +47,8 @@ class _Pair:
                     mend="write the second sequence out: e[s] = …",
                 )
         self._reads_the_past_only()
+        check_below(encoder)
+        check_decoder(decoder)
         self.target = self._target()
         shared = [*names_in(decoder.head), *names_in(encoder.front), *names_in(decoder.front)]
         self.made = Made([encoder, decoder], shared=shared)

@@ -18,7 +18,8 @@ from ...graph.inline import Inliner
 from ...graph.language import Equations, Statement, Term, walk
 from ...graph.system import System
 from ..define import Cell, define
-from .terms import NOW, changed, names_in, names_of, read, same, unused
+from .scores import Compared, beneath, compared, packed, without
+from .terms import NOW, changed, names_in, names_of, plain, read, same, unused
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,30 @@ class Part:
     @property
     def units(self) -> list[str]:
         """The hidden outputs of the cells that the layer is made of."""
-        return [n for n in self.cell.units if n in self.owned] or [self.output]
+        known = [n for n in self.cell.units if n in self.owned]
+        values = [s.value for s in self.layer if s.name == self.output and plain(s)]
+        joined = [n for v in values if v.head == "call" and v.attr[0] == "concat" for n in names_of(v)]
+        return known or [n for n in joined if n in self.system.definitions] or [self.output]
+
+    @property
+    def compared(self) -> Compared | None:
+        """Where the loss reads the output itself, with no output layer between."""
+        inside = {*names_in(self.layer), *names_in(self.front)}
+        targets = [n for n in self.system.inputs if n not in inside]
+        return compared(self.output, self.head, self.system.parameters, targets)
+
+    @property
+    def beside(self) -> list[str]:
+        """The layer's signals that the head reads beside the output: scores that are fed back, or other states."""
+        own = {s.name for s in self.layer if s.name in self.system.definitions and self.system.axes[s.name]}
+        there = {n for s in self.head for n in names_of(without(s.value, self.ends))}
+        return [n for n in self.system.definitions if n in (own & there) - {self.output}]
+
+    @property
+    def reads_output(self) -> bool:
+        """Whether the head reads the output; without a loss, a head is whatever stands above."""
+        own = {s.name for s in self.head if s.name in self.system.definitions}
+        return not own or any(self.output in names_of(s.value) or _has(s.value, self.ends) for s in self.head)
 
     @property
     def source(self) -> str:
@@ -110,6 +134,10 @@ def part_of(cell: Cell, given: str | None = None, output: str | None = None) -> 
     if not isinstance(cell, Cell):
         raise TypeError(f"expected a cell, as rnn.define makes it, before its sizes are bound; got {cell!r:.80}")
     return _Cut(cell, given, output).part()
+
+
+def _has(value: Term, part: Term | None) -> bool:
+    return part is not None and any(same(x, part) for x in walk(value))
 
 
 # ---- finding the parts -------------------------------------------------------------------------------
@@ -184,6 +212,8 @@ class _Cut:
                 return joined
             else:
                 break
+        if self.system.axes[at] == ("t",) and (hidden := self._fed_back(at)):
+            return hidden
         if self.system.axes[at] != ("t",):
             raise LanguageError(
                 f"{self.cell.name}: what its hidden output is, its equations do not show: {at} "
@@ -192,6 +222,15 @@ class _Cut:
                 mend='say it: output="h"',
             )
         return at
+
+    def _fed_back(self, scores: str) -> str | None:
+        """What scores read that are themselves part of a loop: it, not they, is the hidden output."""
+        head = [s for s in self.statements if s.name not in self._needed(scores) and s.name in self.system.definitions]
+        values = {s.name: s.value for s in self.statements if plain(s)}
+        if scores not in values or compared(scores, head, self.system.parameters, ()) is None:
+            return None
+        timed = [n for n in self.system.definitions if self.system.axes[n] and n in values]
+        return beneath(scores, values, timed, self.system.parameters)
 
     def _last(self) -> str:
         """The signal that nothing else reads, in a cell without a loss."""
@@ -205,27 +244,36 @@ class _Cut:
         )
 
     def _joined(self, scores: str, below: list[str]) -> str | None:
-        """``o[t] = V @ concat(h[t], k[t]) + d`` becomes two equations, of which the first is the output."""
+        """``o[t] = V @ concat(h[t], k[t]) + d`` becomes two equations, of which the first is the output; so does
+        ``V_1 @ h[t] + V_2 @ k[t] + d``."""
         where, own = next((i, s) for i, s in enumerate(self.statements) if s.name == scores)
         products = [
             p.args[1] for p in walk(own.value)
             if p.head == "matmul" and p.args[0].head == "name" and p.args[0].attr in self.system.parameters
             and set(below) <= set(names_of(p.args[1]))
         ]  # fmt: skip
-        if len(products) != 1 or own.items != self.statements[where].items or self.system.axes[scores] != ("t",):
+        if self.system.axes[scores] != ("t",) or not plain(own):
             return None
         new = unused("joined", [*self.system.axes])
-        value = changed(own.value, lambda x: read(new) if x is products[0] else None)
-        self.statements[where : where + 1] = [
-            Statement(new, (NOW,), products[0]),
-            replace(own, value=value),
-        ]
+        if len(products) == 1:
+            joined = products[0]
+            value = changed(own.value, lambda x: read(new) if x is products[0] else None)
+        else:
+            elsewhere = {n for s in self.statements if s is not own for n in names_of(s.value)}
+            free = [n for n in self.system.parameters if n not in elsewhere and n not in self.cell.init_rules]
+            known = [*self.system.axes, *self.system.parameters]
+            found = packed(own.value, below, free, known)
+            if found is None:
+                return None
+            joined, whole_value = found
+            value = changed(whole_value, lambda x: read(new) if x is joined else None)
+        self.statements[where : where + 1] = [Statement(new, (NOW,), joined), replace(own, value=value)]
         whole = Equations()
         for s in self.statements:
             whole.add(s)
         self.cell = again(whole, [self.cell], self.cell.name, self.cell.init_rules, self.system.constants)
         self.system = self.cell.system
-        self.reads[new], self.reads[scores] = set(names_of(products[0])), set(names_of(value))
+        self.reads[new], self.reads[scores] = set(names_of(joined)), set(names_of(value))
         return new
 
     def _input(self, inside: set[str]) -> str | None:

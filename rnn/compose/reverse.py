@@ -2,27 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import replace
 
 from ...graph.indices import Moment, moment
-from ...graph.language import Statement, Term
+from ...graph.language import Statement, Term, walk
 from ...graph.system import System
 from ...graph.terms import call, name, number, step
-from .terms import NOW, changed
+from .terms import NOW, changed, plain, same
+
+LAST_STEP = Term("compare", (NOW, name("T")), "==")
 
 
-def backwards(statements: Iterable[Statement], system: System) -> list[Statement]:
+def backwards(statements: Sequence[Statement], system: System) -> list[Statement]:
     """The statements with time running from the last step to the first: what was a delay is an advance, h[0] is
-    h[T+1], t is T + 1 - t, and an equation of the first step is one of the last."""
+    h[T+1], t is T + 1 - t, and an equation of the first step, h[1], is one of the last, where(t == T, …, …), and the
+    other way round."""
+    first = {s.name: s for s in statements if _is_first(s, system)}
     found: list[Statement] = []
-    first: dict[str, Statement] = {}
     for s in statements:
         if _is_first(s, system):
-            first[s.name] = s
-        else:
-            found.append(s)
-    return [_reversed(s, first.get(s.name) if s.items == () or _at_steps(s) else None, system) for s in found]
+            continue
+        last = _at_last(s.value) if plain(s) and "t" in system.axes[s.name] else None
+        if last is not None:
+            found.append(replace(s, items=(number(1),), value=reversed_term(last, system)))
+            s = replace(s, value=s.value.args[2])
+        found.append(_reversed(s, first.get(s.name) if s.items == () or _at_steps(s) else None, system))
+    return found
+
+
+def _at_last(value: Term) -> Term | None:
+    """What ``where(t == T, …, …)`` is at the last step, if it is that and could be an equation of a first one."""
+    if value.head != "call" or value.attr != ("where", ()) or not same(value.args[0], LAST_STEP):
+        return None
+    here = value.args[1]
+    return None if any(n.head == "name" and n.attr == "t" for n in walk(here)) else here
 
 
 def _at_steps(s: Statement) -> bool:
@@ -38,8 +52,7 @@ def _is_first(s: Statement, system: System) -> bool:
 def _reversed(s: Statement, first: Statement | None, system: System) -> Statement:
     value = reversed_term(s.value, system)
     if first is not None:
-        here = Term("compare", (NOW, name("T")), "==")
-        value = call("where", here, reversed_term(first.value, system), value)
+        value = call("where", LAST_STEP, reversed_term(first.value, system), value)
     axes = system.axes[s.name]
     items = tuple(_other_way(i) if a == "t" else i for i, a in zip(s.items, axes, strict=True))
     return replace(s, items=items, value=value)

@@ -35,6 +35,8 @@ from .text import Cache as Cache
 from .text import Text as Text
 from .text import cut_at as cut_at
 from .text import python_prose as python_prose
+from .text import read_bytes as read_bytes
+from .text import read_for as read_for
 from .text import read_symbols as read_symbols
 from .text import read_text as read_text
 from .text import split as split

@@ -26,6 +26,7 @@ def text_given(given: Any, what: str = "a text") -> str:
     """A text that was given. Raises TypeError for anything else."""
     if not isinstance(given, str):
         mend = "; read it first: path.read_text()" if isinstance(given, os.PathLike) else ""
+        mend = "; decode it: text.decode()" if isinstance(given, bytes) else mend
         raise TypeError(f"expected {what}, got {type(given).__name__}{mend}")
     return given
 

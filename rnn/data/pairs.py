@@ -10,7 +10,8 @@ import numpy as np
 
 from .batches import Batch, DataError, Symbols
 from .buckets import PADDED_TARGET, padded
-from .sentences import LABELS, TEXTS, table
+from .sentences import LABELS, TEXTS, Row, table, unquoted
+from .text import read_text
 
 SOURCES = ("source", "src", "input", "from")
 TARGETS = ("target", "tgt", "output", "to")
@@ -39,6 +40,8 @@ def read_pairs(path: str | Path) -> list[Pair]:
             f" {rows[0][1]!r:.80}; TSV is separated by tabs, CSV by commas"
         )
     header = _header(rows[0][1])
+    if header and len(rows) == 1:
+        raise DataError(f"{path}: expected rows of sources and targets, got the names of columns alone")
     found = []
     for number, cells in rows[1:] if header else rows:
         source, target = (cell.strip() for cell in (reversed(cells) if header == "turned" else cells))
@@ -47,6 +50,37 @@ def read_pairs(path: str | Path) -> list[Pair]:
             raise DataError(f"{problem}: {cells!r:.80}")
         found.append(Pair(source, target, f"{path}, line {number}"))
     return found
+
+
+def read_sources(path: str | Path, name: str = "") -> tuple[list[tuple[str, str]], bool]:
+    """What is to be translated: where each text stands, and the text, of the lines of a file; and whether the file had
+    targets too, which are left out.
+
+    Where every line that is not blank has two cells, separated by a tab (in a file of that suffix, as CSV), and a text
+    in the first, the sources are taken, as ``read_pairs`` finds them. Blank lines are empty texts, but for CSV.
+    name: what errors and places call the file. Raises DataError for an empty file.
+    """
+    path = Path(path)
+    rows: list[Row]
+    if path.suffix.lower() == ".csv":
+        rows = table(path, "a text")
+    else:
+        lines = read_text(path).removesuffix("\n").split("\n")
+        quoted = path.suffix.lower() in (".tsv", ".tab")
+        rows = [(number, _cells(line, quoted)) for number, line in enumerate(lines, 1)]
+    some = [cells for _, cells in rows if any(cell.strip() for cell in cells)]
+    place = f"{name or path}, line"
+    if any(len(cells) != 2 or not cells[0].strip() for cells in some):
+        return [(f"{place} {number}", "\t".join(cells)) for number, cells in rows], False
+    header = _header(some[0])
+    at, first = int(header == "turned"), some[0] if header else None
+    found = [(f"{place} {n}", cells[at] if len(cells) > 1 else "") for n, cells in rows if cells is not first]
+    return found, True
+
+
+def _cells(line: str, quoted: bool) -> list[str]:
+    cells = line.split("\t") if line.strip() else [""]
+    return [unquoted(cell) for cell in cells] if quoted else cells
 
 
 def _header(cells: Sequence[str]) -> str:

@@ -53,10 +53,11 @@ def table(path: Path, what: str) -> list[Row]:
 def _tsv(text: str) -> Iterator[Row]:
     for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
-            yield number, [_unquoted(cell) for cell in line.split("\t")]
+            yield number, [unquoted(cell) for cell in line.split("\t")]
 
 
-def _unquoted(cell: str) -> str:
+def unquoted(cell: str) -> str:
+    """A cell of TSV without the quotes around it."""
     quoted = len(cell) > 1 and cell[0] == cell[-1] == '"'
     return cell[1:-1].replace('""', '"') if quoted else cell
 
@@ -112,6 +113,8 @@ def read_table(path: str | Path, label: str = "", text: str = "") -> list[Labell
         )
     header = _header(rows[0][1], (label, text))
     at_label, at_text = _places(path, header, width, label, text)
+    if header and len(rows) == 1:
+        raise DataError(f"{path}: expected rows of labels and texts, got the names of columns alone")
     found = []
     for number, cells in rows[1 if header else 0 :]:
         some, its = _cell(path, number, cells[at_text], "text"), _cell(path, number, cells[at_label], "label")
@@ -123,6 +126,14 @@ def _header(first: Sequence[str], named: Sequence[str]) -> list[str] | None:
     cells = [cell.strip() for cell in first]
     known = {name for name in named if name and not name.isdigit()}
     return cells if known & set(cells) or any(c.lower() in (*LABELS, *TEXTS) for c in cells) else None
+
+
+def says_labels_and_texts(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether the first of these rows of cells names a column of labels and one of texts, in which no digit stands."""
+    names = [cell.strip().lower() for cell in rows[0]] if rows else []
+    texts = [i for i, name in enumerate(names) if name in TEXTS]
+    held = [cells[i] for cells in rows[1:] for i in texts if i < len(cells)]
+    return bool(texts) and bool(set(names) & set(LABELS)) and not any(any(map(str.isdigit, cell)) for cell in held)
 
 
 def _places(path: Path, header: list[str] | None, width: int, label: str, text: str) -> tuple[int, int]:

@@ -15,6 +15,10 @@ from .batches import Array, DataError
 from .sentences import Row, column, table
 
 Numbers = NDArray[np.float64]
+LARGEST = 1e300
+"""The largest magnitude that is read: differences of such values, and forecasts far beside them, are finite."""
+FAR = 1e18
+"""So many scales from the mean, at most, lies what a network reads: its square is finite in float32."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +35,8 @@ def read_series(path: str | Path, columns: str = "") -> Series:
     columns   names of the header, or numbers from 1, separated by commas
 
     A first row in which a chosen cell is no number is a header. NPY holds [N] or [N, n] whole or real numbers.
-    Raises DataError, with the line and the column, for a cell that is no finite number.
+    Raises DataError, with the file, the line and the column, for a cell that is no finite number or lies beyond
+    ±LARGEST, and for a file without a row of numbers.
     """
     path = Path(path)
     return _read_npy(path, columns) if path.suffix.lower() == ".npy" else _read_table(path, columns)
@@ -52,6 +57,8 @@ def _read_table(path: Path, columns: str) -> Series:
     chosen = _chosen(path, header, len(first), columns)
     names = header or [str(i + 1) for i in range(len(first))]
     values = [_numbers(path, row, chosen, names) for row in rows[1 if header else 0 :]]
+    if not values:
+        raise DataError(f"{path}: expected rows of numbers, got the names of columns alone: {', '.join(names)}")
     return Series(np.array(values, dtype=np.float64).reshape(len(values), len(chosen)), tuple(names[i] for i in chosen))
 
 
@@ -84,6 +91,9 @@ def _numbers(path: Path, row: Row, chosen: Sequence[int], names: Sequence[str]) 
                 f"{path}, line {number}, column {names[i]}: expected a finite number, got {cells[i]!r};"
                 f" fill it in, remove the row{mend}"
             )
+        if abs(value) > LARGEST:
+            place = f"{path}, line {number}, column {names[i]}"
+            raise DataError(f"{place}: {_too_large(cells[i])}, remove the row, or scale the column")
         found.append(value)
     return found
 
@@ -112,7 +122,18 @@ def _read_npy(path: Path, columns: str) -> Series:
             f"{path}, row {row + 1}, column {chosen[place] + 1}: expected a finite number, got {values[row, place]};"
             " fill it in, or cut the series"
         )
+    if (np.abs(values) > LARGEST).any():
+        row, place = np.argwhere(np.abs(values) > LARGEST)[0]
+        said = f"{path}, row {row + 1}, column {chosen[place] + 1}"
+        raise DataError(f"{said}: {_too_large(values[row, place])}, or scale the series")
     return Series(values, tuple(str(i + 1) for i in chosen))
+
+
+def _too_large(got: Any) -> str:
+    return (
+        f"expected a number between {-LARGEST:g} and {LARGEST:g}, got {got}; if it stands for a missing value, fill"
+        " that in"
+    )
 
 
 # ---- normalisation -------------------------------------------------------------------------------
@@ -128,14 +149,27 @@ class Normalisation:
 
     @classmethod
     def of(cls, values: Numbers) -> Normalisation:
-        """Fitted to values [N, n]."""
-        mean, scale = values.mean(axis=0), values.std(axis=0)
+        """Fitted to values [N, n], of magnitudes up to LARGEST."""
+        _, exponents = np.frexp(np.abs(values).max(axis=0))
+        parts = np.ldexp(values, -exponents)  # whose sums do not overflow, and whose squares do not all underflow
+        mean, scale = (np.ldexp(found, exponents) for found in (parts.mean(axis=0), parts.std(axis=0)))
         varies = scale > 1e-12 * np.maximum(np.abs(mean), np.finfo(np.float64).tiny)
         return cls(mean, np.where(varies, scale, 1.0))
 
     def apply(self, values: Array) -> Numbers:
-        """[…, n] in units of the data as the network reads them."""
-        return np.asarray((values - self.mean) / self.scale)
+        """Values [N, n] of the data as the network reads them.
+
+        Raises DataError, with the row, for one that is further than FAR scales from the mean.
+        """
+        with np.errstate(over="ignore"):
+            found = np.asarray((values - self.mean) / self.scale)
+        if not (np.abs(found) <= FAR).all():
+            row, place = np.argwhere(~(np.abs(found) <= FAR))[0]
+            raise DataError(
+                f"row {row + 1} of the numbers: expected values like those that were trained on (mean"
+                f" {self.mean[place]:.4g}, scale {self.scale[place]:.4g}), got {values[row, place]:g}; mend the row"
+            )
+        return found
 
     def undo(self, values: Array) -> Numbers:
         """[…, n] of the network in units of the data."""

@@ -118,6 +118,22 @@ def read_text(path: str | Path, what: str = "a text") -> str:
     return "".join(chunks(path, what=what))
 
 
+def read_bytes(path: str | Path) -> bytes:
+    """The bytes of a file, as they are. Raises DataError where there is no such file, or it is empty."""
+    try:
+        found = Path(path).read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: expected a file of bytes, got: {error.strerror or error}") from error
+    if not found:
+        raise empty(Path(path), 0, "bytes")
+    return found
+
+
+def read_for(unit: str, path: str | Path) -> str | bytes:
+    """A file as a vocabulary of this unit reads it: its bytes, or its characters; see ``read_bytes``, ``read_text``."""
+    return read_bytes(path) if unit == "byte" else read_text(path)
+
+
 def python_prose() -> str:
     """The language reference that every CPython carries for ``help()``, topic after topic: 0.5 MB of English.
 
@@ -134,6 +150,10 @@ def python_prose() -> str:
 
 
 # ---- its two parts -------------------------------------------------------------------------------
+class TooShortError(DataError):
+    """A text that is too short to be learnt; ``read_symbols`` names its file."""
+
+
 def cut_at(length: int, share: float | None, unit: str = "character") -> int:
     """How many of ``length`` characters, words or values are trained on: the first ``share`` of them, or all.
 
@@ -141,17 +161,22 @@ def cut_at(length: int, share: float | None, unit: str = "character") -> int:
     """
     if share is None:
         if length < 2:
-            raise DataError(f"a text of {length} {unit}s is too short: it needs at least 2; give a longer one")
+            length_is = _counted(length, unit)
+            raise TooShortError(f"a text of {length_is} is too short: it needs at least 2; give a longer one")
         return length
     if not 0.0 < share < 1.0:
         raise DataError(f"the share of the text for training lies between 0 and 1, got {share}")
     cut = int(length * share)
     if min(cut, length - cut) < 2:
-        raise DataError(
-            f"a text of {length} {unit}s cannot be split {share:.0%} to {1 - share:.0%}:"
+        raise TooShortError(
+            f"a text of {_counted(length, unit)} cannot be split {share:.0%} to {1 - share:.0%}:"
             " each part needs at least 2; give a longer text"
         )
     return cut
+
+
+def _counted(number: int, unit: str) -> str:
+    return f"{number} {unit}{'s' * (number != 1)}"
 
 
 def split(text: str, share: float = 0.9) -> tuple[str, str]:
@@ -207,6 +232,15 @@ def read_symbols(
     Raises DataError as ``read_text`` and ``cut_at`` do, and where the cache cannot be written.
     """
     path = Path(path)
+    try:
+        return _symbols(path, unit, share, most, memory, cache, least)
+    except TooShortError as error:
+        raise TooShortError(f"{path}: {error}") from error
+
+
+def _symbols(
+    path: Path, unit: str, share: float | None, most: int, memory: int, cache: Cache | None, least: int
+) -> Text:
     try:
         size = path.stat().st_size
         if unit == "byte":

@@ -59,11 +59,11 @@ class Reading:
             problem = f"unknown: expected {' or '.join(UNKNOWN)}, got {self.unknown!r}"
             raise DataError(problem + (f"; {near}" if near else ""))
 
-    def text(self, vocabulary: Vocabulary, text: str, place: str) -> Symbols:
-        """The symbols of a text; ``place`` says which, where one is refused."""
+    def text(self, vocabulary: Vocabulary, text: str | bytes, place: str) -> Symbols:
+        """The symbols of a text (or of bytes, of which none is unknown); ``place`` says which, where one is refused."""
         symbols = vocabulary.symbols(text)
         found = self._count(vocabulary, symbols)
-        if len(found):
+        if len(found) and isinstance(text, str):
             starts = word_starts(text) if vocabulary.unit == "word" else None
             tokens: Sequence[str] = text if starts is None else words(text)
             self._note(vocabulary, tokens, found, lambda i: f"{place}, {_within(text, i, starts)}")

@@ -26,6 +26,8 @@ from .batches import Array, DataError, Symbols
 
 UNSEEN = "\N{REPLACEMENT CHARACTER}"
 UNITS = ("character", "word", "byte")
+Readable = str | bytes
+"""What is turned into symbols: a text, or bytes, where these are the unit."""
 BYTES = tuple(map(chr, range(256)))
 PIECE = 1 << 20
 """Symbols that are counted at a time."""
@@ -123,8 +125,15 @@ class Vocabulary:
         return 10 if self.unit == "byte" else self.numbers.get("\n", 0)
 
     # ---- there and back ---------------------------------------------------------------------------
-    def symbols(self, text: str) -> Symbols:
-        """The symbols [N] of a text of N characters, words, or bytes of UTF-8."""
+    def symbols(self, text: Readable) -> Symbols:
+        """The symbols [N] of a text of N characters, words, or bytes of UTF-8; of bytes where these are the unit.
+
+        Raises TypeError for bytes where the unit is another.
+        """
+        if isinstance(text, bytes):
+            if self.unit != "byte":
+                raise TypeError(f"expected a text of {self.unit}s, got bytes; decode them: text.decode()")
+            return np.frombuffer(text, np.uint8).astype(np.int64)
         if self.unit == "byte":
             return np.frombuffer(text.encode("utf-8", "surrogateescape"), np.uint8).astype(np.int64)
         if self.unit == "word":
@@ -145,6 +154,11 @@ class Vocabulary:
             return np.asarray(symbols).astype(np.uint8).tobytes().decode("utf-8", "replace")
         tokens = [self.tokens[int(i)] for i in symbols]
         return "".join(_spaced(tokens)) if self.unit == "word" else "".join(tokens)
+
+    def token(self, symbol: int) -> str:
+        r"""One symbol as it is shown: of the bytes beyond ASCII, which are no characters, such as ``\xe9``."""
+        found = self.tokens[symbol]
+        return f"\\x{symbol:02x}" if self.unit == "byte" and not found.isascii() else found
 
     def unseen(self, symbols: Array) -> int:
         """How many symbols [N] are the one for what the vocabulary lacks; they may be mapped from a file."""

@@ -86,6 +86,11 @@ class Decoder:
         if feed is not None and feed in scores.net.eqs:
             scores = scores_of(teacher_forced(net, feed, loss=loss), loss)
             feed = "y"
+        node = scores.net.input_nodes.get(feed or "")
+        if node is not None and "t" not in node.axes:
+            over_t = [n for n, one in scores.net.input_nodes.items() if "t" in one.axes]
+            problem = f"feed: expected an input over t, {' or '.join(over_t)}, or a signal that is read one step later"
+            raise DataError(f"{problem}, got {feed!r}, which {net.name} reads whole")
         feed = _feed(scores) if feed is None else feed
         self.running = Running(scores, feed, target, dtype)
         self.symbolic = scores.loss != "mse"
@@ -126,14 +131,15 @@ class Decoder:
             raise DataError(f"{self.running.net.name} gives numbers: there are no symbols to search, draw or stop at")
         if beam > 1 and temperature:
             raise DataError("beam and temperature: symbols are searched for, or drawn; give one of them")
+        if self.symbolic:
+            self._check_symbols(stop, never)
         run = self.running
         prompt = Prompt.of(run, inputs.pop(run.feed, None) if run.feed else None, prompt_lengths, beam)
         for name in inputs:
             if name not in run.net.input_nodes:
                 raise DataError(unknown(f"{run.net.name} has no input {name}", name, run.net.inputs))
-        each = {"t": lengths} if lengths is not None and not isinstance(lengths, Mapping) else dict(lengths or {})
         total = None if length is None else np.asarray(length) + prompt.lengths
-        rows = run.start(params, inputs, each, beam, prompt.rows, total)
+        rows = run.start(params, inputs, lengths, beam, prompt.rows, total)
         most = self._most(rows, length, prompt.lengths, beam)
         if not self.symbolic:
             return self._numbers(rows, prompt, most)
@@ -150,6 +156,18 @@ class Decoder:
             rows.keep(parents)
             scores, step = rows.step(prompt.followed(rows.as_read(symbols), step)), step + 1
 
+    def _check_symbols(self, stop: Any, never: Sequence[int]) -> None:
+        """That what stops and what is never chosen are symbols."""
+        scores = self.running.scores
+        for what, symbols in (("stop", () if stop is None else (stop,)), ("never", never)):
+            for one in symbols:
+                whole = isinstance(one, (int, np.integer)) and not isinstance(one, bool)
+                if not whole or not 0 <= one < scores.size:
+                    raise DataError(
+                        f"{what}: expected a symbol from 0 to {scores.size - 1}, of the {scores.size} values of"
+                        f" {scores.name}, got {one!r}"
+                    )
+
     def _most(self, rows: Rows, length: Any, read: Array, beam: int) -> Array:
         """The most steps of each sequence after the prompt, of which it has ``read``, [B]."""
         if length is None and rows.lengths is None:
@@ -164,7 +182,24 @@ class Decoder:
         told = wanted if rows.lengths is None else rows.lengths[::beam] - before
         if (told < 1).any():
             raise DataError(f"{self.running.net.name}: the {read.max()} steps given leave no step to choose")
+        if length is not None and wanted.max() > told.max():
+            raise DataError(
+                f"{self.running.net.name}: expected a length of at most {told.max()}, the steps that its inputs leave"
+                f" to choose, got {length!r}{self._unread()}"
+            )
         return np.broadcast_to(np.minimum(wanted, told), (B,)).astype(np.int64)
+
+    def _unread(self) -> str:
+        """Why nothing reads what is chosen, and the steps of the inputs are all there are."""
+        run, scores = self.running, self.running.scores
+        over_t = [n for n in run.given if run.over_time(n)]
+        if run.feed or own_output(run.net, scores) is not None or not over_t:
+            return ""
+        if len(over_t) > 1:
+            return f"; nothing reads what is chosen: say feed=…, one of {', '.join(over_t)}"
+        name = over_t[0]
+        has = run.net.symbols.get(name, run.net.inputs[name])
+        return f"; what is chosen cannot be read as {name}: {scores.name} has {scores.size} values, {name} {has}"
 
     def _numbers(self, rows: Rows, prompt: Prompt, most: Array) -> Decoded:
         """What the network gives at each step, read by the next one."""
@@ -207,7 +242,8 @@ def decode(
         found[0][0].symbols, found[0][0].log_probability, found[0][1].symbols
 
     params       the weights by name, all of one dtype, that of the programs
-    length       the most steps that are chosen, also one for each row; None: those of the inputs over t
+    length       the most steps that are chosen, also one for each row, not more than inputs over t have; None: all
+                 that these have
     beam         how many sequences of each row go on side by side; 1: at each step the most probable symbol
     stop         the symbol that ends a sequence (it is among its symbols); None: none does
     normalise    α: sequences are ranked by log p / n**α, n their number of symbols; 0: by log p itself
@@ -216,7 +252,8 @@ def decode(
                  with its own seed gives the same
     never        symbols that are never chosen
     feed         what gets what was chosen: see ``Decoder``
-    lengths      of the rows that are given: {"s": …} of a source, of t where inputs have steps of t
+    lengths      of the rows that are given, one for each: of a source, or of inputs over t; where there are both,
+                 {"s": …, "t": …}
     inputs       by name; the one that is fed: what it begins with, [P, B]
     prompt_lengths  how many of these P steps each row has, [B]: each row then goes on after its own; None: all have P
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..data import DataError, Vocabulary, one_row, text_given
+from ..data import DataError, Vocabulary, one_row
 from ..tasks import LanguageModel
 from ..tasks.measures import log_probabilities
 from .search import draw
@@ -60,8 +60,9 @@ class Score:
         )
 
 
-def score(run: Run, text: str, unknown: str = "", place: str = "the text") -> Score:
-    """−log p(text) in nats under the run's network, in one carried stream from its initial state.
+def score(run: Run, text: str | bytes, unknown: str = "", place: str = "the text") -> Score:
+    """−log p(text) in nats under the run's network, in one carried stream from its initial state; a run that learnt
+    bytes takes bytes as well.
 
     unknown  "map" reads what the run's vocabulary lacks as the unknown symbol, which has its own probability; "refuse"
              refuses it, with where it stands in the ``place``; "": as the run was trained
@@ -71,7 +72,7 @@ def score(run: Run, text: str, unknown: str = "", place: str = "the text") -> Sc
     """
     task = language_model(run, "score")
     reading = task.reading(unknown)
-    read = task.begun(text_given(text), place, reading)
+    read = task.begun(task.given(text), place, reading)
     if len(read) < 2:
         raise DataError(f"expected a text to score, got {'an empty one' if not text else 'one without words'}")
     bound = run.bound
@@ -87,10 +88,13 @@ def generate(
     temperature: float = 1.0,
     top_k: int = 0,
     seed: int = 0,
-    prompt: str = "",
+    prompt: str | bytes = "",
     unknown: str = "",
-) -> str:
+) -> str | bytes:
     """A text: ``prompt`` and ``length`` symbols more, drawn one by one from softmax(scores / temperature).
+
+    A run that learnt bytes takes a prompt of bytes, be it ``b""``, and then gives bytes; after a prompt that is a text
+    it gives a text, in which U+FFFD stands for bytes that are no UTF-8.
 
     temperature  0 takes the most probable symbol each time; without a prompt, the first one is then the most probable
                  that is no white space
@@ -108,7 +112,7 @@ def generate(
     if "y" in run.running.given:
         raise DataError(f"{run.net.name} reads y, the symbol that it is to predict: it cannot write by itself")
     random = np.random.default_rng(seed)
-    read = task.begun(text_given(prompt, "a prompt"), "the prompt", task.reading(unknown))
+    read = task.begun(task.given(prompt, "a prompt"), "the prompt", task.reading(unknown))
     never = [] if vocabulary.unseen_symbol is None else [vocabulary.unseen_symbol]
     blank = [i for i, token in enumerate(vocabulary.tokens) if token.isspace()]
     drawn: list[int] = []
@@ -122,7 +126,9 @@ def generate(
     return _joined(vocabulary, prompt, drawn)
 
 
-def _joined(vocabulary: Vocabulary, prompt: str, drawn: list[int]) -> str:
+def _joined(vocabulary: Vocabulary, prompt: str | bytes, drawn: list[int]) -> str | bytes:
+    if isinstance(prompt, bytes):
+        return prompt + bytes(drawn)
     written = vocabulary.text(np.array(drawn, dtype=np.int64))
     if vocabulary.unit == "word" and prompt and not prompt[-1].isspace() and written[:1] not in ("", "\n"):
         return f"{prompt} {written}"

@@ -23,6 +23,7 @@ from ...graph.statistics import after_training
 from ...graph.stepped import stepped, waiting
 from ..data import Array, DataError
 from ..tasks.scores import Scores
+from .given import arrays_of, lengths_of
 
 if TYPE_CHECKING:
     from ...compiler.program import Program
@@ -92,7 +93,7 @@ class Running:
         self,
         params: Mapping[str, Any],
         inputs: Mapping[str, Any],
-        lengths: Mapping[str, Any] | None = None,
+        lengths: Any = None,
         each: int = 1,
         rows: int | None = None,
         steps: int | Array | None = None,
@@ -100,22 +101,15 @@ class Running:
         """Rows that are ready to run: what is fixed is computed, the state is that before the first step.
 
         inputs   those of ``given``, as a program takes them
-        lengths  of rows, by index: of t where an input is given for all steps, of s
+        lengths  of rows, as ``lengths_of`` takes them: of t where an input is given for all steps, of s
         each     rows that run for each sequence that is given
         rows     sequences, where no input tells their number
         steps    the number of steps, for a network that reads it, T, where no input tells it
-        """
-        return Rows(self, params, self._arrays(inputs), dict(lengths or {}), each, rows, steps)
 
-    def _arrays(self, inputs: Mapping[str, Any]) -> dict[str, Array]:
-        found: dict[str, Array] = {}
-        for name in self.given:
-            if name not in inputs:
-                raise DataError(f"{self.net.name}: the input {name} is missing; give {name}=…")
-            array = np.asarray(inputs[name])
-            number = self.net.input_nodes[name].dtype == "f"
-            found[name] = array.astype(self.dtype, copy=False) if number else array
-        return found
+        Raises DataError for inputs and lengths that do not fit.
+        """
+        arrays = arrays_of(self, inputs, rows)
+        return Rows(self, params, arrays, lengths_of(self, arrays, lengths), each, rows, steps)
 
 
 class Rows:
@@ -130,7 +124,7 @@ class Rows:
         of: Running,
         params: Mapping[str, Any],
         inputs: dict[str, Array],
-        lengths: dict[str, Any],
+        lengths: dict[str, Array],
         each: int,
         rows: int | None,
         steps: int | Array | None,
@@ -140,13 +134,15 @@ class Rows:
         self.steps = next((len(inputs[n]) for n, a in axes.items() if a[:1] == ("t",)), None)
         batch = next((inputs[n].shape[a.index("b")] for n, a in axes.items() if "b" in a), rows or 1)
         self.size = batch * each
-        self.lengths = _lengths(lengths.get("t"), self.steps, batch, each)
+        self.lengths = None
+        if self.steps is not None:
+            self.lengths = np.repeat(lengths.get("t", np.full(batch, self.steps)), each)
         known = self._fixed(params, inputs, lengths, None if steps is None else np.broadcast_to(steps, (batch,)))
         reads, memory = of.reads, of.cut.memory
         arrays = {**inputs, **{leaf: known[name] for leaf, name in memory.items() if leaf in reads}}
         self.inputs = {n: _repeated(arrays[n], reads[n].axes, each) for n in reads if n != of.feed and "[" not in n}
         self.params = {n: known[memory[n]] if n in memory else params[n] for n in _parameters_of(of.cut.stepped)}
-        self.lengths_s = None if lengths.get("s") is None else np.repeat(np.asarray(lengths["s"]), each)
+        self.lengths_s = None if "s" not in lengths else np.repeat(lengths["s"], each)
         sizes = {a: n for name in self.inputs for a, n in zip(reads[name].axes, self.inputs[name].shape, strict=False)}
         starts = {n: _repeated(known[e], reads[n].axes, each) for n, e in memory.items() if "[" in n and n in reads}
         self.state = self._initial(starts, {**sizes, "b": self.size})
@@ -154,14 +150,14 @@ class Rows:
 
     # ---- before the first step --------------------------------------------------------------------
     def _fixed(
-        self, params: Mapping[str, Any], inputs: Mapping[str, Array], lengths: Mapping[str, Any], steps: Array | None
+        self, params: Mapping[str, Any], inputs: Mapping[str, Array], lengths: Mapping[str, Array], steps: Array | None
     ) -> dict[str, Array]:
         """What is computed once, by its equation."""
         circuit = self.of.cut.fixed
         if not self.of.cut.memory:
             return {}
         used = _inputs_of(circuit)
-        given = {a: n for a, n in lengths.items() if n is not None and (a == "t" or _has_axis(circuit, a))}
+        given = {a: n for a, n in lengths.items() if a == "t" or _has_axis(circuit, a)}
         if _needs_steps(circuit) and self.steps is None:
             if steps is None:
                 raise DataError(f"{self.of.net.name} reads the number of its steps, T: say length=…")
@@ -308,12 +304,6 @@ def _check_rows(net: Circuit) -> None:
             sums = n.op in ("reduce", "contract", "amax", "scatter") and "b" not in n.axes
             if sums and any("b" in a.axes for a in n.args):
                 raise CircuitError(f"{net.name}: {name} sums over the batch, so its rows cannot run by themselves")
-
-
-def _lengths(lengths: Any, steps: int | None, batch: int, each: int) -> Array | None:
-    if steps is None:
-        return None
-    return np.repeat(np.broadcast_to(np.asarray(steps if lengths is None else lengths, np.int64), (batch,)), each)
 
 
 def _repeated(array: Array, axes: tuple[str, ...], each: int) -> Array:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from inspect import signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from ...graph.errors import unknown
 from ..data import DataError
@@ -70,6 +70,16 @@ class Run:
             f" update {self.update} of {self.settings.updates}>"
         )
 
+    @overload
+    def generate(
+        self, length: int = ..., *, temperature: float = ..., top_k: int = ..., seed: int = ..., prompt: str = ...,
+        unknown: str = ...,
+    ) -> str: ...  # fmt: skip
+    @overload
+    def generate(
+        self, length: int = ..., *, temperature: float = ..., top_k: int = ..., seed: int = ..., prompt: bytes,
+        unknown: str = ...,
+    ) -> bytes: ...  # fmt: skip
     def generate(
         self,
         length: int = 500,
@@ -77,20 +87,20 @@ class Run:
         temperature: float = 1.0,
         top_k: int = 0,
         seed: int = 0,
-        prompt: str = "",
+        prompt: str | bytes = "",
         unknown: str = "",
-    ) -> str:
-        """``prompt`` and ``length`` symbols more: see ``generate.generate``."""
+    ) -> str | bytes:
+        """``prompt`` and ``length`` symbols more, bytes after a prompt of bytes: see ``generate.generate``."""
         from ..running.generate import generate
 
         return generate(self, length, temperature=temperature, top_k=top_k, seed=seed, prompt=prompt, unknown=unknown)
 
-    def score(self, given: str | Path, unknown: str = "") -> Score | Measured:
+    def score(self, given: str | bytes | Path, unknown: str = "") -> Score | Measured:
         """How well the network does on what has its answers in it.
 
-        given    for a language model a text, or the Path of a file of one: its ``nats``, ``bits_per_item``,
-                 ``perplexity``; for any other run the path of data such as it was trained on: their ``measures``
-                 (accuracy, nats, rmse, …), and for a forecaster those of persistence as ``baseline``
+        given    for a language model a text (bytes, where it learnt bytes), or the Path of a file of one: its ``nats``,
+                 ``bits_per_item``, ``perplexity``; for any other run the path of data such as it was trained on: their
+                 ``measures`` (accuracy, nats, rmse, …), and for a forecaster those of persistence as ``baseline``
         unknown  see ``predict``; what was found says as ``unseen`` how many symbols were mapped
 
         Raises DataError for an empty text and for what is no such data, UnknownError for symbols that are refused.
@@ -105,8 +115,8 @@ class Run:
         ==============  =====================================  ======================================================
         a run of        takes                                  gives
         ==============  =====================================  ======================================================
-        language model  a text; ``most`` (5)                   what may come next, the most probable first, each with
-                                                               ``token`` and ``probability``
+        language model  a text (or bytes, where it learnt      what may come next, the most probable first, each with
+                        bytes); ``most`` (5)                   ``token``, ``probability`` and ``symbol``, its number
         tagger          a sentence, as a text or as words      its words, each with its tag: a list of pairs
         classifier      a text                                 ``label``, and ``probabilities`` of all labels
         forecaster      values [N, n] (one column: [N]);       the next values in the data's units, [steps, m]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..data import DataError, read_text
+from ..data import DataError, read_for
 from ..tasks import Classifier, Forecaster, LanguageModel
 from ..tasks.classifier import TABLES, read_labelled
 from ..tasks.measures import Totals
@@ -60,13 +60,13 @@ class Measured:
         return "\n".join(lines)
 
 
-def score(run: Run, given: str | Path, unknown: str = "") -> Score | Measured:
+def score(run: Run, given: str | bytes | Path, unknown: str = "") -> Score | Measured:
     """See ``Run.score``."""
     if isinstance(run.task, LanguageModel):
         from ..running.generate import score
 
         if isinstance(given, Path):
-            return score(run, read_text(given), unknown, str(given))
+            return score(run, read_for(run.task.unit, given), unknown, str(given))
         return score(run, given, unknown)
     if not isinstance(given, str | Path):
         raise TypeError(f"expected the path of labelled data, got {type(given).__name__}")

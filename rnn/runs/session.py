@@ -276,7 +276,8 @@ class Session:
         if sample:
             files.write(place / folder.SAMPLE, sample + "\n")
             self.report.say(f"{sample}\n")
-        self.report.say(f"{place} holds the run; go on with: bptt generate {place}")
+        what = f"score {place} FILE" if run.bound.reads_targets else f"generate {place}"
+        self.report.say(f"{place} holds the run; go on with: bptt {what}")
 
     def _written(self) -> str:
         """A sample; "" where this network cannot write."""

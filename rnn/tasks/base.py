@@ -35,6 +35,7 @@ from ..data import Again, Array, Batch, Batches, Buckets, Cache, DataError, Read
 from ..data.order import shuffled
 from .bound import Bound
 from .measures import Totals
+from .scores import sized_by_targets
 from .settings import TaskSettings
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class Task(ABC):
     carried     whether a batch may go on where the one before ended (``Batch.kept``)
     symbolic    whether symbols are read and predicted, not numbers
     static      whether a whole sequence has one target, not each step
+    over        the index of the steps in which x is read: t, or s of a second sequence
     predicted   what there is a score for, in the singular: "symbol", "tag", "label", "column"
     unit        what its symbols are, in the singular: "character", "word", "byte"; "" where it reads numbers
     item        what the loss counts, in the singular: "character", "word", "byte", "sentence", "line", "value"
@@ -75,6 +77,7 @@ class Task(ABC):
     carried: ClassVar[bool] = False
     symbolic: ClassVar[bool] = True
     static: ClassVar[bool] = False
+    over: ClassVar[str] = "t"
     predicted: ClassVar[str] = "label"
     unit: str = ""
     item: str
@@ -168,16 +171,15 @@ class Task(ABC):
         return define(self.equations, name=self.name, init=self.init)
 
     def sizes_for(self, cell: Cell, given: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """The sizes of x, o, the cell's units (h and k; of a composed cell those of every layer) and e, as far as it
-        has signals or inputs of these names: x and o are what the data have, the units are ``hidden``, e is ``vector``.
+        """The sizes of x, of what is compared with y, of the cell's units (h and k; of a composed cell those of every
+        layer) and e, as far as it has signals or inputs of these names: what the data have, ``hidden``, ``vector``.
 
         given: sizes by name, which win. Units and e have the size that others determine, where these do. What else a
         cell leaves open its user has to say.
         """
         known = {*cell.inputs, *cell.signals}
-        sizes: dict[str, Any] = {"x": self.reads, "o": self.predicts}
-        sizes = {**{name: size for name, size in sizes.items() if name in known}, **cell.sizes_by_name(given or {})}
-        for name, size in self._wanted(cell).items():
+        sizes = {**({"x": self.reads} if "x" in known else {}), **cell.sizes_by_name(given or {})}
+        for name, size in {sized_by_targets(cell.system): self.predicts, **self._wanted(cell)}.items():
             if name in known and name not in sizes and _agree(cell, {**sizes, name: size}):
                 sizes[name] = size
         return sizes
@@ -228,16 +230,16 @@ SPLIT = 2**64 - 1
 """The number of the pass, none of a run, that decides which sequences validate."""
 
 
-def parts(items: Sequence[Item], share: float, what: str) -> tuple[list[Item], list[Item]]:
+def parts(items: Sequence[Item], share: float, what: str, source: Path) -> tuple[list[Item], list[Item]]:
     """Items for training and validation: a random choice that is the same in every run, whatever its seed.
 
-    Raises DataError where a part would be empty.
+    Raises DataError, with the ``source``, where a part would be empty.
     """
     cut = int(len(items) * share)
     if not 0 < cut < len(items):
         raise DataError(
-            f"{len(items)} {what}s cannot be split {share:.0%} to {1 - share:.0%}: each part needs at least one;"
-            " give more, or a file for validation"
+            f"{source}: {len(items)} {what}{'s' * (len(items) != 1)} cannot be split {share:.0%} to"
+            f" {1 - share:.0%}: each part needs at least one; give more, or a file for validation"
         )
     chosen = np.zeros(len(items), dtype=bool)
     chosen[shuffled(0, SPLIT).permutation(len(items))[:cut]] = True

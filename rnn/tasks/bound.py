@@ -11,6 +11,7 @@ import numpy as np
 
 from ...graph.carry import states
 from ...graph.circuit import Circuit, reachable
+from ...graph.inputs import Signature
 from ..data import Again, Array, Batch, Batches, DataError
 from .measures import Totals
 from .scores import SYMBOL_LOSSES, Scores, scores_of
@@ -44,10 +45,28 @@ class Bound:
             others = ", ".join(name for name in net.inputs if name not in ("x", "y"))
             raise DataError(f"{net.name}: expected no inputs but x and y, got {others}: the data do not have them")
         self.net = self.scores.net
+        self._check_indices()
         self._check_x()
         self._check_y()
 
     # ---- does it fit? -----------------------------------------------------------------------------
+    def _check_indices(self) -> None:
+        """x over the steps of the data, and scores that need nothing else where no symbol is written before them."""
+        task, net = self.task, self.net
+        kind, axes = task.name.replace("_", " "), net.input_nodes["x"].axes
+        if task.over not in axes:
+            got = next((f"x[{axis}]" for axis in ("t", "s") if axis in axes), "x without an index")
+            why = "reads one sequence, step by step" if task.over == "t" else "reads a source and writes a target, y[t]"
+            raise DataError(
+                f"{net.name}: expected x[{task.over}], since a {kind} {why}; got {got}: take a cell that reads it"
+                " so, or other data"
+            )
+        if task.name not in ("language_model", "translator") and self.reads_targets:
+            raise DataError(
+                f"{net.name}: expected {self.scores.name} to be computed from x alone, since a {kind} is given nothing"
+                " else to predict from; got one that reads y"
+            )
+
     def _check_x(self) -> None:
         """Symbols or one-hot vectors of the vocabulary, or as many numbers as the data have."""
         wanted, shape, symbols = self.task.reads, self.net.inputs["x"], self.net.symbols.get("x")
@@ -80,6 +99,11 @@ class Bound:
         at_each_step = "t" in self.net.input_nodes["y"].axes
         if not at_each_step and not self.task.static:
             raise DataError(f"{self.net.name}: expected a target at each step, y[t], got y, one for a whole sequence")
+
+    @property
+    def reads_targets(self) -> bool:
+        """Whether the scores are computed from y as well, such as y[t-1]."""
+        return "y" in Signature(reachable(self.net, [self.scores.name])).inputs
 
     # ---- batches as the network reads them --------------------------------------------------------
     @property

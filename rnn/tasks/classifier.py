@@ -59,7 +59,7 @@ class Classifier(Task):
         if settings.validation:
             before, after = found, read_labelled(Path(settings.validation), settings)
         else:
-            before, after = parts(found, settings.share, "text")
+            before, after = parts(found, settings.share, "text", path)
         labels = tuple(sorted({one.label for one in (*before, *after)}))
         if len(labels) < 2:
             raise DataError(f"{path}: expected at least two different labels, got {', '.join(labels)}")

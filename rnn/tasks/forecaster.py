@@ -50,9 +50,10 @@ class Forecaster(Task):
         target = _target(path, series, settings.target)
         before, after = _parts(path, series, settings)
         task = cls(series.columns, target, Normalisation.of(before), settings)
-        x, y = task._pair(before)
-        later_x, later_y = task._pair(after)
+        with named(settings.validation or f"{path}, the part to validate with"):
+            later_x, later_y = task._pair(after)
         with named(str(path)):
+            x, y = task._pair(before)
             task._training = Stream(x, settings.batch, settings.window, settings.reach, targets=y, unit="step")
         task._validation = Again(lambda: spread(later_x, settings.validation_steps, targets=later_y))
         persistence = task.measures(task.persistence(later_x, later_y))
@@ -75,22 +76,17 @@ class Forecaster(Task):
     def persistence(self, x: Array, y: Array) -> Totals:
         """Sums of what is now, x […, n], taken as a forecast of what comes next, y […, m]."""
         errors = y.reshape(-1, self.predicts) - x.reshape(-1, self.reads)[:, self._places]
-        return error_totals(errors.astype(np.float64), self._scale)
+        return error_totals(errors.astype(np.float64))
 
     @property
     def equations(self) -> str:
         return FORECASTER
 
     def totals(self, batch: Batch, scores: Array, loss: str) -> Totals:
-        return square_totals(batch, scores, self._scale)
-
-    @property
-    def _scale(self) -> NDArray[np.float64]:
-        """Of the columns that are forecast."""
-        return self.normalisation.pick(self._places).scale
+        return square_totals(batch, scores)
 
     def measures(self, totals: Mapping[str, float]) -> dict[str, float]:
-        return square_measures(totals, self.target)
+        return square_measures(totals, self.target, self.normalisation.pick(self._places).scale)
 
     def predict(
         self, bound: Bound, reader: Any, weights: Mapping[str, Array], given: Any, steps: int = 1
@@ -172,14 +168,14 @@ def _parts(path: Path, series: Series, settings: TaskSettings) -> tuple[Array, A
                 f"{settings.validation}: expected the columns {', '.join(series.columns)} of {path},"
                 f" got {', '.join(other.columns)}"
             )
-        return series.values, _long_enough(Path(settings.validation), other.values)
+        return _long_enough(path, series.values, "train on"), _long_enough(Path(settings.validation), other.values)
     cut = int(len(series.values) * settings.share)
-    return series.values[:cut], _long_enough(path, series.values[cut:])
+    return _long_enough(path, series.values[:cut], "train on"), _long_enough(path, series.values[cut:])
 
 
-def _long_enough(path: Path, values: Array) -> Array:
+def _long_enough(path: Path, values: Array, what: str = "validate with") -> Array:
     if len(values) < 2:
-        raise DataError(f"{path}: expected at least two steps to validate with, got {len(values)}; give more data")
+        raise DataError(f"{path}: expected at least two steps to {what}, got {len(values)}; give more data")
     return values
 
 

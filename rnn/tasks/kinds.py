@@ -10,6 +10,7 @@ from typing import Any
 
 from ..data import Cache, DataError
 from ..data.pairs import are_pairs
+from ..data.sentences import says_labels_and_texts
 from ..data.series import number_of
 from ..data.text import empty
 from .base import Task
@@ -110,7 +111,7 @@ def _kind_of_table(head: Sequence[str], suffix: str, settings: TaskSettings) -> 
     separator = "\t" if suffix != ".csv" else ";" if ";" in first and "," not in first else ","
     cells = [cell for line in lines[1:21] or lines for cell in line.split(separator)]
     numbers = sum(number_of(cell) is not None or not any(c.isalpha() for c in cell) for cell in cells)
-    if 2 * numbers > len(cells):
+    if 2 * numbers > len(cells) and not says_labels_and_texts([line.split(separator) for line in lines]):
         return "forecaster"
     return "translator" if are_pairs([line.split(separator) for line in lines[:200]]) else "classifier"
 

@@ -39,10 +39,11 @@ from .settings import TaskSettings
 
 @dataclass(frozen=True)
 class Next:
-    """A symbol that may come next, and its probability."""
+    r"""A symbol that may come next (a byte beyond ASCII such as ``\xe9``), its probability, and its number."""
 
     token: str
     probability: float
+    symbol: int
 
 
 class LanguageModel(Task):
@@ -165,9 +166,10 @@ class LanguageModel(Task):
         return symbol_measures(totals, accuracy=False)
 
     def predict(
-        self, bound: Bound, reader: Any, weights: Mapping[str, Array], given: str, most: int = 5, unknown: str = ""
+        self, bound: Bound, reader: Any, weights: Mapping[str, Array], given: Any, most: int = 5, unknown: str = ""
     ) -> list[Next]:
-        """What comes next after a text: the ``most`` probable symbols, the first the most probable. UNSEEN is none.
+        """What comes next after a text (or bytes, where it learnt bytes): the ``most`` probable symbols, the first the
+        most probable. UNSEEN is none.
 
         unknown  "map" reads what the vocabulary lacks as the unknown symbol, "refuse" refuses it; "": as trained
 
@@ -176,13 +178,17 @@ class LanguageModel(Task):
         """
         if isinstance(most, bool) or not isinstance(most, (int, np.integer)) or most < 1:
             raise DataError(f"the number of symbols to show is a whole number of at least 1, got {most!r}")
-        read = self.begun(text_given(given), "the text", self.reading(unknown))
+        read = self.begun(self.given(given), "the text", self.reading(unknown))
         out = reader(weights, x=bound.fit_x(read[:, None]))
         logs = log_probabilities(out.value[bound.scores.name][-1, 0], bound.scores.loss)
         order = [i for i in np.argsort(-logs, kind="stable") if i != self.vocabulary.unseen_symbol]
-        return [Next(self.vocabulary.text(np.array([i])), float(np.exp(logs[i]))) for i in order[:most]]
+        return [Next(self.vocabulary.token(i), float(np.exp(logs[i])), i) for i in map(int, order[:most])]
 
-    def begun(self, text: str, place: str, reading: Reading) -> Symbols:
+    def given(self, given: Any, what: str = "a text") -> str | bytes:
+        """A text that was given, or bytes, where the unit is the byte. Raises TypeError for anything else."""
+        return given if self.unit == "byte" and isinstance(given, bytes) else text_given(given, what)
+
+    def begun(self, text: str | bytes, place: str, reading: Reading) -> Symbols:
         """The symbols [N + 1] by which a network reads a text: the one before every text, then those of the text.
 
         Raises UnknownError, with ``place``, for symbols that are refused.
@@ -191,7 +197,7 @@ class LanguageModel(Task):
         reading.check()
         return np.concatenate([[self.vocabulary.start], symbols]).astype(np.int64)
 
-    def unseen(self, given: str) -> int:
+    def unseen(self, given: str | bytes) -> int:
         return self.vocabulary.unseen(self.vocabulary.symbols(given))
 
     # ---- what a run keeps -------------------------------------------------------------------------

@@ -50,19 +50,19 @@ def symbol_totals(batch: Batch, scores: Array, loss: str) -> Totals:
     return {"items": float(len(wanted)), "nats": math.fsum(nats), "correct": float(correct)}
 
 
-def square_totals(batch: Batch, forecast: Array, scale: Array) -> Totals:
-    """``error_totals`` of a forecast [T, B] or [T, B, m]; ``scale`` [m]: a unit of the network in the data's own."""
+def square_totals(batch: Batch, forecast: Array) -> Totals:
+    """``error_totals`` of a forecast [T, B] or [T, B, m]."""
     target = batch.inputs["y"]
     where = counted(batch, target[..., 0] if target.ndim == 3 else target)
     errors = (np.asarray(forecast, np.float64)[where] - target[where]).reshape(np.count_nonzero(where), -1)
-    return error_totals(errors, scale)
+    return error_totals(errors)
 
 
-def error_totals(errors: Array, scale: Array) -> Totals:
-    """items (values) of errors [N, m], the sum of their squares as the network has them, and column by column
-    ("own_squares_0", …) in the data's own units."""
-    own = {f"own_squares_{i}": math.fsum((errors[:, i] * scale[i]) ** 2) for i in range(len(scale))}
-    return {"items": float(errors.size), "squares": math.fsum((errors**2).reshape(-1)), **own}
+def error_totals(errors: Array) -> Totals:
+    """items (values) of errors [N, m] in units of the network, and the sums of their squares, all of them and column
+    by column ("squares_0", …)."""
+    columns = {f"squares_{i}": math.fsum(errors[:, i] ** 2) for i in range(errors.shape[1])}
+    return {"items": float(errors.size), "squares": math.fsum((errors**2).reshape(-1)), **columns}
 
 
 def symbol_measures(totals: Mapping[str, float], accuracy: bool) -> dict[str, float]:
@@ -79,11 +79,13 @@ def unseen_in_validation(count: int, unit: str) -> dict[str, int]:
     return {f"validation_{unit}s_unknown": count} if count else {}
 
 
-def square_measures(totals: Mapping[str, float], columns: Sequence[str]) -> dict[str, float]:
+def square_measures(totals: Mapping[str, float], columns: Sequence[str], scale: Array) -> dict[str, float]:
     """mse, the mean squared error of a value as the network has it (in variances of the training part), and its root,
-    normalised_rmse; rmse, the root in the data's own units, of several columns each by itself: rmse_COLUMN."""
+    normalised_rmse; rmse, the root in the data's own units, of several columns each by itself: rmse_COLUMN.
+
+    scale [m]: a unit of the network in the data's own, by which roots are multiplied: its square may overflow."""
     mse = totals["squares"] / totals["items"]
     steps = totals["items"] / len(columns)
     names = [f"rmse_{name}" for name in columns] if len(columns) > 1 else ["rmse"]
-    own = {name: math.sqrt(totals[f"own_squares_{i}"] / steps) for i, name in enumerate(names)}
+    own = {name: float(scale[i]) * math.sqrt(totals[f"squares_{i}"] / steps) for i, name in enumerate(names)}
     return {"mse": mse, **own, "normalised_rmse": math.sqrt(mse)}

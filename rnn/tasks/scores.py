@@ -7,10 +7,12 @@ from itertools import chain, count
 from typing import TYPE_CHECKING
 
 from ...graph.expr import Node, topological
+from ...graph.language import Term
 from ..data import DataError
 
 if TYPE_CHECKING:
     from ...graph.circuit import Circuit
+    from ...graph.system import System
 
 SYMBOL_LOSSES = ("cross_entropy", "nll")
 
@@ -29,6 +31,30 @@ class Scores:
     name: str
     loss: str
     size: int
+
+
+def sized_by_targets(system: System, target: str = "y") -> str:
+    """The name whose size is the number of labels, symbols or columns that are learnt: of the signal that the equations
+    compare with the target (of several, o), or, where that has no name or none is found, the target itself."""
+    found: dict[str, None] = {}
+    stack = [statement.value for statement in reversed(system.statements())]
+    while stack:
+        term = stack.pop()
+        if term.head == "call" and term.attr[0] in (*SYMBOL_LOSSES, "mse"):
+            names = [_name(arg) for arg in term.args[:2]]
+            if target in names:
+                found |= dict.fromkeys(name for name in names if name != target)
+        stack += reversed(term.args)
+    if "o" in found:
+        return "o"
+    (name, *others) = found or [target]
+    return target if others or name not in system.definitions else name
+
+
+def _name(term: Term) -> str:
+    """The signal, input or parameter that a term reads; "" where it is an expression."""
+    read = term.args[0] if term.head == "index" else term
+    return str(read.attr) if read.head == "name" else ""
 
 
 def scores_of(net: Circuit, loss: str = "L", target: str = "y") -> Scores:

@@ -45,7 +45,7 @@ class Tagger(Task):
         if settings.validation:
             before, after = sentences, read_conllu(settings.validation)
         else:
-            before, after = parts(sentences, settings.share, "sentence")
+            before, after = parts(sentences, settings.share, "sentence", path)
         tokens = (word for sentence in before for word in sentence.words)
         vocabulary = Vocabulary.of(tokens, "word", settings.most, settings.least(learnt=True))
         task = cls(vocabulary, tuple(sorted({tag for s in (*before, *after) for tag in s.tags})), settings)

@@ -45,6 +45,7 @@ class Translator(Task):
     name = "translator"
     main = Main("nats")
     predicted = "symbol"
+    over = "s"
 
     def __init__(self, source: Vocabulary, target: Vocabulary, settings: TaskSettings):
         super().__init__(settings)
@@ -59,7 +60,7 @@ class Translator(Task):
         if settings.validation:
             before, after = found, read_pairs(settings.validation)
         else:
-            before, after = parts(found, settings.share, "pair")
+            before, after = parts(found, settings.share, "pair", path)
         unit = settings.unit or _unit(before)
         least = settings.least(learnt=unit == "word")
         sides: list[Vocabulary] = []

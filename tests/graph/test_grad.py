@@ -256,6 +256,9 @@ GUARDED = {
     "through another": "c[t] = 1 / a[t-1]\na[t] = m * log(a[t-1]) + 2 + 1 / (1 + c[t-1])\nc[1] = x[1]\na[1] = p",
     "a sum over features": "a[t] = m * log(sum(a[t-1])) + 2 + softmax(log(a[t-1]))\na[1] = p",
     "a table": "a[t] = E[u[t]] * log(a[t-1]) + 2\na[1] = p",
+    "the last step": "a[t] = where(t == T, p, m * log(a[t+1]) + 2)",
+    "a product before the last step": "a[t] = where(T == t, p + x[T], M @ (1 / a[t+1]) + m * log(sum(a[t+1])) + 2)",
+    "both ends": "c[t] = m * log(c[t-1]) + 2\nc[1] = p\na[t] = where(t == T, q, m * c[t] / a[t+1] + 2)",
 }
 
 

@@ -95,6 +95,32 @@ def test_small_sizes_of_every_network_bind() -> None:
         cell(**cell.small(units=8))
 
 
+def test_small_sizes_of_compositions_satisfy_the_ties_between_layers() -> None:
+    cell = rnn.stack(rnn.residual(rnn.bidirectional(rnn.window_lm)), 2)  # of e four parts are joined, of both sides two
+    assert cell(**cell.small()).eqs
+    assert rnn.stack(rnn.lstm, 2).small({"h": 6}) == {"h_1": 6, "h_2": 6, "x": 3, "o": 4}
+    with pytest.raises(graph.LanguageError) as caught:  # h has the size of x, and with the other side twice that
+        rnn.stack(rnn.residual(rnn.bidirectional(rnn.sru)), 2).small({})
+    assert "no sizes of stacked_residual_bidirectional_sru fit all its equations" in str(caught.value)
+    assert "concat(h_fw" in str(caught.value)
+
+
+def test_small_sizes_are_found_where_few_fit_and_the_error_says_what_was_tried() -> None:
+    for parts, fits in ((7, True), (37, False)):
+        targets = ", ".join(f"f{i}[t]" for i in range(parts))
+        cell = rnn.define(f"k[t] = k[t-1] + concat(x[t], x[t], x[t])\n{targets} = split(k[t], {parts})")
+        if fits:
+            assert cell.small() == {"x": 7}
+        else:
+            with pytest.raises(graph.LanguageError, match=r"no small sizes of net fit[^$]*tried x of 1 to 32"):
+                cell.small()
+
+
+def test_small_sizes_are_near_those_that_are_wished_for_as_far_as_they_fit() -> None:
+    assert rnn.sru.small(near={"h": 32, "x": 4}) == {"h": 32, "o": 4}
+    assert rnn.sru.small({"x": 6}, near={"h": 32, "x": 4, "o": 5}) == {"x": 6, "o": 5}
+
+
 def test_what_the_binding_names_is_enough() -> None:
     bound = 0
     for name, recipe in rnn.cells.CELLS.items():
@@ -144,6 +170,9 @@ def test_what_is_no_open_function_is_not_defined() -> None:
         rnn.cells.driven.given("g(s) = s")
     with pytest.raises(graph.LanguageError, match="sigmoid is no function of lstm that is still open"):
         rnn.lstm.given("sigmoid(a) = a")
+    for text in ("R = 3", "R[t] = s[t]"):
+        with pytest.raises(graph.LanguageError, match=r"R is in two roles: an open function, R\(…\), and an equation"):
+            rnn.cells.abstract.given(text)
 
 
 @pytest.mark.parametrize(

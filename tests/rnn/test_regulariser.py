@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -225,3 +226,9 @@ def test_printed_it_is_a_cell_that_runs_train(tmp_path: Path) -> None:
     )  # fmt: skip
     assert run.predict("the film was good").label == "yes"
     assert run.predict("the film was bad").label == "no"
+
+
+@pytest.mark.parametrize("weight", [-5.0, math.nan, math.inf, True, "0.5"])
+def test_a_weight_that_is_no_number_of_at_least_0_is_refused(weight: Any) -> None:
+    with pytest.raises(ValueError, match="weight: expected a finite number of at least 0"):
+        rnn.norm_preserving(rnn.elman(x=2, h=2, o=2), "h", weight)

@@ -305,5 +305,16 @@ def test_errors() -> None:
         diagnose(net, {"b": np.zeros(4)}, **random_inputs(net, 5))
     with pytest.raises(TypeError, match=r"expected a circuit .* or a run"):
         diagnose(cell("elman"))
-    with pytest.raises(ValueError, match="at least one step"):
+    with pytest.raises(ValueError, match="steps: expected a whole number of at least 1, got 0"):
         random_inputs(net, 0)
+    with pytest.raises(ValueError, match=r"steps=3: the arrays that are given tell the number .* cut them, x\[:3\]"):
+        diagnose(net, steps=3, **random_inputs(net, 5))
+    with pytest.raises(ValueError, match="the longest sequence has one step of t"):
+        diagnose(net, steps=1)
+
+
+def test_the_number_of_steps_is_said_where_no_arrays_tell_it() -> None:
+    assert diagnose(cell("elman")(x=3, h=4, o=5), steps=6).steps == {"t": 6}
+    alone = rnn.cells.dynamics.given("f(s) = tanh(W @ s)")(s=3)
+    assert diagnose(alone, steps=6).steps == {"t": 6}
+    assert diagnose(alone, lengths={"t": 7}).steps == {"t": 7}

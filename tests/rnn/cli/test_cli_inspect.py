@@ -8,6 +8,7 @@ import pytest
 from bptt import graph, rnn
 from bptt.rnn.cells import CELLS, cell
 from bptt.rnn.cli import inspect, main
+from bptt.rnn.cli.cells import network
 
 Captured = pytest.CaptureFixture[str]
 
@@ -101,6 +102,16 @@ def test_explain_gradient_of_a_cell_has_units_enough_to_show_what_it_is_about(ca
     assert "state h[t], 32 units" in text
     assert "overall   is kept" in text
     assert "state h[t], 6 units" in printed(capsys, "explain", "irnn", "--gradient", "--steps", 4, "--size", "h=6")
+
+
+def test_sizes_that_nobody_said_fit_those_that_somebody_said_and_each_other() -> None:
+    for name, recipe in CELLS.items():
+        net, _ = network(name, [], units=32)
+        assert all(shape[0] >= 32 for n, shape in net.states.items() if n in net.eqs and len(shape) == 1), name
+        ties = {n: (s // 4 + 1) * 4 for n, s in recipe.sizes.items() if isinstance(s, int)}
+        for n, size in ties.items():
+            assert network(name, [f"{n}={size}"])
+    assert network("sru", [], units=32)[0].inputs["x"] == (32,)
 
 
 def test_explain_of_a_run_says_what_it_has_learnt_not_how_it_starts(run: Path, capsys: Captured) -> None:

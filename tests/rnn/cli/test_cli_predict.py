@@ -136,6 +136,29 @@ def test_on_a_terminal_it_is_said_that_standard_input_is_read(
     assert said.out.startswith("up,down\n")
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "targets", "lines"),
+    [
+        ("a.tsv", "source\ttarget\nabc\tcba\n\nababc\tcbaba\n", True, ["abc", "", "ababc"]),
+        ("a.tsv", "target\tsource\ncba\tabc\n", True, ["abc"]),
+        ("a.tsv", 'abc\t\n"ababc"\tcbaba\n', True, ["abc", "ababc"]),
+        ("a.csv", "abc,cba\n", True, ["abc"]),
+        ("a.txt", "abc\tcba\nababc\tcbaba\n", True, ["abc", "ababc"]),
+        ("a.txt", "abc\n\n\nababc\n", False, ["abc", "", "", "ababc"]),
+        ("a.tsv", "abc\nababc", False, ["abc", "ababc"]),
+    ],
+)
+def test_a_translator_reads_the_sources_of_pairs_and_keeps_the_lines(
+    runs: dict[str, rnn.Run], tmp_path: Path, capsys: Captured, name: str, content: str, targets: bool, lines: list[str]
+) -> None:
+    run = runs["translator"]
+    (tmp_path / name).write_text(content)
+    assert main(["predict", str(run.folder), str(tmp_path / name)]) == 0
+    said = capsys.readouterr()
+    assert said.out == "".join((run.predict(line)[0].text if line else "") + "\n" for line in lines)
+    assert (f"{name} has targets, which are not read; bptt score" in said.err) is targets
+
+
 @pytest.mark.parametrize("task", ["tagger", "classifier", "forecaster", "translator"])
 def test_a_run_is_scored_on_labelled_data(task: str, runs: dict[str, rnn.Run], capsys: Captured) -> None:
     """On all that it was trained and validated with: the validation's sums are part of it."""

@@ -38,7 +38,8 @@ def layer_weights(weights: Any, net: graph.Circuit, suffix: str) -> dict[str, Ar
 # ---- stack -------------------------------------------------------------------------------------------
 def is_fed(one: Cell, output: str | None, source: str, sizes: dict[str, Any], lengths: Any) -> None:
     """The second layer of a stack is the cell itself, on the output of the first."""
-    out = part_of(one, source, output).output
+    part = part_of(one, source, output)
+    one, out = part.cell, part.output
     two = rnn.stack(one, 2, input=source, output=output)
     net = two(**sizes)
     weights, inputs = tried(net)
@@ -130,7 +131,7 @@ def test_symbols_are_looked_up_once() -> None:
     assert str(inline).split("\n")[1] == "h_2[t] = tanh(W_2 @ h_2[t-1] + E_2 @ h_1[t] + b_2)"
     assert inline(x=6, h=4, o=3).params["E_2"] == (4, 4)
     with pytest.raises(LanguageError, match=r"markov_k reads the symbols x as A\[x\[t-1\], x\[t\]\]"):
-        rnn.stack(rnn.markov_k, 2)
+        rnn.stack(rnn.gru, rnn.markov_k)
 
 
 def test_what_an_input_has_before_the_start_is_its_own() -> None:
@@ -142,7 +143,8 @@ def test_what_an_input_has_before_the_start_is_its_own() -> None:
 # ---- both directions -----------------------------------------------------------------------------------
 def from_both_sides(one: Cell, source: str | None, output: str | None, sizes: Any, lengths: Any) -> None:
     """From the right a cell is what it is from the left on sequences that are turned round."""
-    out = part_of(one, source, output).output
+    part = part_of(one, source, output)
+    one, out = part.cell, part.output
     both = rnn.bidirectional(one, input=source, output=output)
     sides = {n + side: s for n, s in sizes.items() for side in ("_fw", "_bw")} | dict(sizes)
     net = both(**{n: s for n, s in sides.items() if n in both.system.axes and n != out})
@@ -158,7 +160,7 @@ def from_both_sides(one: Cell, source: str | None, output: str | None, sizes: An
 
 
 @pytest.mark.parametrize("lengths", [None, RAGGED], ids=["full", "ragged"])
-@pytest.mark.parametrize("name", [n for n in RECURRENT if n != "clockwork"])
+@pytest.mark.parametrize("name", RECURRENT)
 def test_the_other_direction_is_the_cell_on_turned_sequences(name: str, lengths: Any) -> None:
     from_both_sides(cell(name), None, None, dict(CELLS[name].sizes), lengths)
 
@@ -188,6 +190,41 @@ def test_whatever_a_network_does_with_time_is_turned(text: str, lengths: Any) ->
 def test_random_networks_in_both_directions(example: Example, draw: st.DataObject) -> None:
     one, output, sizes = random_layer(example, draw)
     from_both_sides(one, "x", output, sizes, None if example.features & {"attention"} else RAGGED)
+
+
+FROM_THE_FIRST = "h[1] = x[1]\nh[t] = w * x[t] / h[t-1]\nL = mean(sum(h[t]**2), over=t)"
+
+
+@pytest.mark.parametrize("lengths", [None, RAGGED], ids=["full", "ragged"])
+def test_a_first_step_from_the_right_has_the_derivative_of_one_from_the_left(lengths: Any) -> None:
+    """Its other equation divides by what stands after the end, zero."""
+    one = rnn.define(FROM_THE_FIRST)
+    own, net = one(x=2), rnn.bidirectional(one)(x=2)
+    weights, inputs = tried(net)
+    inputs = {"x": 1 + np.abs(inputs["x"])}
+    backwards = {"x": turned(inputs["x"], lengths)}
+    expected: dict[str, Array] = {}
+    alone = graph.grad(own, "L", ("w", "x"))
+    for side, arrays in (("_fw", inputs), ("_bw", backwards)):
+        found = graph.evaluate(alone, {"w": weights["w" + side]}, returns=("δw", "δx"), lengths=lengths, **arrays)
+        expected |= {n + side: found[f"δ{n}"] for n in "wx"}
+    expected["x"] = expected.pop("x_fw") + turned(expected.pop("x_bw"), lengths)
+    program = compiler.compile(net, wrt=[*expected], target="interpret", dtype="float64")
+    out = program(weights, lengths=lengths, **inputs)
+    adjoint = graph.grad(net, "L", expected)
+    found = graph.evaluate(adjoint, weights, returns=adjoint.grads.values(), lengths=lengths, **inputs)
+    for n, g in expected.items():
+        np.testing.assert_allclose(out.grad[n], g, rtol=1e-9, err_msg=n)
+        np.testing.assert_allclose(found[adjoint.grads[n]], g, rtol=1e-9, err_msg=n)
+
+
+def test_a_first_step_that_is_turned_twice_is_a_first_step() -> None:
+    both = rnn.bidirectional(rnn.define(FROM_THE_FIRST))
+    assert "h_bw[t] = where(t == T, x[T], w_bw * x[t] / h_bw[t+1])" in str(both)
+    twice = str(rnn.bidirectional(both)).splitlines()
+    assert "h_bw_bw[1] = x[1]" in twice
+    assert "h_bw_bw[t] = w_bw_bw * x[t] / h_bw_bw[t-1]" in twice
+    from_both_sides(both, None, None, {"x": 2}, RAGGED)
 
 
 def test_what_is_read_at_the_end_is_what_each_side_has_at_its_end() -> None:
@@ -302,3 +339,17 @@ def test_a_stacked_bidirectional_lstm_with_residual_connections_is_one_line() ->
         np.testing.assert_allclose(out.grad[n], expected[name], atol=1e-11)
     assert "<svg" in graph.draw_circuit(net).svg
     assert "<svg" in graph.draw_unrolled(net, steps=2).svg
+
+
+def test_sizes_and_functions_in_the_place_of_cells_get_the_call_that_was_meant() -> None:
+    with pytest.raises(TypeError) as caught:
+        rnn.bidirectional(x=3, h=4)  # type: ignore[call-arg]
+    assert "rnn.bidirectional(rnn.lstm)(x=3, h=4)" in str(caught.value)
+    assert str(caught.value).endswith("that comes with bptt is rnn.cells.bidirectional(x=3, h=4)")
+    with pytest.raises(TypeError) as caught:
+        rnn.stack(rnn.bidirectional, 2)  # type: ignore[arg-type]
+    assert "got the function bidirectional; it makes a cell of others: rnn.bidirectional(rnn.lstm)" in str(caught.value)
+    assert str(caught.value).endswith("is rnn.cells.bidirectional")
+    with pytest.raises(TypeError, match=r"expected cells, and got o=5.*rnn\.encoder_decoder\(rnn\.lstm\)\(o=5\)$"):
+        rnn.encoder_decoder(rnn.lstm, rnn.lstm, o=5)  # type: ignore[call-arg]
+    assert rnn.stack(rnn.cells.bidirectional, 2).name == "stacked_bidirectional"

@@ -18,7 +18,8 @@ from systems import BY_STEPS
 @pytest.mark.parametrize(
     ("name", "source", "output"),
     [
-        ("elman", "x", "h"), ("lstm", "x", "h"), ("sru", "x", "h"), ("jordan", "x", "p"), ("stacked", "x", "h"),
+        ("elman", "x", "h"), ("lstm", "x", "h"), ("sru", "x", "h"), ("jordan", "x", "h"),
+        ("clockwork", "x", "joined"), ("stacked", "x", "h"),
         ("teacher_forcing", "x", "h"), ("acceptor", "x", "h"), ("classifier", "e", "h"), ("rnn_lm", "e", "h"),
         ("no_output", "x", "h"), ("driven", "x", "s"), ("tagger", "e", "joined"), ("bidirectional", "x", "joined"),
     ],

@@ -250,6 +250,31 @@ def test_normalisation_is_undone_and_kept_exactly() -> None:
     assert norm.pick([1]).mean.tolist() == [norm.mean[1]]
 
 
+def test_normalisation_neither_overflows_nor_loses_what_is_small() -> None:
+    shape = np.arange(300.0)[:, None] % 7
+    usual = Normalisation.of(shape)
+    for size in (1e-300, 1e-200, 1e200, 1e299):
+        norm = Normalisation.of(shape * size)
+        np.testing.assert_allclose(np.concatenate([norm.mean, norm.scale]) / size, [*usual.mean, *usual.scale])
+        np.testing.assert_allclose(norm.apply(shape * size), usual.apply(shape))
+        np.testing.assert_allclose(norm.undo(norm.apply(shape * size)), shape * size, atol=1e-9 * size)
+
+
+def test_numbers_too_large_to_compute_with_are_refused_by_their_place(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"a\.csv, line 3, column up: expected a number between -1e\+300 and 1e\+300"):
+        read_series(written(tmp_path, "a.csv", "up,down\n1,2\n-1.7e308,3\n"))
+    np.save(tmp_path / "a.npy", np.array([[1.0, 2.0], [3.0, 2e300]]))
+    with pytest.raises(DataError, match=r"a\.npy, row 2, column 2: .*, got 2e\+300; if it stands for a missing value"):
+        read_series(tmp_path / "a.npy")
+    with pytest.raises(DataError, match=r"row 2 of the numbers: .* \(mean 1, scale 1\), got 1e\+30"):
+        Normalisation.of(np.ones((3, 1))).apply(np.array([[1.0], [1e30]]))
+
+
+def test_a_series_without_a_row_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"a\.csv: expected rows of numbers, got the names of columns alone: up, down"):
+        read_series(written(tmp_path, "a.csv", "up,down\n"))
+
+
 @pytest.mark.parametrize(
     "kept", [None, {}, {"mean": [1.0]}, {"mean": [1.0], "scale": [0.0]}, {"mean": [1.0], "scale": [1.0, 2.0]},
              {"mean": ["x"], "scale": [1.0]}],

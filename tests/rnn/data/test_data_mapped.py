@@ -141,7 +141,7 @@ def test_what_is_wrong_with_a_large_text_is_said_as_of_a_small_one(
         with pytest.raises(DataError, match="bytes of white space"):
             mapped_text(path, "word", 0.9, 0, None)
     path.write_bytes(b"word")
-    with pytest.raises(DataError, match="1 words cannot be split"):
+    with pytest.raises(DataError, match="a text of 1 word cannot be split"):
         mapped_text(path, "word", 0.9, 0, None)
     path.write_bytes("fün".encode()[:-2])  # ends within a letter
     with pytest.raises(DataError, match="line 1: expected UTF-8, got byte 0xc3 at offset 1"):

@@ -330,7 +330,9 @@ def test_a_network_that_reads_its_targets_is_trained_and_does_not_write(
 ) -> None:
     run = fit(text, cell="teacher_forcing", run=tmp_path / "run", **TINY)
     assert run.update == 6
-    assert "no sample: teacher_forcing reads y, the symbol that it is to predict" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "no sample: teacher_forcing reads y, the symbol that it is to predict" in said
+    assert f"go on with: bptt score {run.folder} FILE\n" in said
     assert not (run.folder / folder.SAMPLE).exists()
 
 

@@ -38,6 +38,8 @@ def test_data_say_what_they_are_for(kind: str, tmp_path: Path) -> None:
         ("a.csv", "1;2\n3;4\n", "forecaster"),
         ("a.tsv", "value\n1\n2\n3\n", "forecaster"),
         ("a.csv", "text,label\n12,good\n13,bad\n", "classifier"),
+        ("a.tsv", "label\ttext\n" + "0\t\n1\t\n" * 9, "classifier"),
+        ("a.csv", "line,target\n" + "1,2\n" * 9, "forecaster"),
     ],
 )
 def test_content_decides(tmp_path: Path, name: str, content: str, kind: str) -> None:
@@ -90,7 +92,7 @@ def test_settings_that_make_no_sense(tmp_path: Path, changes: dict[str, Any], me
 @pytest.mark.parametrize(
     ("kind", "content", "message"),
     [
-        ("tagger", conllu(1), "1 sentences cannot be split 70% to 30%"),
+        ("tagger", conllu(1), r"1 sentence cannot be split 70% to 30%"),
         ("classifier", "good\tfine\n" * 9, "expected at least two different labels, got good"),
         ("forecaster", "1\n2\n3\n4\n", "1 steps to train on are too few for a batch of 3 and windows of 5"),
         ("language_model", "abcde" * 4, "14 characters to train on are too few for a batch of 3"),
@@ -106,6 +108,12 @@ def test_too_little_data(kind: str, content: str, message: str, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
+        ("a.csv", "a,b\n", "1 text cannot be split 70% to 30%"),
+        ("a.tsv", "label\ttext\n", "expected rows of labels and texts, got the names of columns alone"),
+        ("a.tsv", "source\ttarget\n", "expected rows of sources and targets, got the names of columns alone"),
+        ("a.tsv", "label\ttext\n0\t\n1\t\n", "line 2: expected a text, got an empty one"),
+        ("a.conllu", conllu(1), "1 sentence cannot be split"),
+        ("a.txt", "x", "a text of 1 character cannot be split"),
         ("a.csv", "", "expected a table of numbers, of labels and .*, or of two columns of texts, the file is empty"),
         ("a.conllu", "", "expected sentences in CoNLL-U, the file is empty"),
         ("a.conllu", " \n\n", "expected sentences in CoNLL-U, got 3 bytes of white space"),
@@ -114,7 +122,7 @@ def test_too_little_data(kind: str, content: str, message: str, tmp_path: Path) 
 )
 def test_of_an_empty_file_it_is_said_what_was_expected(name: str, content: str, message: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text(content)
-    with pytest.raises(DataError, match=f"{name}: {message}"):
+    with pytest.raises(DataError, match=f"{name}(: |, ){message}"):
         Task.of(tmp_path / name, SMALL)
 
 
@@ -204,6 +212,22 @@ def test_errors_of_several_columns_are_each_in_their_own_unit(tmp_path: Path) ->
     expected = np.sqrt((np.diff(values, axis=0) ** 2).mean(axis=0))
     assert [task.about[f"persistence_rmse_{name}"] for name in ("up", "down")] == pytest.approx(expected.tolist())
     assert task.about["persistence_normalised_rmse"] == pytest.approx(math.sqrt(np.mean((expected / scale) ** 2)))
+
+
+@pytest.mark.parametrize("size", [1e-290, 1e290])
+def test_errors_of_very_small_and_very_large_numbers_are_finite(tmp_path: Path, size: float) -> None:
+    usual, task = (
+        of("forecaster", tmp_path, content="".join(f"{(i % 7) * unit}\n" for i in range(60))) for unit in (1.0, size)
+    )
+    assert task.about["persistence_rmse"] / size == pytest.approx(usual.about["persistence_rmse"])
+    assert Task.restore(json.loads(json.dumps(task.save()))).save() == task.save()
+
+
+def test_what_validates_far_from_what_is_trained_on_is_refused_with_its_file(tmp_path: Path) -> None:
+    other = tmp_path / "later.csv"
+    other.write_text("1\n1e200\n1\n")
+    with pytest.raises(DataError, match=r"later\.csv: row 2 of the numbers: expected values like those"):
+        of("forecaster", tmp_path, replace(SMALL, validation=str(other)), "1\n2\n3\n" * 20)
 
 
 def test_columns_of_what_is_no_table_are_refused(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from bptt import compiler, rnn
 from bptt.rnn.data import DataError
+from bptt.rnn.define import Cell
 from bptt.rnn.tasks import Forecaster, LanguageModel, Tagger
 from bptt.rnn.tasks.scores import scores_of
 from small_tasks import SMALL, bound, of, reader
@@ -28,6 +29,47 @@ def test_cells_that_read_vectors_get_one_hot_vectors(tmp_path: Path) -> None:
     assert (x.argmax(axis=-1) == task.training[0].inputs["x"]).all()
     program = compiler.compile(made.net, target="interpret")
     assert math.isfinite(program(made.net.init(), **made.training[0].inputs).loss or math.nan)
+
+
+@pytest.mark.parametrize("kind", ["language_model", "tagger", "classifier"])
+@pytest.mark.parametrize(
+    "end",
+    [
+        "scores[t] = V @ h[t] + d\nL = mean(cross_entropy(scores[t], y[t]), over=t)",
+        "L = mean(cross_entropy(V @ h[t] + d, y[t]), over=t)",
+        "cost(a, b) = nll(a, b)\np[t] = softmax(V @ h[t] + d)\nL = mean(cost(p[t], y[t]), over=t)",
+    ],
+)
+def test_outputs_have_any_name_and_o_may_be_a_gate(kind: str, end: str, tmp_path: Path) -> None:
+    task = of(kind, tmp_path)
+    cell = rnn.define(f"o[t] = sigmoid(W_o @ h[t-1] + U_o @ x[t])\nh[t] = o[t] * tanh(W @ h[t-1] + U @ x[t])\n{end}")
+    net = cell(**task.sizes_for(cell))
+    assert (net.outputs["o"], net.outputs["h"]) == ((SMALL.hidden,), (SMALL.hidden,))
+    assert task.bind(net).scores.size == task.predicts
+
+
+@pytest.mark.parametrize(
+    ("kind", "cell", "message"),
+    [
+        ("language_model", rnn.attention, r"attention: expected x\[t\], since a language model reads .*; got x\[s\]"),
+        ("tagger", rnn.seq2seq, r"expected x\[t\], since a tagger reads one sequence, step by step; got x\[s\]"),
+        ("classifier", rnn.seq2seq, r"expected x\[t\], since a classifier reads"),
+        ("translator", rnn.elman, r"elman: expected x\[s\], since a translator reads a source .*; got x\[t\]"),
+        ("tagger", rnn.teacher_forcing, r"expected \w+ to be computed from x alone, since a tagger .* reads y"),
+    ],
+)
+def test_a_cell_that_the_task_could_not_predict_with_is_refused(
+    kind: str, cell: Cell, message: str, tmp_path: Path
+) -> None:
+    task = of(kind, tmp_path)
+    with pytest.raises(DataError, match=message):
+        task.bind(cell(**task.sizes_for(cell)))
+
+
+def test_a_single_number_that_is_forecast_may_be_a_scalar(tmp_path: Path) -> None:
+    task = of("forecaster", tmp_path, replace(SMALL, columns="up"))
+    cell = rnn.define("h[t] = tanh(W @ h[t-1] + U @ x[t])\nn[t] = dot(v, h[t])\nL = mean(mse(n[t], y[t]), over=t)")
+    assert task.bind(cell(**task.sizes_for(cell))).scores.size == 1
 
 
 def test_a_label_is_the_target_of_the_last_step_where_the_network_has_one_at_each(tmp_path: Path) -> None:
