@@ -15,7 +15,7 @@ from training.cells import FUSED, Shape, equations, flops, random_cell
 from training.expected import slower
 from training.names import CELL_NAMES, SHAPE_NAMES
 from training.participants import Participant, Task, build, builders, error, reference
-from training.rounds import Round, Rounds, busy
+from training.rounds import Round, Rounds, busy, sample
 from training.studies import padding, work
 from training.translate import translate
 
@@ -162,6 +162,15 @@ def test_errors_are_the_largest_and_never_hidden() -> None:
 def test_time_that_processors_were_busy() -> None:
     hz = os.sysconf("SC_CLK_TCK")
     assert busy("cpu  100 10 50 900 800 5 5 30 7 7\ncpu0 1 1 1 1\n") == 200 / hz  # idle and waiting are not counted
+
+
+def test_the_first_call_of_a_sample_does_not_count_unless_it_is_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+    sample(lambda: calls.append(1), seconds=1e-9)
+    assert len(calls) == 2
+    monkeypatch.setattr("training.rounds.LONG", 0.0)
+    sample(lambda: calls.append(1), seconds=1e-9)
+    assert len(calls) == 3
 
 
 def test_disturbed_rounds_are_dropped() -> None:
