@@ -272,20 +272,17 @@ class GradientPrinter:
         width = b.shape[-1]
         columns = [self.reader.value(g.a).shape[-1] for g in group]
         tiles = outer_tiles(HOST, self.layout.program.dtype, width, columns)
-        self.w.line(f"sums = view({self.w.use('terms')} + thread * {MOST * FIELDS * 8}, ({MOST * FIELDS},), int64)")
+        self.w.line(f"sums = {self.w.use('terms')} + thread * {MOST * FIELDS * 8}")
         for k, g in enumerate(group):
             a = self.reader.value(g.a)
             bias = f"address({self.reader.array(g.bias)}, (0,))" if g.bias else "0"
-            items = (
-                self._start(a), self.layout.step(a), f"address({slots[self._slot(g.a)]}, (0,))", columns[k],
-                f"address({self.reader.array(g.into)}, (0, 0))", self.layout.width(g.into), bias,
-            )  # fmt: skip
-            for j, item in enumerate(items):
-                self.w.line(f"sums[{k * FIELDS + j}] = {item}")
+            rows = f"{self._start(a)}, {self.layout.step(a)}, address({slots[self._slot(g.a)]}, (0,)), {columns[k]}"
+            into = f"address({self.reader.array(g.into)}, (0, 0)), {self.layout.width(g.into)}"
+            self.w.line(f"describe(sums{f' + {k * FIELDS * 8}' if k else ''}, {rows}, {into}, {bias})")
         self.w.line(
             f"call_outer({self.w.use('outer')}, {tiles} * thread // {self.w.use('threads')}, "
             f"{tiles} * (thread + 1) // threads, found, {self._start(b)}, {self.layout.step(b)}, "
-            f"address({slots[self._slot(group[0].b)]}, (0,)), {width}, {len(group)}, address(sums, (0,)), "
+            f"address({slots[self._slot(group[0].b)]}, (0,)), {width}, {len(group)}, sums, "
             f"{self.w.use('scratch')} + thread * {SCRATCH}, 1)"
         )
 

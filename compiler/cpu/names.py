@@ -24,7 +24,7 @@ RANDOM = ("random_lanes",)
 ROWS = ("cross_entropy_row", "highest_row", "logsumexp_row", "softmax_row", "sum_row")
 ARRAYS = ("address", "load", "load_first", "store", "view")
 VECTORS = ("splat", "where")
-CALLS = ("call_outer", "call_pack", "call_product")
+CALLS = ("call_outer", "call_pack", "call_product", "describe")
 #: what the table has beside sizes and values: functions of the library, and memory of their own
 FUNCTIONS = ("outer", "pack", "product", "sets_1", "sets_2", "sets_3", "sets_4")
 MEMORY = ("copies", "flat", "flat_bytes", "panels", "row_lists", "scratch", "terms", "tiles", "zero")

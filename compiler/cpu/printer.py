@@ -171,10 +171,13 @@ class PassPrinter:
                 continue
             if v.role != "block" and "b" in v.axes:
                 index = [":"] * v.axes.index("b") + ["row", *self.reader.inside(v)]
-                number = v.axes == ("b",) and not v.shape  # one number, no array
                 with self.reader.loop(Scope((), stage.axis, True)):
-                    place = ", ".join(index if number else [*index, "..."])
-                    self.w.line(f"{self.reader.array(v)}[{place}] = {neutral(item)}")
+                    if v.axes == ("b",):  # in plain loops: an assignment to a slice takes long to compile
+                        with self.w.blocks(*features(v.shape)):
+                            place = ", ".join([*index, *UNITS[: len(v.shape)]])
+                            self.w.line(f"{self.reader.array(v)}[{place}] = {neutral(item)}")
+                    else:
+                        self.w.line(f"{self.reader.array(v)}[{', '.join([*index, '...'])}] = {neutral(item)}")
             else:
                 self.w.line(f"{self.reader.array(v)}[...] = {neutral(item)}")
 

@@ -120,6 +120,19 @@ def _caller(name: str) -> Any:
     return emitted(f"call_{name}", ["address", *words], build)
 
 
+def _describer() -> Any:
+    """``describe(line, a, …)`` in compiled code: one line of the table of ``outer``, written at an address."""
+    words = "line a a_row a_list columns c c_row sums".split()
+
+    def build(builder: Llvm, values: Sequence[Llvm]) -> None:
+        line = builder.inttoptr(values[0], ir.PointerType(WORD))
+        for k, value in enumerate(values[1:]):
+            builder.store(value, builder.gep(line, [ir.Constant(WORD, k)], source_etype=WORD))
+
+    return emitted("describe", words, build)
+
+
+describe = _describer()
 call_product = _caller("product")
 call_outer = _caller("outer")
 call_column_sums = _caller("column_sums")
