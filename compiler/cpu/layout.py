@@ -51,6 +51,7 @@ class Layout:
         self.stacks = _stacks(program, self)
         values = (names[n] for n in program.values)
         self.panels = 0  # numbers in all panels
+        self.used: set[str] = set()  # values that kernels take from the table
         self._lists: list[tuple[int, str]] = []
         self._tiles: list[tuple[int, str]] = []
         self._flat: list[tuple[int, str]] = []
@@ -104,6 +105,8 @@ class Layout:
             stack = self.stack(v)
             if stack and stack.names[0] != v.name:
                 continue  # it has a place in the array of the first
+            if v.role == "block" and v.name not in self.used:
+                continue  # it lives in a tile
             dtype, shape = number_type(self.program, v.dtype), self.shape(v, sizes)
             if v.role == "block" and v.name in self.inner:  # one for each thread, and one for all rows
                 shape = ((threads + 1) * self.inner_bytes(v) // dtype.itemsize,)

@@ -119,6 +119,7 @@ class PassPrinter:
         """What the body uses, taken from the table."""
         used, at = set(self.w.used), self.layout.at
         values = {self.names[n]: v for n, v in self.program.values.items() if self.names[n] in used}
+        self.layout.used.update(v.name for v in values.values())
         for v in values.values():
             used |= {n for n in ("T", "S", "B", "chunk") if n in re.findall(r"\w+", self.layout.shape_text(v))}
         lines = [f"    {n} = table[{at(n)}]" for n in SIZES if n in used]
