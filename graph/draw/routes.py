@@ -12,6 +12,7 @@ from .maze import Maze, along_bar, sides
 from .picture import Edge, Picture, Point, Vertex
 
 _TRIED = 4  # of edges that repeat each other, so many at each end are looked at
+_CORNER = 3.2  # at most, of a circle's half, that an edge may come closer to it for the empty corners of its box
 _BENT = 0.14  # at least, of an edge beside another one
 _CLEAR, _CLEAR_IN_ROW = 3.0, 7.0
 BESIDE = 5.0  # from the box of a circle, which is smaller than the circle
@@ -26,8 +27,9 @@ def boxes(vertices: Iterable[Vertex], ends: Sequence[Vertex]) -> list[curves.Box
     for v in vertices:
         if v not in ends and v.role not in ("panel", "bus"):
             (x, y), (w, h) = v.at, v.half
-            shrink = 0.12 if v.round else 0.0  # the corners of a circle's box are empty
-            found.append((x - w * (1 - shrink), y - h * (1 - shrink), x + w * (1 - shrink), y + h * (1 - shrink)))
+            if v.round:  # the corners of its box are empty
+                w, h = (half - min(0.12 * half, _CORNER) for half in (w, h))
+            found.append((x - w, y - h, x + w, y + h))
     return found
 
 
