@@ -215,7 +215,6 @@ def test_what_can_be_mended(run: Path, capsys: Captured, tmp_path: Path, monkeyp
         (["explain", "empty"], "empty: expected a run folder, with run.toml, or a file of equations; it is neither"),
         (["draw", run, "--size", "h=3"], "is a run and has its sizes"),
         (["draw", "elman", "--steps", "0"], "--steps: expected a number of at least 1"),
-        (["draw", run, "--norms", "--steps", "900"], "--norms: the sequences of the run have"),
         (["explain", "elman", "--plot", "a.svg"], "--plot goes with --gradient"),
         (["explain", "elman", "--gradient", "--latex"], "--latex and --gradient: one of them"),
         (["explain", "elman", "--gradient", "--plot", "a.jpg"], "a.jpg: expected a file that ends in one of"),
