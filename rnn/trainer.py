@@ -15,7 +15,7 @@ from ..graph.errors import unknown
 from ..graph.inputs import form
 from .data import Array, Batch, Batches, DataError
 from .optim import Adam, Arrays, Optimiser, clip, clip_values, global_norm
-from .optim.base import share
+from .optim.base import above_zero, share
 from .optim.schedules import Constant, Schedule
 from .truncation import Truncated
 
@@ -105,6 +105,9 @@ class Trainer:
         self.weights = net.init(seed=seed, dtype=dtype) if weights is None else weights
         self.optimiser = Adam(fixed=net.constants) if optimiser is None else optimiser
         self.schedule = Constant(self.optimiser.rate) if schedule is None else schedule
+        for name, limit in (("clip", clip), ("clip_values", clip_values)):
+            if limit:
+                above_zero(name, limit)
         self.clip, self.clip_values = clip, clip_values
         self.state: Arrays | None = None
         self.update = 0
