@@ -169,13 +169,15 @@ def test_a_loop_keeps_its_square_and_its_arrowhead_apart_from_other_edges(name: 
         assert all(hypot(base[0] - x, base[1] - y) > 8 for x, y in tips), loop.tail
 
 
-def test_residuals_run_west_of_what_they_pass() -> None:
+def test_residuals_run_west_of_what_they_pass_and_cross_no_wire_of_a_delay() -> None:
     net = rnn.stack(rnn.residual(rnn.bidirectional(rnn.gru)), 2)(x=4, h_fw=2, h_bw=2, o=5)
     drawing = graph.draw_circuit(net)
     vertices = drawing.picture.vertices
     residuals = [e for e in drawing.picture.edges if e.kind == "skip"]
     assert len(residuals) == 2
+    delays = [curves.dense(curves.points_of(e.path)) for e in drawing.picture.edges if e.kind in ("rail", "time")]
     for e in residuals:
         line = curves.dense(curves.points_of(e.path))
+        assert curves.crossings(curves.points_of(e.path), delays) == 0
         assert line[len(line) // 2][0] < min(vertices[e.tail].at[0], vertices[e.head].at[0]), (e.tail, e.head)
     assert all(not list(breaks(drawing)) for breaks in RULES.values())
