@@ -12,9 +12,11 @@ the whole text is put together from windows and compared with the full one:
     cosine   of the angle between them
     W        the same of the recurrent matrices alone: the others see the newest step of each loss most
 
-The first table has windows that do not overlap (k1 = k2): time stays, memory grows with k2, and the newest steps of
-a window look back over nearly k2 steps, the oldest over none. The second has an update every k1 steps, from which
-the gradient goes back k2: every step looks back over at least k2 − k1, and time grows with k2 / k1.
+The first table has windows that do not overlap (k1 = k2): memory grows with k2, and the newest steps of a window look
+back over nearly k2 steps, the oldest over none. Each step of the text is computed once, whatever k2 is; but a window is
+a call, whose cost its k2 steps share, so that time falls with k2 until that cost no longer counts. The second table has
+an update every k1 steps, from which the gradient goes back k2: each step looks back over at least k2 − k1, and is
+computed about k2 / k1 times.
 """
 
 from __future__ import annotations
@@ -35,17 +37,6 @@ from bptt.rnn.data import Vocabulary, python_prose, read_text
 from bptt.rnn.optim import Adam, clip
 from bptt.rnn.truncation import Truncated, windows
 
-TEXT = """
-    e[t] = E[x[t]]
-    f[t] = sigmoid(W_f @ h[t-1] + U_f @ e[t] + b_f)
-    i[t] = sigmoid(W_i @ h[t-1] + U_i @ e[t] + b_i)
-    q[t] = sigmoid(W_q @ h[t-1] + U_q @ e[t] + b_q)
-    g[t] = tanh(W_g @ h[t-1] + U_g @ e[t] + b_g)
-    c[t] = f[t] * c[t-1] + i[t] * g[t]
-    h[t] = q[t] * tanh(c[t])
-    o[t] = V @ h[t] + d
-    L    = mean(cross_entropy(o[t], y[t]), over=t)
-"""
 Arrays = dict[str, Any]
 
 
@@ -64,7 +55,7 @@ def main() -> None:
     vocabulary = Vocabulary.of(text)
     symbols = vocabulary.symbols(text)
     sizes = {"x": len(vocabulary), "e": 32, "h": options.hidden, "o": len(vocabulary)}
-    net = rnn.define(TEXT, name="lstm", init={"b_f": 1.0})(**sizes)
+    net = rnn.rnn_lm(**sizes)
     weights = _trained(net, symbols, options.updates)
     T = options.steps
     inputs = {"x": symbols[:T, None], "y": symbols[1 : T + 1, None]}

@@ -2,8 +2,8 @@
 
     split(W @ concat(h[t-1], x[t]) + b, 4)   reads W[0:4, 0:4], W[0:4, 4:7], …, b[0:4], …
 
-so that an LSTM with one packed matrix is the same program as one with eight. The caller's array stays whole:
-its parts are read from it and their gradients written to their places in its own.
+so that four gates with one packed matrix are the same program as with eight of their own. The caller's array stays
+whole: its parts are read from it and their gradients written to their places in its own.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Which values are kept for a later stage, and which are computed again where they are used.
 
 Products, row operations and transcendental functions cross stages as arrays. What is cheap is computed again
-wherever all that it needs is there: otherwise nine [T, B, H] arrays of an LSTM would go through memory.
+wherever all that it needs is there: otherwise an array [T, B, H] for each sum and product of a gate would go through
+memory.
 """
 
 from __future__ import annotations

@@ -63,15 +63,15 @@ def main() -> dict[str, float]:
     """Train both networks on both tasks, run them free, draw one map; the accuracies."""
     by_place = rnn.define(BY_PLACE, name="by place", init={"g": 0.1, "r": 0.0})
     sizes = {"x": 2 + len(LETTERS), "o": 2 + len(LETTERS), "e": 32, "d": 32}
-    nets = {"by content": (rnn.attention(**sizes), 1200), "by place": (by_place(**sizes, m=(), g=(), r=()), 2500)}
+    nets = {"by content": (rnn.attention(**sizes), 800), "by place": (by_place(**sizes, m=(), g=(), r=()), 1200)}
     figures: dict[str, float] = {}
     for net_name, (net, updates) in nets.items():
         decoder = rnn.Decoder(net)
         for task, backwards in (("copy", False), ("reverse", True)):
             rng = np.random.default_rng(1)
             batches = [pairs(rng, SEEN, 24, backwards) for _ in range(updates)]
-            schedule = schedules.Cosine(0.005, updates=updates)
-            trainer = rnn.Trainer(net, batches, optimiser=optim.Adam(0.005), schedule=schedule, clip=1.0)
+            schedule = schedules.Cosine(0.008, updates=updates)
+            trainer = rnn.Trainer(net, batches, optimiser=optim.Adam(0.008), schedule=schedule, clip=1.0)
             for _ in range(updates):
                 trainer.step()
             found = {n: accuracy(decoder, trainer.weights, n, backwards) for n in (4, 5, 6, 10, 15, 20, 30)}

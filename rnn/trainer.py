@@ -108,9 +108,9 @@ class Trainer:
         self.weights = gathered(net.init(seed=seed, dtype=dtype)) if weights is None else weights
         self.optimiser = Adam(fixed=net.constants) if optimiser is None else optimiser
         self.schedule = Constant(self.optimiser.rate) if schedule is None else schedule
-        for limit, what in ((clip, "the gradient norm"), (clip_values, "a gradient's entries")):
+        for name, limit in (("clip", clip), ("clip_values", clip_values)):
             if limit:
-                above_zero(f"the limit of {what}", limit)
+                above_zero(name, limit)
         self.clip, self.clip_values = clip, clip_values
         self.target = target
         self._norm = Norm(target)

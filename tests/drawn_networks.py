@@ -1,5 +1,5 @@
 """Networks for the tests of pictures that are no system of the table: classifiers that pool, values of all steps that
-all steps read, and random networks as ``properties.random_circuits`` makes them."""
+all steps read, long names, and random networks as ``properties.random_circuits`` makes them."""
 
 from __future__ import annotations
 
@@ -74,6 +74,89 @@ POOLED: Mapping[str, tuple[str, Mapping[str, Any], tuple[str, ...]]] = {
 }
 
 
+#: Long names, whose circles are large: in rows, both ways through time, in a panel, with several lags, pooled and read
+#: by all, with starts that are computed, and of two sequences.
+LONG: Mapping[str, tuple[str, Mapping[str, Any], tuple[str, ...]]] = {
+    "long names": (
+        """
+a_very_long_state_name[t] = tanh(Weights_of_recurrence @ a_very_long_state_name[t-1] + another_long_input[t])
+L = mean(sum(a_very_long_state_name[t]), over=t)
+""",
+        {"a_very_long_state_name": 3},
+        (),
+    ),
+    "long names both ways": (
+        """
+forward_state_name[t] = tanh(W @ forward_state_name[t-1] + U @ another_long_input[t])
+backward_state_name[t] = tanh(V @ backward_state_name[t+1] + R @ another_long_input[t])
+scores_of_the_classes[t] = A @ forward_state_name[t] + B @ backward_state_name[t]
+the_loss = mean(cross_entropy(scores_of_the_classes[t], targets_of_it[t]), over=t)
+""",
+        {"forward_state_name": 2, "backward_state_name": 2, "scores_of_the_classes": 3, "another_long_input": 2},
+        (),
+    ),
+    "long names in a panel": (
+        """
+forget_gate_name[t] = sigmoid(W_f @ hidden_state_name[t-1] + U_f @ another_long_input[t])
+candidate_name[t] = tanh(W_g @ hidden_state_name[t-1] + U_g @ another_long_input[t])
+memory_cell_name[t] = forget_gate_name[t] * memory_cell_name[t-1] + candidate_name[t]
+hidden_state_name[t] = tanh(memory_cell_name[t])
+scores_of_classes[t] = V @ hidden_state_name[t]
+the_loss = mean(cross_entropy(scores_of_classes[t], targets_of_it[t]), over=t)
+""",
+        {"another_long_input": 2, "hidden_state_name": 2, "scores_of_classes": 3},
+        (),
+    ),
+    "long names, several lags": (
+        """
+some_state_name[t] = tanh(W @ some_state_name[t-1] + V @ some_state_name[t-3] + a_long_input[t-2])
+the_loss = mean(sum(some_state_name[t]), over=t)
+""",
+        {"some_state_name": 2},
+        (),
+    ),
+    "long names, read by all": (
+        """
+mean_of_the_inputs = mean(long_input_name[t], over=t)
+first_state_name[t] = tanh(first_state_name[t-1] + long_input_name[t] + mean_of_the_inputs)
+product_of_states[t] = first_state_name[t] * first_state_name[T]
+pooled_value_name = mean(product_of_states[t], over=t)
+scores_of_classes = V @ concat(pooled_value_name, first_state_name[T])
+the_loss = cross_entropy(scores_of_classes, the_target)
+""",
+        {"long_input_name": 2, "scores_of_classes": 3},
+        ("the_target",),
+    ),
+    "long names, computed starts": (
+        """
+a_very_long_state_name[0] = tanh(M @ given_vector_name)
+second_cell_name[0] = N @ given_vector_name
+f[t] = sigmoid(W @ a_very_long_state_name[t-1] + P @ given_vector_name)
+second_cell_name[t] = f[t] * second_cell_name[t-1] + U @ another_long_input[t] + Q @ given_vector_name
+a_very_long_state_name[t] = tanh(second_cell_name[t] + R @ given_vector_name)
+scores_of_it = V @ a_very_long_state_name[T] + B @ given_vector_name
+the_loss = mse(scores_of_it, the_target)
+""",
+        {"scores_of_it": 2, "second_cell_name": 3, "another_long_input": 2, "given_vector_name": 2},
+        ("given_vector_name", "the_target"),
+    ),
+    "long names, two sequences": (
+        """
+encoder_state_name[s] = tanh(A @ encoder_state_name[s-1] + B @ source_symbols[s])
+keys_of_memory[s] = K @ encoder_state_name[s]
+decoder_state_name[0] = encoder_state_name[S]
+alignment_weights[t,s] = dot(keys_of_memory[s], decoder_state_name[t-1])
+context_vector[t] = sum(alignment_weights[t,s] * encoder_state_name[s], over=s)
+decoder_state_name[t] = tanh(C @ decoder_state_name[t-1] + D @ context_vector[t])
+scores_of_classes[t] = V @ decoder_state_name[t]
+the_loss = mean(cross_entropy(scores_of_classes[t], target_symbols[t]), over=t)
+""",
+        {"encoder_state_name": 3, "decoder_state_name": 3, "source_symbols": 2, "scores_of_classes": 3},
+        (),
+    ),
+}
+
+
 def _random() -> tuple[dict[str, tuple[str, dict[str, Any]]], dict[str, str]]:
     """Text and sizes, and the way of drawing in which it is hard, if one is named: of each network a line with the
     names whose size is 3, of a penalised matrix G 3×3, and this way, then its text."""
@@ -91,13 +174,13 @@ def _random() -> tuple[dict[str, tuple[str, dict[str, Any]]], dict[str, str]]:
 
 #: Random networks, and those that were once drawn wrongly -> the way in which they were.
 RANDOM, HARD = _random()
-NETWORKS = (*POOLED, *RANDOM)
+NETWORKS = (*POOLED, *LONG, *RANDOM)
 
 
 @cache
 def network(name: str) -> Circuit:
-    if name in POOLED:
-        text, sizes, inputs = POOLED[name]
+    if name in POOLED or name in LONG:
+        text, sizes, inputs = {**POOLED, **LONG}[name]
         return rnn.define(text, name=name, inputs=inputs)(**sizes)
     text, sizes = RANDOM[name]
     return rnn.define(text, name=name)(**sizes)

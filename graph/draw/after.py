@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from . import combs, labels, routes, style
+from . import combs, labels, routes, spacing, style
 from .picture import Edge, Picture, Vertex
 from .reading import Read, Reading
 
@@ -44,13 +44,20 @@ class After:
         level, centre = self._levels(), self._centres()
         for number in sorted(set(level.values())):
             row = sorted((n for n in self.names if level[n] == number), key=lambda n: centre[n])
-            for name, x in zip(row, _spread([centre[n] for n in row]), strict=True):
-                flat = circuit.vertices[name]
-                vertex = Vertex(name, flat.role, flat.label, flat.tooltip, size=flat.size)
-                vertex.at = (x, height + number * style.DY)
-                if flat.role != "loss" and rows is not None and vertex.size is None and vertex.round:
-                    vertex.size = (rows.width / 72, rows.width / 72)
+            vertices = [self._vertex(circuit.vertices[n], rows) for n in row]
+            more = spacing.beyond(v.half[1] for v in vertices)
+            places = spacing.spread([centre[n] for n in row], [v.half[0] for v in vertices], _APART * style.DX)
+            for vertex, x in zip(vertices, places, strict=True):
+                vertex.at = (x, height + more)
                 picture.add(vertex)
+            height += style.DY + 2 * more
+
+    def _vertex(self, flat: Vertex, rows: Rows | None) -> Vertex:
+        """A value, as large as the circles of the steps where its name has room in one."""
+        vertex = Vertex(flat.id, flat.role, flat.label, flat.tooltip, size=flat.size)
+        if flat.role != "loss" and rows is not None and vertex.size is None and vertex.round:
+            vertex.size = (rows.width / 72, rows.width / 72)
+        return vertex
 
     def _levels(self) -> dict[str, int]:
         """The row of each value: above all that it reads; targets above the loss."""
@@ -110,17 +117,6 @@ class After:
             source = vertex_of(r)
             if source in picture.vertices:
                 label = labels.on_edge(r.parameter) if r.parameter else ""
-                routes.join(picture, [Edge(source, r.reader, "plain", label)], near, apart=drawn)
+                bar = "tail" if picture.vertices[source].look.get("shape") == "box" else ""
+                routes.join(picture, [Edge(source, r.reader, "plain", label)], near, bar, drawn)
 
-
-def _spread(centres: list[float]) -> list[float]:
-    """Places at least so far apart that the vertices do not touch, around those wanted, which are in order."""
-    apart = _APART * style.DX
-    found: list[float] = []
-    for centre in sorted(set(centres)):
-        number = centres.count(centre)
-        start = centre - (number - 1) / 2 * apart
-        if found:
-            start = max(start, found[-1] + apart)
-        found += [start + k * apart for k in range(number)]
-    return found

@@ -39,6 +39,8 @@ def draw_signals(reading: Reading) -> Picture:
         outside, key=lambda e: abs(picture.vertices[e.head].at[1] - picture.vertices[e.tail].at[1])
     ):
         around.route(picture, edge)
+    for edge in [e for e in picture.edges if e.kind == "skip" and not _is_west(picture, e)]:
+        around.route(picture, edge, (around.WEST,))
     _detour_round_loops(picture)
     for loop in loops:
         _label_loop(picture, loop)
@@ -58,6 +60,12 @@ def _detour_round_loops(picture: Picture) -> None:
             lines = [curves.dense(curves.points_of(e.path)) for e in picture.edges if e.path and e is not edge]
             ends = (edge, vertices[edge.tail], vertices[edge.head])
             routes.detour([ends], lambda a, b: vertices.values(), lines=lines)
+
+
+def _is_west(picture: Picture, edge: Edge) -> bool:
+    """Whether dot led an edge west of both its ends; where it found no room there it runs among the nodes."""
+    line = curves.dense(curves.points_of(edge.path))
+    return line[len(line) // 2][0] < min(picture.vertices[name].at[0] for name in (edge.tail, edge.head))
 
 
 def _is_long(picture: Picture, edge: Edge) -> bool:

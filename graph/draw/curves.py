@@ -65,6 +65,11 @@ def connect(
     first = (x0 + dx * 0.25 + nx * out, y0 + dy * 0.25 + ny * out)
     second = (x0 + dx * 0.75 + nx * out, y0 + dy * 0.75 + ny * out)
     arrow = style.tip(edge.kind)
+    if bend and not (leave or arrive) and (is_inside(first, tail) or is_inside(second, head, arrow)):
+        # large circles: quarters of what is between their borders, not their centres
+        (x0, y0), (x1, y1) = border(tail, head.at), border(head, tail.at)
+        first = (x0 + (x1 - x0) * 0.25 + nx * out, y0 + (y1 - y0) * 0.25 + ny * out)
+        second = (x0 + (x1 - x0) * 0.75 + nx * out, y0 + (y1 - y0) * 0.75 + ny * out)
     start = _end(tail, leave, first, 0.0)
     tip, base = _end(head, arrive, second, 0.0), _end(head, arrive, second, arrow)
     if bend == 0:

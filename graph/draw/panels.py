@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from . import style
+from . import spacing, style
 from .picture import Picture, Point
 from .reading import Reading
 
@@ -15,6 +15,9 @@ _BUS_BELOW = 48.0
 _BETWEEN = 5.0  # at least, of what stands side by side
 #: What a panel shows without the number of its step.
 WITHOUT_STEP = ("gate", "signal", "op")
+
+
+Size = tuple[float, float]  # width and height, in points
 
 
 @dataclass
@@ -30,15 +33,16 @@ class Panel:
 
 
 def arrange(
-    members: list[str], circuit: Picture, reading: Reading, widths: Mapping[str, float], backward: bool
+    members: list[str], circuit: Picture, reading: Reading, room: Mapping[str, Size], backward: bool
 ) -> Panel:
-    """The places of a layer's members and of the buses that feed only them; ``widths``: of states, in points."""
+    """The places of a layer's members and of the buses that feed only them; ``room``: of states."""
     sizes = {name: v.half for name, v in circuit.vertices.items()}
     for name in members:
         if circuit.vertices[name].role not in WITHOUT_STEP:
-            sizes[name] = (max(sizes[name][0], widths[name] / 2), max(sizes[name][1], widths[name] / 2))
+            half = room[name][0] / 2
+            sizes[name] = (max(sizes[name][0], half), max(sizes[name][1], half))
     across = max(ACROSS, *(2 * sizes[name][0] + _BETWEEN for name in members))
-    layer = _Layer(members, circuit, reading, across)
+    layer = _Layer(members, circuit, reading, across, {name: half for name, (_, half) in sizes.items()})
     places = layer.places()
     left = min(x - sizes[n][0] for n, (x, _) in places.items()) - MARGIN
     right = max(x + sizes[n][0] for n, (x, _) in places.items()) + MARGIN
@@ -56,8 +60,10 @@ def arrange(
 
 
 class _Layer:
-    def __init__(self, members: list[str], circuit: Picture, reading: Reading, across: float) -> None:
-        self.members, self.across = members, across
+    def __init__(
+        self, members: list[str], circuit: Picture, reading: Reading, across: float, halves: Mapping[str, float]
+    ) -> None:
+        self.members, self.across, self.halves = members, across, halves
         self.reading = reading
         self.through: list[str] = []
         inside = set(members)
@@ -129,13 +135,17 @@ class _Layer:
         # above the first row, but fed by its bus: there a gap is left for the edge, and they stand above it
         self.through = [n for b in self.buses for n in self.heads[b] if n not in first and n != carried]
         places: dict[str, Point] = {}
+        y = 0.0
         for number, row in enumerate(stacked):
-            self._spread(row, number * style.DY, places, carried, bool(self.through) and number == 0)
+            more = spacing.beyond(self.halves[n] for n in row)
+            self._spread(row, y + more, places, carried, bool(self.through) and number == 0)
+            y += style.DY + 2 * more
         if carried:
             beside = [
                 places[t][1] for t in self.tails.get(carried, ()) if t in places and t not in self.carriers
             ]
-            top = len(stacked) * style.DY if carried in self.looped else max(beside, default=0.0)
+            above = y + spacing.beyond([self.halves[carried]])
+            top = above if carried in self.looped else max(beside, default=0.0)
             places[carried] = (max(x for x, _ in places.values()) + self.across + 12, top)
         for number, bus in enumerate(self.buses):
             heads = [places[n][0] for n in self.heads[bus] if n in first] or [0.0]

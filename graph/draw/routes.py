@@ -12,8 +12,10 @@ from .maze import Maze, along_bar, sides
 from .picture import Edge, Picture, Point, Vertex
 
 _TRIED = 4  # of edges that repeat each other, so many at each end are looked at
+_CORNER = 3.2  # at most, of a circle's half, that an edge may come closer to it for the empty corners of its box
 _BENT = 0.14  # at least, of an edge beside another one
 _CLEAR, _CLEAR_IN_ROW = 3.0, 7.0
+_ROOMY, _GRAZES = 12.0, 0.1  # what single edges had better keep clear of, and what it costs where they do not
 BESIDE = 5.0  # from the box of a circle, which is smaller than the circle
 _AROUND = 90.0  # so far around its ends an edge may run
 _ALONG, _ACROSS = 5.0, 4  # points between edges that look like one; more points than these are close by then
@@ -26,8 +28,9 @@ def boxes(vertices: Iterable[Vertex], ends: Sequence[Vertex]) -> list[curves.Box
     for v in vertices:
         if v not in ends and v.role not in ("panel", "bus"):
             (x, y), (w, h) = v.at, v.half
-            shrink = 0.12 if v.round else 0.0  # the corners of a circle's box are empty
-            found.append((x - w * (1 - shrink), y - h * (1 - shrink), x + w * (1 - shrink), y + h * (1 - shrink)))
+            if v.round:  # the corners of its box are empty
+                w, h = (half - min(0.12 * half, _CORNER) for half in (w, h))
+            found.append((x - w, y - h, x + w, y + h))
     return found
 
 
@@ -100,15 +103,17 @@ def connect(
     shapes = [replace(s, shift=shift) for s in SHAPES for shift in shifts or (0.0,) if not bent or abs(s.bend) >= _BENT]
     tried = _some(edges)
     around = [boxes(others(tail, head), (tail, head)) for _, tail, head in tried]
-    best, fewest = shapes[0], 2 * sum(map(len, around)) + len(tried) + 1
+    best, fewest = shapes[0], 3.0 * sum(map(len, around)) + len(tried) + 1
     for shape in shapes:
         if shape.middle and bar:
             continue
-        touched = 0
+        touched = 0.0
         for (edge, tail, head), near in zip(tried, around, strict=True):
             clear = _CLEAR_IN_ROW if abs(tail.at[1] - head.at[1]) < 1 else _CLEAR
             points = draw(edge, tail, head, shape, bar)
-            touched += 2 * curves.hits(points, near, clear) + (apart is not None and apart.is_met(points))
+            touched += 2 * curves.hits(points, near, clear)
+            if apart is not None:
+                touched += apart.is_met(points) + _GRAZES * curves.hits(points, near, _ROOMY)
             if touched >= fewest:
                 break
         if touched < fewest:

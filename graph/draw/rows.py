@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from . import labels, style
+from . import beside, labels, spacing, style
 from .circuits import Loop, square_id
-from .panels import WITHOUT_STEP
+from .panels import WITHOUT_STEP, Size
 from .picture import Picture, Point, Vertex
 from .reading import Read, Reading
 from .steps import Step, lay_out
 
 LONGEST = 8
+_BESIDE_LABEL = 12.0  # points between two circles that a label between them leaves free
 _WIDE = 0.66  # inches across a circle, beyond which only that circle is larger
 
 
@@ -58,8 +59,8 @@ class Rows:
         self.axis, self.names, self.circuit, self.reading, self.T = axis, names, circuit, reading, T
         self.numbers = [1, 2, 3, None, T - 1, T] if shown.ellipsis and T > LONGEST else list(range(1, T + 1))
         self.width = _circle(names, reading, T)
-        widths = {n: 72 * self._width_at(n, T) for n in names}
-        self.step: Step = lay_out(names, circuit, reading, self.width, widths)
+        self.step: Step = lay_out(names, circuit, reading, self.width, {n: self._room(n) for n in names})
+        self.step.pitch = max([self.step.pitch, *self._with_labels(loops)])
         self.names = [*names, *(n for n in self.step.places if n not in names)]
         self.wires = list(self._wires(loops))
         #: tap -> the delayed signal that comes in there, and its lag
@@ -103,13 +104,27 @@ class Rows:
         across = max(self.width / 72, wide if wide > _WIDE else 0.0) - ring
         return across, across
 
-    def _width_at(self, name: str, t: int) -> float:
-        """The inches across a signal outside of panels, with its border."""
+    def _room(self, name: str) -> Size:
+        """Width and height in points of a signal outside of panels at the last step, with its border; as high as its
+        values before the start and after the end, which stand in its row."""
         flat = self.circuit.vertices[name]
         if flat.role in ("gate", "op"):
-            return flat.inches[0]
+            return 72 * flat.inches[0], 72 * flat.inches[1]
         ring = 0.1 if flat.role == "loss" else 0.0
-        return self.size(flat.role, labels.name(name, self.stamp(name, t)))[0] + ring
+        across = 72 * (self.size(flat.role, labels.name(name, self.stamp(name, self.T)))[0] + ring)
+        lags = [r.lag for r in self.reading.reads if r.source == name and r.axis == self.axis]
+        outside = [str(1 - lag) if lag > 0 else f"{self.axis.upper()}+{-lag}" for lag in lags if lag]
+        return across, max([across, *(72 * self.size("cut", labels.name(name, at))[1] for at in outside)])
+
+    def _with_labels(self, loops: list[Loop]) -> Iterator[float]:
+        """From step to step, with room for the label of a state's wire to itself between large circles; above usual
+        ones a label finds room."""
+        for loop in loops:
+            if loop.label and loop.state in self.names and loop.state not in self.step.within:
+                across, _ = self._room(loop.state)
+                left, _, right, _ = beside.box_of(loop.label, (0.0, 0.0))
+                if spacing.beyond([across / 2]):
+                    yield across + right - left + _BESIDE_LABEL
 
     # ---- wires through time ----
     def _wires(self, loops: list[Loop]) -> Iterator[Wire]:

@@ -16,6 +16,8 @@ from .template import FIRST, LATER, Crossing, Parts, divide
 _GAP, _APART, _DOTS_APART, _UNDER = 64.0, 44.0, 23.0, 9.0
 _DOTS = 34.0  # the room that dots take
 _CUT = 0.52
+# from the gutter: a usual value before the start, one that is computed, and at least the border of either
+_BESIDE, _FURTHER, _CLEAR = 26.0, 46.0, 4.0
 
 
 def draw_stamped(reading: Reading, shown: Shown) -> Picture:
@@ -82,7 +84,9 @@ class Row:
     def before(self) -> float:
         """The room for values before the start."""
         west = any(w.read.lag > 0 and self._bounded(w) for w in self.step.ways)
-        return self.step.gutter + (50 if west else 0) + (60 if self.reading.boundaries else 0)
+        taken = [away + 36 * self._cut_size(*of) for (side, *of), away in self._away.items() if side < 0]
+        least = self.step.gutter + (50 if west else 0) + (60 if self.reading.boundaries else 0)
+        return max([least, *(reach + 2 * _CLEAR for reach in taken)])
 
     def _bounded(self, way: Way) -> bool:
         """Whether values before the start (after the end) are read."""
@@ -202,10 +206,29 @@ class Row:
         first, last = self.columns[0].x, self.right
         for (side, source, number), y in self._values.items():
             name = f"{source}|{'end' if number == '…' else self._step_of(number)}"
-            away = self.step.gutter + 26 + (46 if self._computed(source, number) else 0)
+            away = self._away[side, source, number]
             x = first - away if side < 0 else last + away
             label, size = labels.name(source, number), self._cut_size(source, number)
             self.picture.add(Vertex(name, "cut", label, f"{source}[{number}]", (x, y + self.y), (size, size)))
+
+    @cached_property
+    def _away(self) -> dict[tuple[int, str, str], float]:
+        """How far from the steps these values stand: clear of the gutter, and each computed one further out than those
+        below it and than what is not computed, which what goes up to it passes."""
+        found: dict[tuple[int, str, str], float] = {}
+        for side in (-1, 1):
+            values = sorted((y, key) for key, y in self._values.items() if key[0] == side)
+            halves = {key: 36 * self._cut_size(*key[1:]) for _, key in values}
+            given = [key for _, key in values if not self._computed(*key[1:])]
+            widest = max((halves[key] for key in given), default=0.0)
+            x = self.step.gutter + max(_BESIDE, widest + _CLEAR)
+            found.update(dict.fromkeys(given, x))
+            reach, x = (x + widest if given else self.step.gutter), self.step.gutter + _BESIDE + _FURTHER
+            for _, key in values:
+                if key not in found:
+                    x = max(x, reach + halves[key] + 2 * _CLEAR)
+                    found[key], reach = x, x + halves[key]
+        return found
 
     def _cut_size(self, source: str, number: str) -> float:
         """Inches across a value before the start or after the end."""

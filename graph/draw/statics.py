@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from . import curves, labels, routes, style
+from . import curves, labels, routes, spacing, style
 from .after import After
 from .combs import LEVEL, Group, comb
-from .picture import Edge, Picture, Point, Vertex
+from .picture import Edge, Picture, Vertex
 from .reading import Read, Reading
 
 if TYPE_CHECKING:
@@ -124,14 +124,14 @@ class Statics:
         if len(self.rows) < 2:
             return
         s, t = self.rows["s"], self.rows["t"]
-        t.x = s.last_x + (0.95 if self.reading.boundaries else 0.1) * t.step.pitch
+        wider = max(s.step.pitch - t.step.pitch, 0.0)
+        t.x = s.last_x + (0.95 * (t.step.pitch + wider) if self.reading.boundaries else 0.1 * t.step.pitch + wider / 2)
         bars = self.bars["t"]
-        combs = LEVEL * len(self._combs(bars))
         level = _state_height(s, self.reading)
         if bars and bars[0].id.startswith(_MEMORY):
-            t.y = s.step.height + style.DY * 0.85 + combs
+            t.y = s.step.height + self._below(bars)
         elif bars:
-            t.y = level + style.DY + combs
+            t.y = level + self._below(bars)
         else:
             t.y = level - _state_height(t, self.reading)
 
@@ -143,7 +143,7 @@ class Statics:
         for axis, bars in self.bars.items():
             for number, bar in enumerate(bars):
                 if number == 0:
-                    self._place_bar(self.rows[axis], bar, len(self._combs(bars)))
+                    self._place_bar(self.rows[axis], bar, self._below(bars))
                 else:
                     self._place_circle(self.rows[axis], bar, number, bars)
         self._place_under()
@@ -177,10 +177,16 @@ class Statics:
         """The combs between the columns and the bar, by name, the highest first."""
         return [c for bar in bars[1:] for c in (*(f"{bar.id}|{n}" for n in self._gathered(bar)), bar.id)]
 
+    def _below(self, bars: list[Bar]) -> float:
+        """How far below the columns a bar stands: with room for combs, and for the circles beside it."""
+        from_row = 0.85 if bars[0].id.startswith(_MEMORY) else 1.0
+        return from_row * style.DY + LEVEL * len(self._combs(bars)) + spacing.beyond(36 * _across(b) for b in bars[1:])
+
     def _place_circle(self, rows: Rows, bar: Bar, number: int, bars: list[Bar]) -> None:
         """East of the bar."""
-        wide = max(_CIRCLE, (labels.width(bar.label) + 7) / 72)
-        x = rows.last_x + rows.step.pitch / 2 + _EAST + _APART * (number - 1)
+        wide, halves = _across(bar), [36 * _across(other) for other in bars[1:]]
+        x = rows.last_x + rows.step.pitch / 2 + _EAST + spacing.beyond(halves[:1])
+        x += sum(spacing.apart(halves[k : k + 2], _APART) for k in range(number - 1))
         at = (x, self.picture.vertices[bars[0].id].at[1])
         self.picture.add(Vertex(bar.id, bar.role, bar.label, labels.plain(bar.label), at, (wide, wide)))
 
@@ -211,15 +217,15 @@ class Statics:
         heads = [f"{r.reader}|{t}" for t in steps]
         return [Edge(tail, head, "plain", label) for head in heads if head in self.picture.vertices]
 
-    def _place_bar(self, rows: Rows, bar: Bar, combs: int) -> None:
-        left, right = rows.first_x - 20, rows.last_x + 20
+    def _place_bar(self, rows: Rows, bar: Bar, below: float) -> None:
+        over = [rows.step.places[r.reader][0] for r in bar.readers if r.reader in rows.step.places]
+        left, right = rows.first_x + min(-20.0, *over), rows.last_x + max(20.0, *over)
         if any(r.source == bar.id for reads in self.reading.boundaries.values() for r in reads):
             left -= rows.step.pitch
         other = next((r for r in self.rows.values() if r is not rows), None)
         memory = bar.id.startswith(_MEMORY) and other is not None
         if memory and other is not None:
             left = other.first_x - 20
-        below = style.DY * (1 if not memory else 0.85) + LEVEL * combs
         at, size = ((left + right) / 2, rows.y - below), ((right - left) / 72, _BAR_HEIGHT)
         look = {"shape": "box"}
         vertex = Vertex(bar.id, bar.role, bar.label, labels.plain(bar.label), at, size, look)
@@ -291,12 +297,18 @@ class Statics:
             for r in reads:
                 depth[r.source] = max(depth[r.source], depth.get(r.reader, 0) + 1)
         at = self.picture.vertices
-        low = min((at[bar.id].at[1] for bars in self.bars.values() for bar in bars), default=0.0)
-        for name in self.under:
-            row = [n for n in self.under if depth[n] == depth[name]]
-            middle = next((at[r.reader].at[0] for r in reads if r.source == name and r.reader in at), 0.0)
-            x = middle + (row.index(name) - (len(row) - 1) / 2) * _APART
-            self._place_below(name, (x, low - depth[name] * style.DY))
+        y = min((at[bar.id].at[1] for bars in self.bars.values() for bar in bars), default=0.0)
+        for number in sorted(set(depth.values())):
+            row = [self._without_step(n) for n in self.under if depth[n] == number]
+            halves = [v.half[0] for v in row]
+            more = spacing.beyond(v.half[1] for v in row)
+            ways = [spacing.apart(halves[k : k + 2], _APART) for k in range(len(row) - 1)]
+            y -= style.DY + more
+            for place, v in enumerate(row):
+                middle = next((at[r.reader].at[0] for r in reads if r.source == v.id and r.reader in at), 0.0)
+                v.at = (middle + sum(ways[:place]) - sum(ways) / 2, y)
+                self.picture.add(v)
+            y -= more
 
     def _place_starts(self) -> None:
         """A chain below the boundary value that it starts."""
@@ -305,12 +317,13 @@ class Statics:
             readers = (r.reader for r in self.reading.reads if r.source == name)
             above = self.picture.vertices.get(self._boundary_vertex(of[0]) if of else next(readers))
             if above is not None:
-                self._place_below(name, (above.at[0], above.at[1] - style.DY))
+                v = self.picture.add(self._without_step(name))
+                more = spacing.beyond([above.half[1]]) + spacing.beyond([v.half[1]])
+                v.at = (above.at[0], above.at[1] - style.DY - more)
 
-    def _place_below(self, name: str, at: Point) -> None:
+    def _without_step(self, name: str) -> Vertex:
         role, label = self.reading.roles[name], labels.name(name)
-        size = labels.vertex_size(label, role)
-        self.picture.add(Vertex(name, role, label, self.reading.note(name), at, size))
+        return Vertex(name, role, label, self.reading.note(name), size=labels.vertex_size(label, role))
 
     def _boundary(self, name: str, reads: list[Read]) -> None:
         vertex = self.picture.vertices.get(self._boundary_vertex(name))
@@ -327,6 +340,11 @@ class Statics:
             if place.startswith(axis.upper()):
                 place = str(rows.T + int(place[1:] or "0"))
         return f"{base}|{place}"
+
+
+def _across(bar: Bar) -> float:
+    """The inches across a value that stands as a circle."""
+    return max(_CIRCLE, (labels.width(bar.label) + 7) / 72)
 
 
 def _label(r: Read) -> str:

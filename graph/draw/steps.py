@@ -8,14 +8,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from . import style
-from .panels import Panel, arrange
+from . import spacing, style
+from .panels import Panel, Size, arrange
 from .picture import Picture, Point
 from .reading import Reading
 
 _SIDE = 0.2  # of a step: how far rows that run against each other are shifted
+_CLOSER = 0.75  # of the distance of rows: those that run against each other
 _GUTTER = 34.0
 _BETWEEN = 7.0  # at least, of circles side by side
+_BUS_BELOW = 10.0  # at least, below the border of what it feeds
+_BUSES = 14.0  # at least, from bus to bus
 _LANES = 10.0  # more room below and above panels that edges run around
 
 
@@ -36,34 +39,40 @@ class Step:
 
 
 def lay_out(
-    names: list[str], circuit: Picture, reading: Reading, width: float, widths: Mapping[str, float]
+    names: list[str], circuit: Picture, reading: Reading, width: float, sizes: Mapping[str, Size]
 ) -> Step:
-    """Place the signals ``names`` of one step, whose circles are ``width`` points across; ``widths``: of each one."""
+    """Place the signals ``names`` of one step, whose circles are ``width`` points across; ``sizes``: of each one."""
     layers = _layers(names, reading)
     depth = _depths(layers, reading)
-    step = Step(pitch=max(style.DX, width + 44, max(widths.values(), default=0.0) + 30))
+    step = Step(pitch=max(style.DX, width + 44, max((wide for wide, _ in sizes.values()), default=0.0) + 30))
     levels: dict[int, list[list[str]]] = {}
     for layer in layers:
         levels.setdefault(depth[layer[0]], []).append(layer)
     y = 0.0
     for level in sorted(levels):
-        y = _place_level(step, levels[level], circuit, reading, y, widths)
+        y = _place_level(step, levels[level], circuit, reading, y, sizes)
     widest = max((p.box[2] - p.box[0] for _, p in step.panels), default=0.0)
     if widest:
         step.pitch = max(step.pitch, widest + _GUTTER + (14 if len(step.panels) > 1 else 0))
     step.height = y
-    _place_buses(step, names, circuit)
+    _place_buses(step, names, circuit, sizes)
     _align(step, names, circuit)
     return step
 
 
-def _place_buses(step: Step, names: list[str], circuit: Picture) -> None:
-    """A bus outside the panels stands below what it feeds."""
+def _place_buses(step: Step, names: list[str], circuit: Picture, sizes: Mapping[str, Size]) -> None:
+    """A bus outside the panels stands below what it feeds, beside another one there."""
+    placed: list[Point] = []
     for name, vertex in circuit.vertices.items():
         heads = [e.head for e in circuit.edges if e.tail == name]
         if vertex.role == "bus" and name not in step.places and heads and set(heads) <= set(names):
             x = sum(step.places[h][0] for h in heads) / len(heads)
-            step.places[name] = (x, min(step.places[h][1] for h in heads) - 0.5 * style.DY)
+            below = (max(0.5 * style.DY, sizes[h][1] / 2 + _BUS_BELOW) for h in heads)
+            y = min(step.places[h][1] - down for h, down in zip(heads, below, strict=True))
+            while any(abs(x - u) < _BUSES and abs(y - v) < _BUSES for u, v in placed):
+                x += _BUSES
+            step.places[name] = (x, y)
+            placed.append((x, y))
 
 
 # ---- layers --------------------------------------------------------------------------------------
@@ -165,9 +174,9 @@ def _place_level(
     circuit: Picture,
     reading: Reading,
     y: float,
-    widths: Mapping[str, float],
+    sizes: Mapping[str, Size],
 ) -> float:
-    """Place one level from height ``y`` upwards; returns where the next begins."""
+    """Place one level from height ``y`` upwards; returns where the next begins: the centre of a usual circle."""
     panels = [layer for layer in level if len(layer) > 1]
     singles = [layer[0] for layer in level if len(layer) == 1]
     states = [n for n in singles if reading.roles[n] == "state"]
@@ -175,17 +184,20 @@ def _place_level(
     turned = {n: backward(n, reading) for n in states}
     mixed = len(set(turned.values())) > 1
     step.pitch *= 1.15 if mixed else 1.0
+    closer = _CLOSER if mixed and not spacing.beyond(sizes[n][1] / 2 for n in states) else 1.0
     for name in sorted(states, key=lambda n: turned[n]):
         side = 0.0 if not mixed else _SIDE if turned[name] else -_SIDE
-        step.places[name] = (side * step.pitch, y)
-        y += style.DY * (0.75 if mixed and name != states[-1] else 1.0)
-    across = max(0.62 * style.DX, *(widths[name] + _BETWEEN for name in others)) if others else 0.0
+        more = spacing.beyond([sizes[name][1] / 2])
+        step.places[name] = (side * step.pitch, y + more)
+        y += 2 * more + style.DY * (closer if name != states[-1] else 1.0)
+    across = max(0.62 * style.DX, *(sizes[name][0] + _BETWEEN for name in others)) if others else 0.0
+    more = spacing.beyond(sizes[name][1] / 2 for name in others)
     for number, name in enumerate(others):
-        step.places[name] = ((number - (len(others) - 1) / 2) * across, y)
+        step.places[name] = ((number - (len(others) - 1) / 2) * across, y + more)
         step.pitch = max(step.pitch, len(others) * across + 30)
-    y += style.DY if others else 0.0
+    y += style.DY + 2 * more if others else 0.0
     for layer in sorted(panels, key=lambda names: any(backward(n, reading) for n in names)):
-        panel = arrange(layer, circuit, reading, widths, any(backward(n, reading) for n in layer))
+        panel = arrange(layer, circuit, reading, sizes, any(backward(n, reading) for n in layer))
         centre = (0.0, y - panel.box[1] - 22 + (_LANES if len(panels) > 1 else 0))
         step.panels.append((centre, panel))
         for name, (px, py) in panel.places.items():

@@ -94,6 +94,7 @@ class Stamp:
         rows = self.rows
         delayed = {wire.source for wire in rows.wires}
         left_out = [n for n in rows.names if n in rows.step.places and (n not in rows.step.within or n in delayed)]
+        left_out = [n for n in left_out if rows.circuit.vertices[n].role != "bus"]
         heights = [rows.step.places[n][1] for n in left_out]  # of a row all dots stand in one column
         for name in rows.names:
             if name not in rows.step.places:

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 KEPT = 10.0
 """A gradient is called kept if over all the steps it changes by less than this factor."""
+FEWEST = 30
+"""Of fewer steps it is asked by the line how much it would change over so many: five steps tell little of a factor."""
 FAR = 0.9
 """A gradient that reaches so much of the longest distance does not end: beyond it there are few pairs of steps."""
 MOST_SEQUENCES = 4
@@ -115,7 +117,7 @@ def fitted(distances: NDArray[np.int64], logs: NDArray[np.float64]) -> Verdict:
     offset = float(np.median(y - rate * x))
     spread = float(np.exp(np.quantile(np.abs(y - offset - rate * x), 0.9)))
     change = rate * steps
-    word = "is kept" if abs(change) < math.log(KEPT) else "vanishes" if change < 0 else "explodes"
+    word = "is kept" if abs(rate) * max(steps, FEWEST) < math.log(KEPT) else "vanishes" if change < 0 else "explodes"
     return Verdict(word, rate, steps, spread)
 
 

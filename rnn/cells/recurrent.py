@@ -35,13 +35,14 @@ system(
     L = mean(nll(p[t], y[t]), over=t)
     """,
     "The output, not the state, feeds back",
-    "Jordan 1986",
+    "Jordan 1986, whose output units feed back what they put out, here p; in Goodfellow et al. 2016, figure 10.4, the "
+    "scores o do",
 )
 system(
     "diagonal",
     "    h[t] = tanh(U @ x[t] + w * h[t-1] + b)         # one weight a unit" + OUTPUT,
     "Each unit feeds back to itself alone",
-    "Mozer 1989; Li et al. 2018 (IndRNN)",
+    "Mozer 1989; Li et al. 2018 (IndRNN), where the other units are of the layer below, x[t], not of the step before",
 )
 system(
     "teacher_forcing",
@@ -51,5 +52,5 @@ system(
     """.rstrip()
     + OUTPUT,
     "Teacher forcing: the past target is an input",
-    "Williams and Zipser 1989",
+    "Williams and Zipser 1989, where units without a target read their own past, h[t-1]",
 )

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 from ... import __version__
 from ...graph.errors import did_you_mean
+from ..data.unknown import MAPPED
 from ..trainer import TrainingError
 from . import cells, runs
 
@@ -38,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MENDABLE as error:
         if os.environ.get("BPTT_DEBUG", "0") not in ("", "0"):
             traceback.print_exc()
-        print(f"bptt: {error}", file=sys.stderr)
+        print(f"bptt: {str(error).replace(MAPPED, '--unknown map')}", file=sys.stderr)
         return 2
     return code or 0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -161,7 +161,10 @@ def draw(given: argparse.Namespace) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DataError(f"--out: expected a folder, or a place for one, at {folder}; got: {error.strerror}") from error
-    norms = inspect.painted(net, run, given.steps) if given.norms else None
+    steps: Mapping[str, int] | int = given.steps
+    norms = None
+    if given.norms:
+        norms, steps = inspect.painted(net, run, given.steps)
     try:
         for kind, drawing in (
             ("circuit", draw_circuit(net, operations=given.operations)),
@@ -169,7 +172,7 @@ def draw(given: argparse.Namespace) -> None:
                 "unrolled",
                 draw_unrolled(
                     net,
-                    steps=given.steps,
+                    steps=steps,
                     grad=given.grad,
                     operations=given.operations,
                     ellipsis=not given.all_steps,

@@ -251,15 +251,16 @@ def _tell_large(net: Circuit, steps: int) -> None:
         print(f"bptt: measuring {what}, which grows with the cube of the units", file=sys.stderr, flush=True)
 
 
-def painted(net: Circuit, run: Run | None, steps: int) -> Norms:
-    """What ``draw_unrolled`` paints for ``bptt draw --norms``: exactly ``steps`` steps."""
+def painted(net: Circuit, run: Run | None, steps: int) -> tuple[Norms, Mapping[str, int]]:
+    """What ``draw_unrolled`` paints for ``bptt draw --norms``, and of how many steps: of ``steps``, or of as many as
+    the sequences of the run have (a source is read whole), which is said."""
     from ..analysis.diagnosis import painted
 
     found = diagnosed(net, run, steps)
-    longest = max(found.steps.values())
-    if longest != steps:
-        raise DataError(f"--norms: the sequences of the run have {longest} steps; draw them with --steps {longest}")
-    return painted(found)
+    others = [f"{n} steps of {axis}" for axis, n in found.steps.items() if n != steps]
+    if others:
+        print(f"bptt: --norms: the sequences of the run have {' and '.join(others)}, which are drawn", file=sys.stderr)
+    return painted(found), found.steps
 
 
 # ---- activations -----------------------------------------------------------------------------------

@@ -2,9 +2,10 @@
 
 The loss reads the scores, and the scores read the hidden output: going back from the loss, through signals that each
 read one other signal and do not recur, the first one that recurs, or that reads several, is the *output*. All that it
-needs is the *layer*, all else the *head*. The *input* is what the layer reads over time and the head does not. Where
-the input are symbols that one equation turns into vectors, each step's by itself, ``e[t] = E[x[t]]``, that equation
-stands in *front* of the layer, and the layer's input is e.
+needs is the *layer*, all else the *head*. Scores that feed back are not the output, but what they read by a product
+is; where scores read several signals, each by a product or all by one, the output is those joined. The *input* is what
+the layer reads over time and the head does not. Where the input are symbols that one equation turns into vectors, each
+step's by itself, ``e[t] = E[x[t]]``, that equation stands in *front* of the layer, and the layer's input is e.
 """
 
 from __future__ import annotations

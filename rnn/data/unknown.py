@@ -24,6 +24,8 @@ from .vocabulary import UNSEEN, Vocabulary, word_starts, words
 
 REFUSE, MAP = "refuse", "map"
 UNKNOWN = (REFUSE, MAP)
+MAPPED = 'unknown="map" (--unknown map)'
+"""How an error says what helps; the command line leaves out what is said to Python."""
 SHOWN = 3
 """So many different symbols are named with their places."""
 
@@ -88,7 +90,7 @@ class Reading:
         more = f"; nor has it {', '.join(named)}{f' and {left} more' if left else ''}" if named else ""
         what = f"that {unit}" if one else f"such {unit}s"
         raise UnknownError(
-            f'{where}: expected {unit}s of the vocabulary, got {first!r}{more}; unknown="map" (--unknown map) reads'
+            f'{where}: expected {unit}s of the vocabulary, got {first!r}{more}; {MAPPED} reads'
             f" {what} as the unknown {unit}, in this call or, given to training, always",
             tuple(self._lacking),
         )

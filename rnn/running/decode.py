@@ -21,6 +21,7 @@ from ..data import Array, DataError
 from ..tasks.measures import log_probabilities
 from ..tasks.scores import Scores, scores_of
 from .forcing import own_output, teacher_forced
+from .given import array_of
 from .prompt import Prompt
 from .search import Beams, Draws, Hypothesis, Search, generators
 from .steps import Rows, Running
@@ -91,6 +92,9 @@ class Decoder:
             over_t = [n for n, one in scores.net.input_nodes.items() if "t" in one.axes]
             problem = f"feed: expected an input over t, {' or '.join(over_t)}, or a signal that is read one step later"
             raise DataError(f"{problem}, got {feed!r}, which {net.name} reads whole")
+        if "t" not in scores.net.eqs[scores.name].axes:
+            problem = f"{net.name}: {scores.name} is one value for each sequence, and nothing is chosen step by step"
+            raise DataError(f"{problem}; compiler.compile(net, loss=None, returns=({scores.name!r},)) gives it")
         feed = _feed(scores) if feed is None else feed
         self.running = Running(scores, feed, target, dtype)
         self.symbolic = scores.loss != "mse"
@@ -138,9 +142,10 @@ class Decoder:
         for name in inputs:
             if name not in run.net.input_nodes:
                 raise DataError(unknown(f"{run.net.name} has no input {name}", name, run.net.inputs))
-        total = None if length is None else np.asarray(length) + prompt.lengths
+        wanted = None if length is None else _whole_length(length, prompt.rows)
+        total = None if wanted is None else wanted + prompt.lengths
         rows = run.start(params, inputs, lengths, beam, prompt.rows, total)
-        most = self._most(rows, length, prompt.lengths, beam)
+        most = self._most(rows, wanted, prompt.lengths, beam)
         if not self.symbolic:
             return self._numbers(rows, prompt, most)
         search: Search = Beams(most, beam, stop, normalise)
@@ -159,6 +164,8 @@ class Decoder:
     def _check_symbols(self, stop: Any, never: Sequence[int]) -> None:
         """That what stops and what is never chosen are symbols."""
         scores = self.running.scores
+        if np.ndim(never) != 1:
+            raise DataError(f"never: expected symbols, such as [0, 1], got {never!r}")
         for what, symbols in (("stop", () if stop is None else (stop,)), ("never", never)):
             for one in symbols:
                 whole = isinstance(one, (int, np.integer)) and not isinstance(one, bool)
@@ -168,15 +175,12 @@ class Decoder:
                         f" {scores.name}, got {one!r}"
                     )
 
-    def _most(self, rows: Rows, length: Any, read: Array, beam: int) -> Array:
+    def _most(self, rows: Rows, length: Array | None, read: Array, beam: int) -> Array:
         """The most steps of each sequence after the prompt, of which it has ``read``, [B]."""
         if length is None and rows.lengths is None:
             raise DataError(f"{self.running.net.name}: no input tells how many steps there are; say length=…")
         B = rows.size // beam
-        wanted = np.asarray(np.iinfo(np.int64).max if length is None else length)
-        if wanted.dtype.kind not in "iu" or wanted.shape not in ((), (B,)) or (wanted < 1).any():
-            one = f"one for each of {B} rows"
-            raise DataError(f"length: expected a whole number of at least 1, or {one}, got {length!r}")
+        wanted = np.asarray(np.iinfo(np.int64).max) if length is None else _whole_length(length, B)
         # what an input x[t] reads first is chosen by nobody: its last step chooses the first symbol
         before = read - 1 if self.running.feed and not self.running.after else read
         told = wanted if rows.lengths is None else rows.lengths[::beam] - before
@@ -185,7 +189,7 @@ class Decoder:
         if length is not None and wanted.max() > told.max():
             raise DataError(
                 f"{self.running.net.name}: expected a length of at most {told.max()}, the steps that its inputs leave"
-                f" to choose, got {length!r}{self._unread()}"
+                f" to choose, got {wanted.max()}{self._unread()}"
             )
         return np.broadcast_to(np.minimum(wanted, told), (B,)).astype(np.int64)
 
@@ -291,6 +295,16 @@ def _fits(scores: Scores, name: str) -> bool:
     if node.dtype == "i":
         return scores.loss != "mse" and scores.net.symbols.get(name) == scores.size
     return node.shape == (scores.size,) or (scores.loss == "mse" and node.shape == scores.net.eqs[scores.name].shape)
+
+
+def _whole_length(length: Any, rows: int | None) -> Array:
+    """``length`` as one whole number, or one for each of ``rows`` rows, where their number is known."""
+    found = array_of("length", length)
+    shape = found.shape if rows is None else (rows,)
+    if found.dtype.kind not in "iu" or found.ndim > 1 or found.shape not in ((), shape) or (found < 1).any():
+        one = f"one for each of {rows} rows" if rows is not None else "one for each row"
+        raise DataError(f"length: expected a whole number of at least 1, or {one}, got {length!r}")
+    return found
 
 
 def _check(beam: Any, normalise: Any, temperature: Any, top_k: Any) -> None:

@@ -29,7 +29,7 @@ def arrays_of(run: Running, inputs: Mapping[str, Any], rows: int | None = None) 
     for name in run.given:
         if name not in inputs:
             raise DataError(f"{net.name}: the input {name} is missing; give {name}=…")
-        node, array = net.input_nodes[name], np.asarray(inputs[name])
+        node, array = net.input_nodes[name], array_of(name, inputs[name])
         axes = len(node.axes)
         if array.ndim != axes + len(node.shape) or array.shape[axes:] != node.shape:
             raise DataError(f"the input {name}: expected an array {form(node)}, got the shape {array.shape}")
@@ -43,6 +43,15 @@ def arrays_of(run: Running, inputs: Mapping[str, Any], rows: int | None = None) 
                 raise DataError(f"{net.name}: expected as many {COUNTED[axis]} in {name} as in {other}, {m}, got {n}")
         found[name] = array if node.dtype == "i" else array.astype(run.dtype, copy=False)
     return found
+
+
+def array_of(name: str, value: Any) -> Array:
+    """An array of what is given. Raises DataError for rows of unlike lengths."""
+    try:
+        return np.asarray(value)
+    except ValueError as error:
+        mend = "fill the shorter ones up, and say how long they are"
+        raise DataError(f"{name}: expected an array, got rows of unlike lengths; {mend}") from error
 
 
 def lengths_of(run: Running, arrays: Mapping[str, Array], lengths: Any) -> dict[str, Array]:
@@ -69,7 +78,7 @@ def lengths_of(run: Running, arrays: Mapping[str, Array], lengths: Any) -> dict[
         if axis not in axes:
             hint = _no_steps(run, axis)
             raise DataError(f"lengths of {run.net.name}: {hint}, got {{{axis!r}: {value!r:.80}}}")
-        n, rows, each = sizes[axis], sizes.get("b", 1), np.asarray(value)
+        n, rows, each = sizes[axis], sizes.get("b", 1), array_of(f"lengths of {axis}", value)
         if each.dtype.kind not in "iu" or each.shape not in ((), (rows,)) or (each < 1).any() or (each > n).any():
             raise DataError(
                 f"lengths of {axis}: expected whole numbers from 1 to {n}, one for each of {rows} rows,"

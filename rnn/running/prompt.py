@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..data import Array, DataError
+from .given import array_of
 
 if TYPE_CHECKING:
     from .steps import Running
@@ -36,13 +37,13 @@ class Prompt:
                 raise DataError(f"prompt_lengths: no beginning is given; give {run.feed or 'what the network reads'}=…")
             return cls(np.zeros((0, 0)), np.zeros((), np.int64), None, beam)
         node = run.net.input_nodes[run.feed]
-        array = np.asarray(given)
+        array = array_of(run.feed, given)
         if array.ndim != 2 + len(node.shape) or (node.dtype == "i" and array.dtype.kind not in "iu"):
             form = "[P, B, n] of numbers" if node.shape else "[P, B]"
             form += " of whole numbers" if node.dtype == "i" else ""
             raise DataError(f"{run.feed}: expected what it begins with, {form}, got {array!r:.80}")
         P, B = array.shape[:2]
-        own = np.full(B, P) if lengths is None else np.asarray(lengths)
+        own = np.full(B, P) if lengths is None else array_of("prompt_lengths", lengths)
         least = 0 if run.after else 1
         if own.dtype.kind not in "iu" or own.shape != (B,) or (own < min(least, P)).any() or (own > P).any():
             raise DataError(

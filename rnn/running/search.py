@@ -185,7 +185,8 @@ def draw(logs: NDArray[np.floating], temperature: float, random: np.random.Gener
         return int(np.argmax(logs))
     if 0 < top_k < len(logs):
         logs = np.where(logs >= np.partition(logs, -top_k)[-top_k], logs, -math.inf)
-    odds = np.cumsum(np.exp((logs - logs.max()) / temperature))
+    with np.errstate(over="ignore"):  # what is further below than numbers reach is never drawn
+        odds = np.cumsum(np.exp((logs - logs.max()) / temperature))
     place = int(np.searchsorted(odds, random.random() * odds[-1], side="right"))
     return min(place, int(np.flatnonzero(logs > -math.inf)[-1]))
 

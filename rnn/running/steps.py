@@ -137,6 +137,8 @@ class Rows:
         self.lengths = None
         if self.steps is not None:
             self.lengths = np.repeat(lengths.get("t", np.full(batch, self.steps)), each)
+        if steps is not None and np.shape(steps) not in ((), (batch,)):
+            raise DataError(f"length: expected one for each of {batch} rows, got {np.size(steps)}")
         known = self._fixed(params, inputs, lengths, None if steps is None else np.broadcast_to(steps, (batch,)))
         reads, memory = of.reads, of.cut.memory
         arrays = {**inputs, **{leaf: known[name] for leaf, name in memory.items() if leaf in reads}}

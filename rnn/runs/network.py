@@ -40,17 +40,20 @@ class Network:
 
         Raises DataError for equations without x, y or L, and where sizes clash or stay open.
         """
+        read = self.cell.inputs
+        if "L" in self.cell.signals and not {"x", "y"} <= set(read):
+            raise DataError(f"{self.cell.name}: expected the inputs x and y, got {', '.join(read) or 'none'}")
         sizes: Sizes = task.sizes_for(self.cell, given)
         try:
             return self.cell(**sizes), sizes
         except LanguageError as error:
-            if not self.sizes:
-                raise DataError(f"{error}\n  here: a size is given as --size NAME=N, or sizes={{NAME: N}}") from error
+            said = DataError(f"{error}\n  here: a size is given as --size NAME=N, or sizes={{NAME: N}}")
+            said.__cause__ = error
         sizes = {**self.sizes, **sizes}
         try:
             return self.cell(**sizes), sizes
-        except LanguageError as error:
-            raise DataError(f"{error}\n  here: a size is given as --size NAME=N, or sizes={{NAME: N}}") from error
+        except LanguageError:
+            raise said from said.__cause__
 
 
 def find_network(cell: str | Path | Cell | None, task: Task) -> Network:

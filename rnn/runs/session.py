@@ -251,7 +251,13 @@ class Session:
         if same is None or not found:
             return
         error = self.progress.value if run.best else found[-1]
-        ratio = math.sqrt(error / same) if same > 0 else math.inf
+        if same == 0.0:
+            self.report.say(
+                "persistence, each value taken for the next one, makes no error in validation: nothing can be better;"
+                f" the root mean square error of the forecasts is {math.sqrt(error):.3g} of a standard deviation"
+            )
+            return
+        ratio = math.sqrt(error / same)
         verdict = "better" if ratio < 1 else "no better"
         mend = "" if ratio < 1 else ": it has learnt nothing of use yet; more updates, another rate or other columns"
         self.report.say(

@@ -14,7 +14,7 @@ import numpy as np
 from ...graph.errors import did_you_mean, unknown
 from ..data import REFUSE, UNKNOWN, DataError
 from ..data.vocabulary import UNITS
-from ..optim import OPTIMISERS, Optimiser, OptimiserError
+from ..optim import OPTIMISERS, Optimiser, OptimiserError, numbers_of
 from ..optim import make as make_optimiser
 from ..optim.schedules import SCHEDULES, Schedule, ScheduleError
 from ..optim.schedules import make as make_schedule
@@ -265,6 +265,10 @@ class Settings:
             return name in spared or ("vectors" in spared and weight.ndim < 2)
 
         try:
+            known = numbers_of(self.optimiser)
+            for name, option in {**{n: n for n in given}, "beta1": "betas", "beta2": "betas"}.items():
+                if getattr(self, name) is not None and option not in known:
+                    raise DataError(f"setting {name}: {self.optimiser} has none; it has {', '.join(known)}")
             return make_optimiser(self.optimiser, rate=self.rate, undecayed=undecayed, fixed=fixed, **numbers)
         except OptimiserError as error:
             raise DataError(f"setting optimiser: {error}") from error

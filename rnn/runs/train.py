@@ -154,6 +154,8 @@ def _check_types(data: Any, sizes: Any, init: Any, run: Any) -> None:
         raise TypeError(
             f"data: expected the path of a file or folder, got {type(data).__name__}; arrays are for rnn.Trainer"
         )
+    if data == "":
+        raise DataError("data: expected the path of a file or folder, got an empty text; None is the prose of Python")
     if not isinstance(run, str | Path | None):
         raise TypeError(f"run: expected the path of a new folder, got {run!r}")
     if not isinstance(sizes, Mapping | None) or not all(isinstance(name, str) for name in sizes or ()):

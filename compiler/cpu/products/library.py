@@ -122,7 +122,7 @@ def _caller(name: str) -> Any:
 
 def _describer() -> Any:
     """``describe(line, a, …)`` in compiled code: one line of the table of ``outer``, written at an address."""
-    words = "line a a_row a_list columns c c_row sums".split()
+    words = ["line", "a", "a_row", "a_list", "columns", "c", "c_row", "sums"]
 
     def build(builder: Llvm, values: Sequence[Llvm]) -> None:
         line = builder.inttoptr(values[0], ir.PointerType(WORD))

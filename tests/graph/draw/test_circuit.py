@@ -5,11 +5,11 @@ from __future__ import annotations
 from math import hypot
 
 import pytest
-from bptt import graph
+from bptt import graph, rnn
 from bptt.graph.draw import beside, curves, labels
 from bptt.graph.draw.reading import read
 from drawings import defined, edges, ends, net, roles
-from layout_rules import boxes
+from layout_rules import RULES, boxes
 
 
 def test_roles() -> None:
@@ -167,3 +167,17 @@ def test_a_loop_keeps_its_square_and_its_arrowhead_apart_from_other_edges(name: 
         base = curves.points_of(loop.path)[-1]
         tips = [curves.points_of(e.path)[-1] for e in others if e.head == loop.head]
         assert all(hypot(base[0] - x, base[1] - y) > 8 for x, y in tips), loop.tail
+
+
+def test_residuals_run_west_of_what_they_pass_and_cross_no_wire_of_a_delay() -> None:
+    net = rnn.stack(rnn.residual(rnn.bidirectional(rnn.gru)), 2)(x=4, h_fw=2, h_bw=2, o=5)
+    drawing = graph.draw_circuit(net)
+    vertices = drawing.picture.vertices
+    residuals = [e for e in drawing.picture.edges if e.kind == "skip"]
+    assert len(residuals) == 2
+    delays = [curves.dense(curves.points_of(e.path)) for e in drawing.picture.edges if e.kind in ("rail", "time")]
+    for e in residuals:
+        line = curves.dense(curves.points_of(e.path))
+        assert curves.crossings(curves.points_of(e.path), delays) == 0
+        assert line[len(line) // 2][0] < min(vertices[e.tail].at[0], vertices[e.head].at[0]), (e.tail, e.head)
+    assert all(not list(breaks(drawing)) for breaks in RULES.values())

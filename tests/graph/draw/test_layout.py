@@ -27,7 +27,7 @@ LONGEST_WAYS = ("long operations", "gradient of operations")
 KINDS = (
     "window_lm", "hmm", "autonomous", "elman", "jordan", "lstm", "sru", "acceptor", "vector_to_sequence", "seq2seq",
     "attention", "bidirectional", "stacked", "classifier", "clockwork", "two_lags", "interleaved", "pooled",
-    "pooled by attention", "two read by all", "pooled between layers", "given deeply",
+    "pooled by attention", "two read by all", "pooled between layers", "given deeply", "long names",
 )  # fmt: skip
 QUICK_RANDOM, QUICK_HARD = ("random 1", "random 3"), ("random 12", "random 14")
 

@@ -238,3 +238,31 @@ def test_wires_of_two_combs_do_not_look_like_one() -> None:
             for v in joints:
                 if v.id not in (e.tail, e.head) and v.at[1] not in own:
                     assert not any(hypot(x - v.at[0], y - v.at[1]) < 4 for x, y in line), (e.tail, e.head, v.id)
+
+
+def test_a_long_edge_to_a_computed_start_keeps_away_from_what_it_passes() -> None:
+    pair = rnn.encoder_decoder(rnn.bidirectional(rnn.gru), rnn.gru, attention=True)
+    picture = graph.draw_unrolled(pair(x=3, h_fw_enc=2, h_bw_enc=2, h_dec=4, Y=(5, 2)), steps=3).picture
+    edge = next(e for e in picture.edges if (e.tail, e.head) == ("h_bw_enc|1", "h_dec|0"))
+    others = [v for v in picture.vertices.values() if v.id not in (edge.tail, edge.head) and v.role != "panel"]
+    line = curves.dense(curves.points_of(edge.path))
+    assert not [v.id for v in others if any(curves.is_inside(p, v, 10.0) for p in line)]
+
+
+def test_distances_follow_the_sizes_of_circles() -> None:
+    """Rows and columns leave as much between large circles as between usual ones; labels of weights have room."""
+    for name in ("elman", "long names"):
+        picture = graph.draw_unrolled(net(name), steps=3).picture
+        state, source = ("h", "x") if name == "elman" else ("a_very_long_state_name", "another_long_input")
+        one, other, below = (picture.vertices[n] for n in (f"{state}|1", f"{state}|2", f"{source}|1"))
+        assert one.at[1] - one.half[1] - below.at[1] - below.half[1] >= 19.9
+        assert other.at[0] - other.half[0] - one.at[0] - one.half[0] >= 20
+        assert all(e.label for e in picture.edges if e.kind == "time" and e.through)
+
+
+def test_buses_of_a_row_stand_apart() -> None:
+    picture = graph.draw_unrolled(net("random 19"), steps=20).picture
+    buses = [v for n, v in picture.vertices.items() if n.startswith("bus|") and n.endswith("|1")]
+    assert len(buses) > 1
+    assert all(max(abs(a.at[k] - b.at[k]) for k in (0, 1)) >= 14 for a in buses for b in buses if a is not b)
+    assert not any(n.startswith("bus|") and v.role == "dots" for n, v in picture.vertices.items())

@@ -106,6 +106,13 @@ def test_what_only_the_furthest_steps_lack_does_not_end() -> None:
     assert str(fitted(np.array([1, 2]), np.array([-np.inf, -np.inf]))) == "ends: nothing is left after 1 step"
 
 
+def test_what_halves_within_a_few_steps_is_not_kept_however_few_there_are() -> None:
+    x = np.arange(1, 6)
+    assert str(fitted(x, -0.387 * x)) == "vanishes: halves every 1.8 steps"
+    assert str(fitted(x, 0.387 * x)) == "explodes: doubles every 1.8 steps"
+    assert fitted(x, -0.02 * x).word == "is kept"
+
+
 def test_a_sequence_in_which_nothing_is_left_does_not_end_the_others() -> None:
     net = rnn.define("h[t] = a * relu(h[t-1] + x[t])")(x=1, a=())
     x = np.ones((12, 3, 1))

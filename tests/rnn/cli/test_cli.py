@@ -103,7 +103,7 @@ def test_score_prints_nats_bits_and_perplexity(run: Path, text: Path, capsys: Ca
         (["train", "nowhere.txt"], "nowhere.txt: expected a file or folder of data, got: No such file"),
         (["train", "--config", "nowhere.toml"], "nowhere.toml: expected a run folder or its run.toml, there is no"),
         (["train", "--optimiser=adan"], "bptt: --optimiser: expected one of sgd, momentum, nesterov, rmsprop, adam"),
-        (["train", "--optimiser=sgd", "--eps=0.1"], "bptt: --optimiser: the optimiser sgd has no eps"),
+        (["train", "--optimiser=sgd", "--eps=0.1"], "bptt: --eps: sgd has none; it has rate, momentum"),
         (["train", "--schedule=constant", "--every=3"], "bptt: --schedule: the schedule constant has no every"),
         (["train", "--reach=3"], "bptt: --reach: expected at least the window, 64 steps, got 3"),
         (["resume", "nowhere"], "nowhere: expected a run folder, there is none"),

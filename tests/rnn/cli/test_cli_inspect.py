@@ -97,6 +97,18 @@ def test_explain_gradient_of_a_run_reads_its_data_or_a_text(run: Path, capsys: C
     assert f"6 steps, 4 sequences; {run}, update 1, on {verse}" in text
 
 
+def test_explain_gradient_without_inputs_takes_its_steps_and_of_open_functions_says_what_is_missing(
+    tmp_path: Path, capsys: Captured
+) -> None:
+    for name in ("dynamics", "driven"):
+        said = refused(capsys, "explain", name, "--gradient", "--steps", 5)
+        assert "f, which is opaque" in said
+        assert "define it" in said
+    path = tmp_path / "alone.txt"
+    path.write_text("s[0] = s_0\ns[t] = tanh(W @ s[t-1] + b)\n")
+    assert ": 7 steps, 1 sequence;" in printed(capsys, "explain", path, "--gradient", "--steps", 7, "--size", "s=3")
+
+
 def test_explain_gradient_of_a_cell_has_units_enough_to_show_what_it_is_about(capsys: Captured) -> None:
     text = printed(capsys, "explain", "irnn", "--gradient", "--steps", 20)
     assert "state h[t], 32 units" in text
@@ -215,7 +227,6 @@ def test_what_can_be_mended(run: Path, capsys: Captured, tmp_path: Path, monkeyp
         (["explain", "empty"], "empty: expected a run folder, with run.toml, or a file of equations; it is neither"),
         (["draw", run, "--size", "h=3"], "is a run and has its sizes"),
         (["draw", "elman", "--steps", "0"], "--steps: expected a number of at least 1"),
-        (["draw", run, "--norms", "--steps", "900"], "--norms: the sequences of the run have"),
         (["explain", "elman", "--plot", "a.svg"], "--plot goes with --gradient"),
         (["explain", "elman", "--gradient", "--latex"], "--latex and --gradient: one of them"),
         (["explain", "elman", "--gradient", "--plot", "a.jpg"], "a.jpg: expected a file that ends in one of"),

@@ -136,6 +136,15 @@ def test_on_a_terminal_it_is_said_that_standard_input_is_read(
     assert said.out.startswith("up,down\n")
 
 
+def test_norms_are_painted_on_as_many_steps_as_there_are(
+    runs: dict[str, rnn.Run], tmp_path: Path, capsys: Captured
+) -> None:
+    for task, steps, said in (("translator", "2", r"\d+ steps of s, which"), ("tagger", "9", "3 steps of t, which")):
+        assert main(["draw", str(runs[task].folder), "--norms", "--steps", steps, "--out", str(tmp_path)]) == 0
+        assert re.search(rf"--norms: the sequences of the run have {said}", capsys.readouterr().err)
+        assert (tmp_path / f"{task}-unrolled.svg").exists()
+
+
 @pytest.mark.parametrize(
     ("name", "content", "targets", "lines"),
     [

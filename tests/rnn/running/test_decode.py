@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import warnings
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from bptt import graph, rnn
 from bptt.graph.circuit import Circuit
 from bptt.rnn.data import DataError
-from bptt.rnn.running.search import Beams, largest
+from bptt.rnn.running.search import Beams, draw, largest
 
 Array = np.ndarray[Any, Any]
 LANGUAGE_MODEL = "h[t] = tanh(W @ h[t-1] + E[x[t]])\no[t] = V @ h[t] + d\nL = mean(cross_entropy(o[t], y[t]), over=t)"
@@ -198,6 +199,13 @@ def test_one_beam_ends_where_the_most_probable_symbol_stops(normalise: float) ->
     search.choose(np.log([[0.55, 0.45]]))
     search.choose(np.log([[0.01, 0.99]]))
     assert [h.symbols for h in search.found()[0]] == [(0, 1)]
+
+
+def test_a_temperature_however_low_draws_the_most_probable_without_a_warning() -> None:
+    logs = np.array([-2.0, -0.5, -math.inf, -1.0])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert draw(logs, 1e-310, np.random.default_rng(0)) == 1
 
 
 def test_of_equals_the_first() -> None:
@@ -403,6 +411,11 @@ def test_kernels_choose_as_the_interpreter() -> None:
         ({"length": 3, "x": np.zeros((2, 1))}, r"input x: expected an array \[S, B\] of whole numbers, got an array"),
         ({"length": 3, "x": np.zeros((0, 1), int)}, "the input x: expected at least one of steps of s"),
         ({"length": 3, "y": np.zeros((1, 2), int)}, "expected as many sequences in x as in y, 2, got 1"),
+        ({"length": "3"}, "length: expected a whole number of at least 1, or one for each row, got '3'"),
+        ({"length": [3, 3]}, "length: expected one for each of 1 rows, got 2"),
+        ({"length": [3, 3], "y": np.zeros((0, 1), int)}, r"length: .* or one for each of 1 rows, got \[3, 3\]"),
+        ({"length": 3, "x": [[1], [1, 2]]}, "x: expected an array, got rows of unlike lengths"),
+        ({"length": 3, "never": 1}, r"never: expected symbols, such as \[0, 1\], got 1"),
         ({"length": 3, "stop": 99}, "stop: expected a symbol from 0 to 4, of the 5 values of o, got 99"),
         ({"length": 3, "stop": -1}, "stop: expected a symbol from 0 to 4"),
         ({"length": 3, "never": [2, 5]}, "never: expected a symbol from 0 to 4, of the 5 values of o, got 5"),
@@ -430,6 +443,8 @@ def test_networks_that_cannot_write() -> None:
     with pytest.raises(DataError, match=r"at most 2, .* got 5; what is chosen cannot be read as x: o has 5 values"):
         rnn.decode(other, weights(other), x=[[1], [2]], length=5, target="interpret")
     assert rnn.decode(other, weights(other), x=[[1], [2]], length=2, target="interpret").lengths.tolist() == [2]
+    with pytest.raises(DataError, match="acceptor: o is one value for each sequence, and nothing is chosen"):
+        rnn.Decoder(rnn.acceptor(x=4, h=3, o=2))
     sums = LANGUAGE_MODEL.replace("W @ h[t-1]", "W @ mean(h[t-1], over=batch)")
     with pytest.raises(graph.CircuitError, match="h sums over the batch"):
         rnn.Decoder(rnn.define(sums)(x=4, h=3, o=4))

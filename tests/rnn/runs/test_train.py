@@ -587,6 +587,17 @@ def test_a_forecaster_is_compared_with_persistence(
     assert f" is {last['validation_normalised_rmse'] / same:.3g} times its own" in said
 
 
+def test_a_series_that_stays_as_it_is_leaves_nothing_to_be_better_at(
+    tmp_path: Path, plain: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("value\n" + "3\n" * 120)
+    fit(path, run=tmp_path / "run", **{**TINY, "updates": 1})
+    said = capsys.readouterr().err
+    assert "makes no error in validation: nothing can be better" in said
+    assert "inf" not in said
+
+
 def test_validation_events_of_a_forecaster_carry_persistence(
     tmp_path: Path, plain: None, capsys: pytest.CaptureFixture[str]
 ) -> None:

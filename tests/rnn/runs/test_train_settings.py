@@ -38,7 +38,8 @@ NET = rnn.define(
         ({"unit": "letter"}, "setting unit: expected one of character, word, byte, got 'letter'"),
         ({"dtype": "float16"}, "setting dtype: expected one of float32, float64"),
         ({"optimiser": "adan"}, "setting optimiser: expected one of sgd, "),
-        ({"optimiser": "sgd", "beta1": 0.5}, "setting optimiser: the optimiser sgd has no betas"),
+        ({"optimiser": "sgd", "beta1": 0.5}, "setting beta1: sgd has none; it has rate, momentum"),
+        ({"momentum": 0.9}, "setting momentum: adam has none; it has rate, betas, eps, decay"),
         ({"schedule": "cosine", "factor": 0.5}, "setting schedule: the schedule cosine has no factor"),
         ({"schedule": "step", "factor": 2.0}, "setting schedule: Step: factor: expected a number above 0"),
         ({"hiden": 3}, "there is no setting 'hiden'; there are task, .*; did you mean hidden"),
@@ -53,6 +54,21 @@ NET = rnn.define(
 def test_settings_that_make_no_sense_are_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(DataError, match=message):
         Settings(**settings)
+
+
+def test_limits_data_and_cells_that_make_no_sense_are_refused_before_a_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("clip", "clip_values"):
+        with pytest.raises(optim.OptimiserError, match=f"{name}: expected a number above 0, got -1"):
+            rnn.Trainer(NET, {"x": np.zeros((2, 1), int), "y": np.zeros((2, 1), int)}, **{name: -1})  # type: ignore[arg-type]
+    with pytest.raises(DataError, match="data: expected the path of a file or folder, got an empty text"):
+        rnn.fit("")
+    (tmp_path / "a.txt").write_text("ab " * 500)
+    with pytest.raises(DataError, match="ngram_counts: expected the inputs x and y, got x"):
+        rnn.fit("a.txt", cell="ngram_counts")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
 
 
 def test_a_table_and_back() -> None:

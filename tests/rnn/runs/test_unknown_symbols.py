@@ -107,7 +107,8 @@ def test_the_command_line_says_the_line_and_the_flag(
     assert main(["predict", folder, str(path)]) == 2
     said = capsys.readouterr().err
     assert f"{path}, line 3: the sentence, word 2: expected words of the vocabulary, got 'cat'" in said
-    assert "--unknown map" in said
+    assert "; --unknown map reads that word as" in said
+    assert "unknown=" not in said  # which is said in Python
     assert main(["predict", folder, str(path), "--unknown", "map"]) == 0
     said = capsys.readouterr().err
     assert said == "bptt: 1 word of what was given is not in the run's vocabulary: read as the unknown word\n"
