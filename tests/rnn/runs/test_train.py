@@ -111,7 +111,7 @@ def test_values_are_clipped_before_the_norm_which_is_that_before_both() -> None:
 
 @pytest.mark.parametrize("limits", [{"clip": -1.0}, {"clip_values": -1.0}, {"clip": math.nan}])
 def test_limits_below_zero_are_refused(limits: dict[str, float]) -> None:
-    with pytest.raises(OptimiserError, match="clip.*: expected a number above 0, got"):
+    with pytest.raises(OptimiserError, match=r"clip.*: expected a number above 0, got"):
         trainer(Descent(), **limits)
 
 
