@@ -38,7 +38,17 @@ class _Ready:
     threads: int
     table: Array
     arrays: dict[str, Array]
-    lists: list[Array]
+    lists: _Lists
+
+
+@dataclass(frozen=True)
+class _Lists:
+    """The rows of each thread (see ``row_lists``), and where the lists are."""
+
+    running: Mapping[str, Array]
+    threads: int
+    arrays: list[Array]
+    addresses: list[int]
 
 
 class CpuTarget:
@@ -50,7 +60,7 @@ class CpuTarget:
     def __init__(self, program: Program, threads: int | None = None) -> None:
         self.program, self.threads = program, threads or available()
         self._base: tuple[tuple[int, ...], Array] | None = None
-        self._lists: tuple[Mapping[str, Array], int, list[Array]] | None = None
+        self._lists: _Lists | None = None
 
     @cached_property
     def source(self) -> Source:
@@ -135,14 +145,16 @@ class CpuTarget:
             for array in own.values():
                 array[...] = POISON[array.dtype.kind]
         lists = self._lists_of(batch, threads)
-        given = {n: self._padded(n, a) for n, a in given.items()}
-        return _Ready(threads, self._table(batch, threads, own, lists, given), {**own, **given}, lists)
+        given = {**given, **{n: _padded(given[n], wide) for n, wide in self._pads.items()}}
+        return _Ready(threads, self._table(batch, threads, own, lists.addresses, given), {**own, **given}, lists)
 
-    def _lists_of(self, batch: Batch, threads: int) -> list[Array]:
+    def _lists_of(self, batch: Batch, threads: int) -> _Lists:
         """The rows of each thread; batches of full rows share what they are made of, and so these."""
-        if self._lists is None or self._lists[0] is not batch.running or self._lists[1] != threads:
-            self._lists = (batch.running, threads, row_lists(batch, threads))
-        return self._lists[2]
+        found = self._lists
+        if found is None or found.running is not batch.running or found.threads != threads:
+            arrays = row_lists(batch, threads)
+            found = self._lists = _Lists(batch.running, threads, arrays, [at(a) for a in arrays])
+        return found
 
     def timed(self, batch: Batch, given: Mapping[str, Array]) -> dict[str, float]:
         """Seconds that each kernel takes in one run, by name: each is run by itself, on all threads that share it."""
@@ -192,18 +204,14 @@ class CpuTarget:
             found[name] = a[..., : v.shape[-1]] if v.shape else a.reshape(a.shape if v.axes else ())
         return found
 
-    def _padded(self, name: str, array: Array) -> Array:
-        """An input as kernels take it: the caller's array, or a copy whose rows are whole vectors."""
-        v = self.source.program.values[name]
-        wide = self.source.layout.features(v)
-        if v.shape == wide:
-            return array
-        copy = np.zeros((*array.shape[: array.ndim - len(wide)], *wide), array.dtype)
-        copy[..., : v.shape[-1]] = array
-        return copy
+    @cached_property
+    def _pads(self) -> dict[str, tuple[int, ...]]:
+        """Inputs whose rows are not whole vectors -> their features as kernels take them."""
+        values = (v for v in self.source.program.values.values() if v.role in ("param", "input"))
+        return {v.name: wide for v in values if (wide := self.source.layout.features(v)) != v.shape}
 
     def _table(
-        self, batch: Batch, threads: int, own: Mapping[str, Array], lists: Sequence[Array], given: Mapping[str, Array]
+        self, batch: Batch, threads: int, own: Mapping[str, Array], lists: Sequence[int], given: Mapping[str, Array]
     ) -> Array:
         """What kernels read: what calls of these sizes share, and what is this call's."""
         layout, key = self.source.layout, (*batch.sizes.values(), threads)
@@ -220,7 +228,7 @@ class CpuTarget:
             table[place[name]] = batch.count(tuple(name.removeprefix("count_")))
         for name, array in given.items():
             table[place[names[name]]] = at(array)
-        table[len(place) :] = [at(a) for a in lists]
+        table[len(place) :] = lists
         return table
 
     @cached_property
@@ -238,6 +246,13 @@ class CpuTarget:
         for name, k in layout.place.items():
             table[k] = known.get(name, 0)
         return table
+
+
+def _padded(array: Array, wide: tuple[int, ...]) -> Array:
+    """A copy whose rows are whole vectors."""
+    copy = np.zeros((*array.shape[: array.ndim - len(wide)], *wide), array.dtype)
+    copy[..., : array.shape[-1]] = array
+    return copy
 
 
 def at(array: Array) -> int:
