@@ -25,7 +25,7 @@ def main() -> dict[str, float]:
     """Train, print −log p letter by letter, write; the mean −log p of consonants and vowels."""
     net = rnn.elman(x=len(LETTERS), h=20, o=len(LETTERS))
     vectors = np.eye(len(LETTERS), dtype="float32")
-    letters = np.stack([text(60, seed)[:121] for seed in range(16)], axis=1)
+    letters = np.stack([text(60, seed)[:121] for seed in range(48)], axis=1)
     trainer = rnn.Trainer(net, {"x": vectors[letters[:-1]], "y": letters[1:]}, optimiser=optim.Adam(0.01), clip=1.0)
     for _ in range(300):
         trainer.step()
