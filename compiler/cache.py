@@ -35,6 +35,7 @@ HELPERS = (
     "cpu/driver.py",
     "cpu/functions.py",
     "cpu/jit.py",
+    "cpu/parallel.py",
     "../graph/random.py",
     *(
         f"cpu/vector/{name}.py"

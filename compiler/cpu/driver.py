@@ -4,8 +4,8 @@ Threads meet only where one needs what another has computed: between passes that
 A list of steps says what to run, FIELDS numbers each:
 
     RUN,     address of the kernel, how threads share it (see ``parallel``), 1 to wait for all threads before it
-    REPEAT,  number of steps in it, steps of a chunk (0: the table has them), 1 for the last chunk first, place of the
-             length in the table
+    REPEAT,  number of steps in it, steps of a chunk, or minus the place in the table where they are, 1 for the last
+             chunk first, place of the length in the table
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from llvmlite import ir
 
 from ..cache import load_kernels
 from .jit import function
-from .names import SIZES
+from .parallel import ROWS, SPLIT
+from .products.emit import caller, emitted, entry_of
 from .vector.numba_api import extending, types
 
 RUN, REPEAT = 0, 1
-CHUNK = SIZES.index("chunk")
 FIELDS = 5
 #: the state of a barrier, each in a line of the cache of its own: how many have come, how often all have
 COME, TURN, BARRIER = 0, 8, 16
@@ -30,7 +30,6 @@ COME, TURN, BARRIER = 0, 8, 16
 PATIENCE = 2000
 
 _WORD = ir.IntType(64)
-_KERNEL = ir.FunctionType(ir.VoidType(), [_WORD] * 5)
 
 
 def _pointer(builder: Any, address: Any, index: Any) -> Any:
@@ -38,34 +37,13 @@ def _pointer(builder: Any, address: Any, index: Any) -> Any:
 
 
 @extending.intrinsic  # type: ignore[untyped-decorator]
-def word_at(context: Any, address: Any, index: Any) -> Any:
-    """The whole number at a place of a list, by the list's address."""
-
-    def instructions(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        return builder.load(_pointer(builder, *values))
-
-    return types.int64(types.int64, types.int64), instructions
-
-
-@extending.intrinsic  # type: ignore[untyped-decorator]
 def latest(context: Any, address: Any, index: Any) -> Any:
-    """The same as other threads have written it, with all that they wrote before."""
+    """The whole number at a place of a list as other threads have written it, with all that they wrote before."""
 
     def instructions(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         return builder.load_atomic(_pointer(builder, *values), "acquire", 8)
 
     return types.int64(types.int64, types.int64), instructions
-
-
-@extending.intrinsic  # type: ignore[untyped-decorator]
-def publish(context: Any, address: Any, index: Any, value: Any) -> Any:
-    """Write a number for other threads, after all that was written before."""
-
-    def instructions(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        builder.store_atomic(values[2], _pointer(builder, *values[:2]), "release", 8)
-        return context.get_dummy_value()
-
-    return types.void(types.int64, types.int64, types.int64), instructions
 
 
 @extending.intrinsic  # type: ignore[untyped-decorator]
@@ -78,27 +56,15 @@ def count_up(context: Any, address: Any, index: Any) -> Any:
     return types.int64(types.int64, types.int64), instructions
 
 
-@extending.intrinsic  # type: ignore[untyped-decorator]
-def call_kernel(context: Any, address: Any, table: Any, who: Any, thread: Any, lo: Any, hi: Any) -> Any:
-    """Run the kernel at an address."""
-
-    def instructions(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        builder.call(builder.inttoptr(values[0], _KERNEL.as_pointer()), values[1:])
-        return context.get_dummy_value()
-
-    return types.void(*[types.int64] * 6), instructions
+def _publish(builder: Any, values: Sequence[Any]) -> None:
+    builder.store_atomic(values[2], _pointer(builder, *values[:2]), "release", 8)
 
 
-@extending.intrinsic  # type: ignore[untyped-decorator]
-def call_plain(context: Any, address: Any) -> Any:
-    """Call a C function without arguments."""
-
-    def instructions(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        kind = ir.FunctionType(ir.IntType(32), [])
-        builder.call(builder.inttoptr(values[0], kind.as_pointer()), [])
-        return context.get_dummy_value()
-
-    return types.void(types.int64), instructions
+#: write a number for other threads, after all that was written before
+publish = emitted("publish", ["address", "index", "value"], _publish)
+#: run the kernel at an address; call a C function without arguments
+call_kernel = caller("call_kernel", ["table", "who", "thread", "lo", "hi"])
+call_plain = caller("call_plain", [])
 
 
 @function
@@ -121,13 +87,13 @@ def run_kernel(
     steps: int, at: int, table: int, thread: int, threads: int, barrier: int, give_way: int, lo: int, hi: int
 ) -> None:
     """One kernel on this thread, if it has a part in it."""
-    if threads > 1 and word_at(steps, at + 3):
+    if threads > 1 and entry_of(steps, at + 3):
         meet(barrier, threads, give_way)
-    mode = word_at(steps, at + 2)
-    if mode == 0:
-        call_kernel(word_at(steps, at + 1), table, thread, thread, lo, hi)
-    elif mode == 2 or thread == 0:
-        call_kernel(word_at(steps, at + 1), table, threads, thread, lo, hi)
+    mode = entry_of(steps, at + 2)
+    if mode == ROWS:
+        call_kernel(entry_of(steps, at + 1), table, thread, thread, lo, hi)
+    elif mode == SPLIT or thread == 0:
+        call_kernel(entry_of(steps, at + 1), table, threads, thread, lo, hi)
 
 
 @function
@@ -136,16 +102,17 @@ def run_steps(table: int, steps: int, count: int, thread: int, threads: int, bar
     k = 0
     while k < count:
         at = k * FIELDS
-        if word_at(steps, at) == RUN:
+        if entry_of(steps, at) == RUN:
             run_kernel(steps, at, table, thread, threads, barrier, give_way, 0, 0)
             k += 1
             continue
-        inside, size, length = word_at(steps, at + 1), word_at(steps, at + 2), word_at(table, word_at(steps, at + 4))
-        if size == 0:
-            size = word_at(table, CHUNK)
+        inside, size = entry_of(steps, at + 1), entry_of(steps, at + 2)
+        if size < 0:
+            size = entry_of(table, -size)
+        length = entry_of(table, entry_of(steps, at + 4))
         chunks = (length + size - 1) // size
         for i in range(chunks):
-            lo = (chunks - 1 - i if word_at(steps, at + 3) else i) * size + 1
+            lo = (chunks - 1 - i if entry_of(steps, at + 3) else i) * size + 1
             for j in range(k + 1, k + 1 + inside):
                 run_kernel(steps, j * FIELDS, table, thread, threads, barrier, give_way, lo, min(lo + size - 1, length))
         k += 1 + inside

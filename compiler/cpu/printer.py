@@ -112,7 +112,7 @@ class PassPrinter:
         lines += [f"    # {' '.join(c.split())}" for c in comments]
         prologue = self._prologue()
         if prologue:
-            lines += ["    table = view(table_address, (9,), int64)", *prologue]
+            lines += [f"    table = view(table_address, ({len(SIZES)},), int64)", *prologue]
         return Kernel(self.name, mode, "\n".join([*lines, *self.w.lines]) + "\n", tuple(stages), "; ".join(comments))
 
     def _prologue(self) -> list[str]:

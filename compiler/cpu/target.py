@@ -94,8 +94,9 @@ class CpuTarget:
         for item in self.source.order:
             runs: Sequence[Run] = item.runs if isinstance(item, Repeat) else [item]
             if isinstance(item, Repeat):
-                rows.append([REPEAT, len(item.runs), item.size, int(item.order == "down"),
-                             self.source.layout.at(item.axis.upper())])  # fmt: skip
+                place = self.source.layout.place
+                size = item.size or -place["chunk"]
+                rows.append([REPEAT, len(item.runs), size, int(item.order == "down"), place[item.axis.upper()]])
             for i, run in enumerate(runs):
                 kernel = self.source.kernels[run.kernel]
                 # the first of a repetition also comes after its last

@@ -172,6 +172,16 @@ def emitted(name: str, arguments: Sequence[str], build: Build) -> Any:
     return intrinsic(typed)
 
 
+def caller(name: str, arguments: Sequence[str]) -> Any:
+    """In compiled Python, (address, …): a call of the C function at an address, of whole numbers, without a result."""
+    kind = ir.FunctionType(ir.VoidType(), [WORD] * len(arguments))
+
+    def build(builder: Llvm, values: Sequence[Llvm]) -> None:
+        builder.call(builder.inttoptr(values[0], ir.PointerType(kind)), values[1:])
+
+    return emitted(name, ["address", *arguments], build)
+
+
 def _entry_of(context: Any, address: Any, index: Any) -> Any:
     def instructions(target: Any, builder: Llvm, signature: Any, values: Sequence[Llvm]) -> Llvm:
         pointer = builder.inttoptr(values[0], POINTER)

@@ -36,7 +36,7 @@ from llvmlite import ir
 
 from ...cache import load_kernels
 from ..vector.host import HOST, Host
-from .emit import WORD, Llvm, emitted
+from .emit import WORD, Llvm, caller, emitted
 from .outer import STRIP, strip_tiles
 from .tiles import INDEPENDENT, VECTORS, sets_of
 
@@ -109,17 +109,6 @@ def outer_tiles(host: Host, dtype: str, width: int, columns: Sequence[int]) -> i
     return panels * sum(c // strip * whole - (-(c % strip) // most) for c in columns)
 
 
-def _caller(name: str) -> Any:
-    """``call_…(address, …)`` in compiled code: the function at an address, called with whole numbers."""
-    words = ARGUMENTS[name].split()
-    kind = ir.FunctionType(ir.VoidType(), [WORD] * len(words))
-
-    def build(builder: Llvm, values: Sequence[Llvm]) -> None:
-        builder.call(builder.inttoptr(values[0], ir.PointerType(kind)), values[1:])
-
-    return emitted(f"call_{name}", ["address", *words], build)
-
-
 def _describer() -> Any:
     """``describe(line, a, …)`` in compiled code: one line of the table of ``outer``, written at an address."""
     words = ["line", "a", "a_row", "a_list", "columns", "c", "c_row", "sums"]
@@ -133,7 +122,7 @@ def _describer() -> Any:
 
 
 describe = _describer()
-call_product = _caller("product")
-call_outer = _caller("outer")
-call_column_sums = _caller("column_sums")
-call_pack = _caller("pack")
+call_product = caller("call_product", ARGUMENTS["product"].split())
+call_outer = caller("call_outer", ARGUMENTS["outer"].split())
+call_column_sums = caller("call_column_sums", ARGUMENTS["column_sums"].split())
+call_pack = caller("call_pack", ARGUMENTS["pack"].split())
