@@ -21,6 +21,10 @@ Array = np.ndarray[Any, Any]
 
 #: arrays start at multiples of this many bytes: a line of the cache, and the widest vector
 ALIGNMENT = 64
+#: bytes of a page, and of the large pages that large pieces of memory are made of
+PAGE, LARGE_PAGE = 4096, 1 << 21
+#: by how much the place of one array in its page differs from that of the next: a few lines of the cache
+STAGGER = 5 * ALIGNMENT
 #: what storage holds before it is written, wherever nothing ought to be read
 POISON = {"f": np.nan, "i": -(10**6), "b": False, "u": 255}
 
@@ -159,11 +163,16 @@ class Shapes(Protocol):
 
 
 class Workspace:
-    """The arrays of a program, kept from call to call; one that has become too small is allocated anew."""
+    """The arrays of a program in one piece of memory, kept from call to call; a larger one replaces it when needed.
+
+    One piece, since a large one gets large pages from the system (NumPy asks for them): kernels go through dozens of
+    arrays at once, more than the processor remembers small pages. Arrays begin at different places of a page: at the
+    same one, the rows of all of them would share a few sets of the first cache.
+    """
 
     def __init__(self, shapes: Shapes) -> None:
         self._shapes = shapes
-        self._memory: dict[str, Array] = {}
+        self._memory = np.empty(0, np.uint8)
         self._shaped: dict[str, Array] = {}
         self._sizes: dict[str, int] = {}
 
@@ -171,29 +180,48 @@ class Workspace:
         """One array for every value of the program's own, and for what else the target needs."""
         wanted = {**sizes, "threads": threads}
         if self._sizes != wanted:
-            self._shaped = {n: self._array(n, *found) for n, found in self._shapes.arrays(sizes, threads).items()}
+            found = self._shapes.arrays(sizes, threads)
+            places, size = _places(found)
+            if self.bytes < size:
+                self._shaped, self._memory = {}, np.empty(0, np.uint8)  # the old goes before the new comes
+                self._memory = aligned(size)
+            memory = self._memory
+            self._shaped = {
+                n: memory[places[n] : places[n] + _bytes(shape, dtype)].view(dtype).reshape(shape)
+                for n, (shape, dtype) in found.items()
+            }
             self._sizes = wanted
         return self._shaped
 
     def predicted(self, sizes: Mapping[str, int], threads: int = 1) -> int:
         """The bytes that arrays for these sizes take."""
-        return sum(prod(shape) * dtype.itemsize for shape, dtype in self._shapes.arrays(sizes, threads).values())
+        return _places(self._shapes.arrays(sizes, threads))[1]
 
     @property
     def bytes(self) -> int:
         """What is allocated now."""
-        return sum(a.nbytes for a in self._memory.values())
+        return self._memory.nbytes
 
-    def _array(self, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-        size = prod(shape) * dtype.itemsize
-        memory = self._memory.get(name)
-        if memory is None or memory.nbytes < size:
-            self._memory[name] = memory = aligned(size)
-        return memory[:size].view(dtype).reshape(shape)
+
+def _places(arrays: Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]]) -> tuple[dict[str, int], int]:
+    """Where each array begins, and the bytes of all."""
+    places, end = {}, 0
+    for k, (name, (shape, dtype)) in enumerate(arrays.items()):
+        size = _bytes(shape, dtype)
+        if size >= PAGE:
+            end += (k * STAGGER - end) % PAGE
+        places[name] = end
+        end += -(-size // ALIGNMENT) * ALIGNMENT
+    return places, end
+
+
+def _bytes(shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:
+    return prod(shape) * dtype.itemsize
 
 
 def aligned(size: int) -> Array:
-    """``size`` bytes, aligned."""
-    memory = np.empty(size + ALIGNMENT, np.uint8)
-    offset = -memory.ctypes.data % ALIGNMENT
+    """``size`` bytes, aligned; many at the beginning of a large page."""
+    step = LARGE_PAGE if size >= LARGE_PAGE else ALIGNMENT
+    memory = np.empty(size + step, np.uint8)
+    offset = -memory.ctypes.data % step
     return memory[offset : offset + size]
