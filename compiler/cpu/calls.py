@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from ..memory import Array
 from .layout import MOST, SCRATCH, Layout
 from .products.layout import FIELDS as COPY_FIELDS
 from .products.layout import Layout as PanelLayout
-from .products.layout import Part, interleaved, plain
+from .products.layout import Part, interleaved, narrowest, plain
 from .products.library import outer_tiles, sets_for
 from .products.outer import FIELDS
 from .scope import Reader, Scope
@@ -107,16 +108,44 @@ class CallPrinter:
 
     def product(self, statement: Product) -> None:
         """One call for each destination, each run of panels, each part."""
-        lanes = self.layout.lanes
         for index, name in enumerate(statement.dsts):
             out, out_row = self.rows_of(Load(name))
-            for add, (packs, operand) in enumerate(self.parts(statement)):
-                panels, offset = self.panels.place(packs, index)
-                for run in panels.runs:
-                    first = f"{self.w.use('panels')} + {self._bytes(offset + run.offset)}"
-                    to = f"{out} + {self._bytes(run.first * lanes)}" if run.first else out
-                    terms = _Terms(panels.terms, run.vectors, run.panels, first, run.step, self._sets(run.vectors))
-                    self._call(operand, terms, f"{to}, {out_row}, {lanes}, {run.vectors * lanes}", add)
+            self._runs(statement, index, partial(self._after, out), out_row)
+
+    def _after(self, address: str, numbers: int) -> str:
+        return f"{address} + {self._bytes(numbers)}" if numbers else address
+
+    def line(self, statement: Product, first: int, width: int) -> None:
+        """All units of all destinations to the row's line of ``width`` numbers, from its number ``first`` on.
+
+        Either one destination after the other, or unit by unit one vector of each: see ``interleaves``.
+        """
+        count, columns = len(statement.dsts), self.layout.width(self.reader.value(statement.dsts[0]))
+        together = self.interleaves(statement)
+        for index in [None] if together else range(count):
+            to = partial(_in_line, first + (index or 0) * columns)
+            self._runs(statement, index, to, width, count * self.layout.lanes if together else 0)
+
+    def interleaves(self, statement: Product) -> bool:
+        """Whether panels are wider with one vector of each destination in them than with several of one."""
+        vectors = self.layout.width(self.reader.value(statement.dsts[0])) // self.layout.lanes
+        return narrowest(len(statement.dsts)) > narrowest(vectors)
+
+    def _runs(
+        self, statement: Product, index: int | None, to: Callable[[int], str], out_row: int, out_panel: int = 0
+    ) -> None:
+        """One call for each run of panels, each part; ``to``: the address of what begins with a number.
+
+        out_panel  numbers from what one panel leaves to the next; 0: they follow each other
+        """
+        lanes = self.layout.lanes
+        for add, (packs, operand) in enumerate(self.parts(statement)):
+            panels, offset = self.panels.place(packs, index)
+            for run in panels.runs:
+                first = f"{self.w.use('panels')} + {self._bytes(offset + run.offset)}"
+                terms = _Terms(panels.terms, run.vectors, run.panels, first, run.step, self._sets(run.vectors))
+                out = f"{to(run.first * lanes)}, {out_row}, {lanes}, {out_panel or run.vectors * lanes}"
+                self._call(operand, terms, out, add)
 
     def stack(self, statement: Product, tile: str, first: int, width: int, count: str) -> None:
         """One vector of each destination for ``count`` vectors of units from ``base`` on.
@@ -179,6 +208,10 @@ class CallPrinter:
 
     def _bytes(self, numbers: int) -> int:
         return numbers * np.dtype(self.layout.program.dtype).itemsize
+
+
+def _in_line(first: int, numbers: int) -> str:
+    return f"address(line, (0, {first + numbers}))"
 
 
 @dataclass(frozen=True)

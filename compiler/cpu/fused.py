@@ -1,7 +1,9 @@
-"""Products and the map that reads them, tile by tile: what is computed for a few units of all rows is used at once.
+"""Products and the map that reads them, together: what products leave for a map lies in a buffer, one line a row.
 
-The vectors of a tile are those of several products at the same units (the gates of a cell), or several vectors of
-one product. They lie in a small buffer, one line a row, that stays in the nearest cache.
+In a step, a line has all units of all products: the map then goes along each row, and all that it reads and writes is
+in order. For all rows of a chunk of steps such lines would not stay in a cache: there a few units are computed for all
+rows, and used at once. The vectors at a place of the line are those of several products at the same units (the gates of
+a cell), or several vectors of one product.
 """
 
 from __future__ import annotations
@@ -17,15 +19,55 @@ from .vectors import is_vectorisable
 
 @dataclass(frozen=True)
 class Fused:
-    """Products whose results only the map reads, at its own unit. ``stacked``: one vector of each destination."""
+    """Products whose results only the map reads, at its own unit."""
 
     products: tuple[Product, ...]
     map: Map
-    stacked: bool
 
     @property
     def dsts(self) -> tuple[str, ...]:
         return tuple(name for p in self.products for name in p.dsts)
+
+    @property
+    def stacked(self) -> bool:
+        """Whether all products have several destinations."""
+        return all(len(p.dsts) > 1 for p in self.products)
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether a few units of all rows of a chunk can be computed together: one kind of products."""
+        return self.stacked or (all(len(p.dsts) == 1 for p in self.products) and len(self.products) <= VECTORS)
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """What all kernels of a program know of its groups.
+
+    counts  how many statements read each value
+    line    numbers from the line of one row to the next: as many in all kernels, so that the rows of one thread never
+            lie where another thread, in another stage, has other rows
+    flat    the same where lines have a few units
+    """
+
+    counts: Counter[str]
+    line: int
+    flat: int
+
+
+def tiles_of(program: Program, lanes: int) -> Tiles:
+    """The groups of a program measured."""
+    counts = reader_counts(program)
+    groups = [g for rows in program.rows() if rows.batch for g in fused(rows.body, program, counts)
+              if isinstance(g, Fused)]  # fmt: skip
+    # an odd number of vectors: lines that are a power of two apart share a few sets of the first cache
+    line = max((len(g.dsts) * width(g, lanes) for g in groups), default=0) // lanes | 1
+    flat = max((len(g.dsts) * (1 if g.stacked else most_vectors(g, lanes)) for g in groups if g.is_flat), default=1)
+    return Tiles(counts, line * lanes, flat * lanes)
+
+
+def width(group: Fused, lanes: int) -> int:
+    """The units of a group in whole vectors."""
+    return -(-group.map.shape[0] // lanes) * lanes
 
 
 def reader_counts(program: Program) -> Counter[str]:
@@ -48,10 +90,7 @@ def fused(body: Sequence[Statement], program: Program, counts: Counter[str]) -> 
         if isinstance(statement, Map) and waiting:
             taken = _taken(waiting, statement, program, counts)
             yield from (p for p in waiting if p not in taken)
-            if taken:
-                yield Fused(tuple(taken), statement, any(len(p.dsts) > 1 for p in taken))
-            else:
-                yield statement
+            yield Fused(tuple(taken), statement) if taken else statement
         else:
             yield from waiting
             yield statement
@@ -60,15 +99,11 @@ def fused(body: Sequence[Statement], program: Program, counts: Counter[str]) -> 
 
 
 def _taken(products: Sequence[Product], into: Map, program: Program, counts: Counter[str]) -> list[Product]:
-    """The products that a map is fused with: those of several destinations, or else those of one."""
+    """The products that a map is fused with."""
     if len(into.shape) != 1 or not is_vectorisable(into, program):
         return []
     made = {name for p in products for name in p.dsts}
-    fit = [p for p in products if _fits(p, into, program, counts, made)]
-    several = [p for p in fit if len(p.dsts) > 1]
-    if several:
-        return several
-    return fit if sum(len(p.dsts) for p in fit) <= VECTORS else []
+    return [p for p in products if _fits(p, into, program, counts, made)]
 
 
 def _fits(p: Product, into: Map, program: Program, counts: Counter[str], made: set[str]) -> bool:
@@ -82,19 +117,6 @@ def _fits(p: Product, into: Map, program: Program, counts: Counter[str], made: s
         if any(load != Load(name, (), (0,)) for load in read):
             return False
     return True
-
-
-def widest_tile(program: Program, counts: Counter[str], lanes: int) -> int:
-    """Numbers that a row of the widest tile has: all tiles have this step from row to row.
-
-    So the rows of one thread never lie where another thread, in another stage, has a tile of other rows.
-    """
-    widest = lanes
-    for rows in program.rows():
-        for group in fused(rows.body, program, counts) if rows.batch else ():
-            if isinstance(group, Fused):
-                widest = max(widest, len(group.dsts) * lanes * (1 if group.stacked else most_vectors(group, lanes)))
-    return widest
 
 
 def most_vectors(group: Fused, lanes: int) -> int:

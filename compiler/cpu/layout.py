@@ -53,6 +53,7 @@ class Layout:
         self.panels = 0  # numbers in all panels
         self.used: set[str] = set()  # values that kernels take from the table
         self._lists: list[tuple[int, str]] = []
+        self._line = 0  # numbers of a row in the buffer that products share with maps
         self._tiles: list[tuple[int, str]] = []
         self._flat: list[tuple[int, str]] = []
         self.place = {name: k for k, name in enumerate((*SIZES, *INDICES, *values))}
@@ -111,12 +112,13 @@ class Layout:
             if v.role == "block" and v.name in self.inner:  # one for each thread, and one for all rows
                 shape = ((threads + 1) * self.inner_bytes(v) // dtype.itemsize,)
             found[v.name] = (shape or (1,), dtype)
-        word = np.dtype(np.int64)
+        word, number = np.dtype(np.int64), number_type(self.program, "f")
         more = {
-            "panels": ((self.panels,), number_type(self.program, "f")),
+            "panels": ((self.panels,), number),
             "scratch": ((threads * SCRATCH,), np.dtype(np.uint8)),
             "terms": ((threads * MOST * FIELDS,), word),
-            "tiles": ((max(sizes["b"], TILE_ROWS) * _longest(self._tiles, sizes),), number_type(self.program, "f")),
+            "tiles": ((sizes["b"] * self._line,), number),
+            "flat_tiles": ((max(sizes["b"], TILE_ROWS) * _longest(self._tiles, sizes),), number),
             "flat": ((threads * self.flat_bytes(sizes) // 8,), word),
             "row_lists": ((threads * sizes["b"] * _longest(self._lists, sizes),), word),
         }
@@ -129,6 +131,10 @@ class Layout:
     def in_one_piece(self, v: Value) -> bool:
         """Whether the slots of a chunk of steps follow each other in memory."""
         return v.keep.kind in ("all", "chunk")
+
+    def needs_lines(self, width: int) -> None:
+        """A kernel has lines of so many numbers for the rows of a step."""
+        self._line = max(self._line, width)
 
     def needs_tile(self, width: int, steps: str) -> None:
         """A kernel has tiles of so many numbers a row, for as many steps at once."""

@@ -27,12 +27,12 @@ VECTORS = ("splat", "where")
 CALLS = ("call_outer", "call_pack", "call_product", "describe")
 #: what the table has beside sizes and values: functions of the library, and memory of their own
 FUNCTIONS = ("outer", "pack", "product", "sets_1", "sets_2", "sets_3", "sets_4")
-MEMORY = ("copies", "flat", "flat_bytes", "panels", "row_lists", "scratch", "terms", "tiles", "zero")
+MEMORY = ("copies", "flat", "flat_bytes", "flat_tiles", "panels", "row_lists", "scratch", "terms", "tiles", "zero")
 MATH = ("inf", "nan")
 #: their arguments and variables, and names of Python that they use
 LOCAL = (
     "table", "table_address", "who", "thread", "lo", "hi", "t", "s", "n", "row", "rows", "first", "total", "found",
-    "sums", "base", "end", "panel", "vectors", "flat_list", "flat_rows", "tile", "tile_rows", "tile_blocks",
+    "sums", "base", "end", "panel", "vectors", "flat_list", "flat_rows", "line", "tile", "tile_rows", "tile_blocks",
     "number", "int64", "boolean", "entry", "range", "min", "max", "abs",
 )
 KNOWN = (

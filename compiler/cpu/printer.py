@@ -27,7 +27,7 @@ from ..loop import (
 )
 from .calls import CallPrinter, GradientPrinter, Panels, gradients
 from .expressions import Expressions
-from .fused import Fused, fused, reader_counts, widest_tile
+from .fused import Fused, Tiles, fused
 from .layout import Layout
 from .names import FUNCTIONS, INDICES, LISTS, MEMORY, SIZES
 from .parallel import ALL, SPLIT, Pass
@@ -54,14 +54,13 @@ class Kernel:
 class PassPrinter:
     """Prints one pass as one function."""
 
-    def __init__(self, layout: Layout, panels: Panels, name: str) -> None:
+    def __init__(self, layout: Layout, panels: Panels, tiles: Tiles, name: str) -> None:
         self.program, self.names, self.panels, self.layout = layout.program, layout.names, panels, layout
         self.name = name
         self.w = Writer()
         self.reader = Reader(layout, self.w)
         self.locals: dict[str, str] = {}
-        self.counts = reader_counts(self.program)
-        self.tile_width = widest_tile(self.program, self.counts, layout.lanes)
+        self.known = tiles
         self.size = ""  # steps of a chunk, where the kernel goes through one
 
     # ---- whole functions -----------------------------------------------------------------------
@@ -224,10 +223,10 @@ class PassPrinter:
             self.reader.places = outer
 
     def body(self, body: Sequence[Statement], sums: Sequence[Sum], scope: Scope, stage: Rows) -> None:
-        together = fused(body, self.program, self.counts) if scope.batch and not scope.single else body
+        together = fused(body, self.program, self.known.counts) if scope.batch and not scope.single else body
         for statement in together:
             if isinstance(statement, Fused):
-                TilePrinter(self).tiles(statement, scope)
+                TilePrinter(self).lines(statement, scope)
             else:
                 self.statement(statement, scope, stage)
         for item in sums:

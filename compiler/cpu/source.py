@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ..loop import Program, Rows
 from .calls import Panels
+from .fused import tiles_of
 from .layout import Layout
 from .names import ARRAYS, CALLS, FUNCTIONS_OF_NUMBERS, HELPERS, MATH, RANDOM, ROWS, VECTORS, Names
 from .parallel import SPLIT, Loop, Pass, Step, apart, steps
@@ -66,6 +67,7 @@ class _Printed:
 
     def __init__(self, layout: Layout, panels: Panels) -> None:
         self.layout, self.panels = layout, panels
+        self.tiles = tiles_of(layout.program, layout.lanes)
         self.kernels: list[Kernel] = []
         self.order: list[Run | Repeat] = []
 
@@ -78,7 +80,7 @@ class _Printed:
             self.order += runs
 
     def _printer(self) -> PassPrinter:
-        return PassPrinter(self.layout, self.panels, f"stage_{len(self.kernels) + 1}")
+        return PassPrinter(self.layout, self.panels, self.tiles, f"stage_{len(self.kernels) + 1}")
 
     def _run(self, kernel: Kernel) -> Run:
         self.kernels.append(kernel)

@@ -1,4 +1,4 @@
-"""Prints products and the map that reads them: tile by tile, for the rows of one step or of a chunk of steps."""
+"""Prints products and the map that reads them: line by line for the rows of a step, in tiles for those of a chunk."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ..loop import Rows
 from .calls import CallPrinter
 from .cost import TILE_ROWS
-from .fused import Fused, fused
+from .fused import Fused, fused, width
 from .products.layout import Run
 from .scope import UNITS, Scope
 from .vectors import VectorExpressions
@@ -22,8 +22,8 @@ def flat_group(p: PassPrinter, stage: Rows) -> Fused | None:
     """The one group of a free stage whose products can be computed for all rows of a chunk at once."""
     if stage.order != "free" or not stage.batch or stage.sums:
         return None
-    group = next(iter(fused(stage.body, p.program, p.counts)))
-    if not isinstance(group, Fused) or len(stage.body) != len(group.products) + 1:
+    group = next(iter(fused(stage.body, p.program, p.known.counts)))
+    if not isinstance(group, Fused) or not group.is_flat or len(stage.body) != len(group.products) + 1:
         return None
     operands = [p.program.values[part.operand.value] for product in group.products for part in product.parts]
     whole = all(v.role != "block" and v.axes == (stage.axis, "b") and p.layout.in_one_piece(v) for v in operands)
@@ -48,52 +48,68 @@ class TilePrinter:
         with self.w.blocks(f"for {t} in range(lo, hi + 1):", f"for n in range({running}[{t}]):"):
             self.w.line(f"flat_list[flat_rows] = ({t} - lo) * B + {order}[n]")
             self.w.line("flat_rows += 1")
-        self.tiles(group, scope, stage)
+        calls = CallPrinter(self.reader, self.p.panels, scope, flat=True)
+        print_group = self._stacked if group.stacked else self._columns
+        print_group(group, calls, self._expressions(group, scope), f"({t} - lo) * B + row", scope, stage)
 
-    def tiles(self, group: Fused, scope: Scope, flat: Rows | None = None) -> None:
-        """A few units of all rows at a time; ``flat``: of the rows of a chunk of its steps."""
-        calls = CallPrinter(self.reader, self.p.panels, scope, flat is not None)
-        names = {name: self.p.local(name, scope) for name, _ in group.map.lets}
-        expressions = VectorExpressions(self.reader, scope, group.map.shape, UNITS[:1], names)
-        row = f"({scope.axis} - lo) * B + row" if flat else "row"
+    def lines(self, group: Fused, scope: Scope) -> None:
+        """All products for the rows of a step, each row's in one line, then the map along each row."""
+        calls, lanes, whole = CallPrinter(self.reader, self.p.panels, scope), self.lanes, self.p.known.line
+        self.layout.needs_lines(whole)
+        e = self._expressions(group, scope)
+        self.w.line(f"line = view({self.w.use('tiles')}, ({self.w.use('B')}, {whole}), number)")
+        first, e.tiles = 0, {}
+        for product in group.products:
+            calls.line(product, first, whole)
+            count = len(product.dsts)
+            together = calls.interleaves(product)
+            for k, name in enumerate(product.dsts):
+                at = first + k * (lanes if together else width(group, lanes))
+                e.tiles[name] = f"load(line, (row, {f'{at} + ' if at else ''}{UNITS[0]}{f' * {count}' * together}))"
+            first += count * width(group, lanes)
+        with self.reader.loop(scope), self.w.blocks(*e.loops()):
+            self.p.lets(group.map, e)
+
+    def _expressions(self, group: Fused, scope: Scope) -> VectorExpressions:
         for product in group.products:
             self.w.comment("; ".join(self.p.listed(product)))
-        print_group = self._stacked if group.stacked else self._columns
-        print_group(group, calls, expressions, row, scope, flat)
+        names = {name: self.p.local(name, scope) for name, _ in group.map.lets}
+        return VectorExpressions(self.reader, scope, group.map.shape, UNITS[:1], names)
 
     def _stacked(
-        self, group: Fused, calls: CallPrinter, e: VectorExpressions, row: str, scope: Scope, flat: Rows | None
+        self, group: Fused, calls: CallPrinter, e: VectorExpressions, row: str, scope: Scope, stage: Rows
     ) -> None:
         """One vector of each destination: as many vectors of units at once as few rows need."""
         (size,), lanes = group.map.shape, self.lanes
-        tile = self._buffer(flat is not None, several=True)
+        self._buffer()
         at = f"({UNITS[0]} - base) // {lanes} * tile_rows + {row}"
-        e.tiles = {n: f"load({tile}, ({at}, {k * lanes}))" for k, n in enumerate(group.dsts)}
+        e.tiles = {n: f"load(tile, ({at}, {k * lanes}))" for k, n in enumerate(group.dsts)}
+        self.w.line(f"tile_blocks = max(1, {TILE_ROWS} // tile_rows)")
         with self.w.block(f"for base in range(0, {size}, tile_blocks * {lanes}):"):
             self.w.line(f"end = min(base + tile_blocks * {lanes}, {size})")
             first = 0
             for product in group.products:
-                calls.stack(product, tile, first, self.p.tile_width, f"(end - base + {lanes - 1}) // {lanes}")
+                calls.stack(product, "tile", first, self.p.known.flat, f"(end - base + {lanes - 1}) // {lanes}")
                 first += len(product.dsts)
-            with self._rows(scope, flat), self.w.block(f"for {UNITS[0]} in range(base, end, {lanes}):"):
+            with self._rows(scope, stage), self.w.block(f"for {UNITS[0]} in range(base, end, {lanes}):"):
                 self.p.lets(group.map, e)
 
     def _columns(
-        self, group: Fused, calls: CallPrinter, e: VectorExpressions, row: str, scope: Scope, flat: Rows | None
+        self, group: Fused, calls: CallPrinter, e: VectorExpressions, row: str, scope: Scope, stage: Rows
     ) -> None:
         """Several vectors of one destination each: a panel at a time."""
         (size,), lanes, first = group.map.shape, self.lanes, group.products[0]
         runs = self.p.panels.place(calls.parts(first)[0][0], 0)[0].runs
         most = runs[0].vectors * lanes
-        tile = self._buffer(flat is not None)
+        self._buffer()
         at = f"{UNITS[0]} - base"
-        e.tiles = {n: f"load({tile}, ({row}, {f'{k * most} + ' if k else ''}{at}))" for k, n in enumerate(group.dsts)}
+        e.tiles = {n: f"load(tile, ({row}, {f'{k * most} + ' if k else ''}{at}))" for k, n in enumerate(group.dsts)}
         with self.w.block(f"for panel in range({sum(run.panels for run in runs)}):"):
             self._panel(runs)
             for k, product in enumerate(group.products):
-                calls.column(product, tile, k * runs[0].vectors, self.p.tile_width)
+                calls.column(product, "tile", k * runs[0].vectors, self.p.known.flat)
             units = f"for {UNITS[0]} in range(base, min(base + vectors * {lanes}, {size}), {lanes}):"
-            with self._rows(scope, flat), self.w.block(units):
+            with self._rows(scope, stage), self.w.block(units):
                 self.p.lets(group.map, e)
 
     def _panel(self, runs: Sequence[Run]) -> None:
@@ -107,21 +123,14 @@ class TilePrinter:
             self.w.line(f"base = (panel * vectors + (panel >= {count}) * {count}) * {self.lanes}")
 
     @contextmanager
-    def _rows(self, scope: Scope, flat: Rows | None) -> Iterator[None]:
-        """The loop over rows, of all steps of a chunk where the stage is computed so."""
-        if flat is None:
-            with self.reader.loop(scope):
-                yield
-        else:
-            with self.p.each_step(flat, "lo", "hi + 1"), self.reader.loop(scope):
-                yield
+    def _rows(self, scope: Scope, stage: Rows) -> Iterator[None]:
+        """The loops over the steps of a chunk and their rows."""
+        with self.p.each_step(stage, "lo", "hi + 1"), self.reader.loop(scope):
+            yield
 
-    def _buffer(self, flat: bool, several: bool = False) -> str:
-        """The buffer of tiles; ``several``: of more vectors of units where rows are few."""
-        self.layout.needs_tile(self.p.tile_width, self.p.size if flat else "1")
-        self.w.line(f"tile_rows = {self.w.use(self.p.size) + ' * ' if flat else ''}{self.w.use('B')}")
-        if several:
-            self.w.line(f"tile_blocks = max(1, {TILE_ROWS} // tile_rows)")
-        rows = f"max(tile_rows, {TILE_ROWS})" if several else "tile_rows"
-        self.w.line(f"tile = view({self.w.use('tiles')}, ({rows}, {self.p.tile_width}), number)")
-        return "tile"
+    def _buffer(self) -> None:
+        """The buffer of tiles, of more vectors of units where rows are few."""
+        self.layout.needs_tile(self.p.known.flat, self.p.size)
+        self.w.line(f"tile_rows = {self.w.use(self.p.size)} * {self.w.use('B')}")
+        rows = f"(max(tile_rows, {TILE_ROWS}), {self.p.known.flat})"
+        self.w.line(f"tile = view({self.w.use('flat_tiles')}, {rows}, number)")

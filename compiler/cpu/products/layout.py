@@ -90,6 +90,11 @@ class Layout:
         return np.array(lines, np.int64).reshape(-1, FIELDS)
 
 
+def narrowest(vectors: int) -> int:
+    """The vectors of the narrowest panel where so many are cut into panels as equal as can be."""
+    return vectors // -(-vectors // VECTORS)
+
+
 def plain(parts: Sequence[Part], lanes: int, vectors: int = VECTORS) -> Layout:
     """[panel][term][vectors · lanes]: columns in turn, in panels of at most ``vectors`` vectors, which differ by one
     at most: seven vectors are four and three.
