@@ -30,8 +30,7 @@ from .loop import (
     Step,
     Sum,
 )
-from .merge import is_lone_product
-from .network import NUMBERS, is_pointwise, postorder
+from .network import NUMBERS, is_lone_product, is_pointwise, postorder
 from .place import INLINED
 
 if TYPE_CHECKING:

@@ -86,7 +86,7 @@ def compile(
     if loss is not None:
         differentiable(whole, loss, wrt)  # raises for what cannot be differentiated, or by
     request = Request(loss, None if wrt is None else _names(wrt), returned, dtype, training, checkpoint)
-    road = Road(net.check(), request, plan or Plan())
+    road = Road(net.check(), request, (plan or Plan()).for_target(target))
     if loss is not None and _varies_alike(road.net):
         _ = road.own  # a sum over the batch that its adjoint cannot take is refused here, not at the first call
     return Program(road, target, threads)

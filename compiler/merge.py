@@ -1,18 +1,22 @@
 """Sums rearranged so that what can leave a loop leaves it, and products that are only added become one.
 
     a + b + W @ h[t-1]          →  (a + b) + W @ h[t-1]       a, b stand outside the loop
+    a + U @ x + W @ h[t-1]      →  a + (U @ x + W @ h[t-1])       the same where products are not hoisted
     W @ h[t-1] + R @ h[t-2] + … →  (W @ h[t-1] + R @ h[t-2]) + …     one product over stacked operands
 """
 
 from __future__ import annotations
 
 from ..graph.expr import Node, make, rebuild, topological
-from .network import Network
+from .network import Network, can_join, is_lone_product
 from .schedule import components, is_cycle
 
 
-def regroup_sums(net: Network) -> Network:
-    """The network with every sum split into what stands outside its loop, its products, and the rest."""
+def regroup_sums(net: Network, hoist: bool = True) -> Network:
+    """The network with every sum split into what stands outside its loop, its products, and the rest.
+
+    ``hoist``: products outside the loop stay there; if not, they are with those of the loop.
+    """
     cycle: dict[Node, int] = {}
     for i, component in enumerate(components(net)):
         if is_cycle(net, component):
@@ -22,17 +26,20 @@ def regroup_sums(net: Network) -> Network:
         for n in topological([net.eqs[name]]):
             if n not in done:
                 args = [done[a] for a in n.args]
-                split = _regrouped(net, n, args, cycle) if n.op == "add" and n in net.position else None
+                split = _regrouped(net, n, args, cycle, hoist) if n.op == "add" and n in net.position else None
                 done[n] = split or rebuild(n, args)
     return Network({name: done[e] for name, e in net.eqs.items()}, net.wanted)
 
 
-def _regrouped(net: Network, node: Node, args: list[Node], cycle: dict[Node, int]) -> Node | None:
+def _regrouped(
+    net: Network, node: Node, args: list[Node], cycle: dict[Node, int], hoist: bool
+) -> Node | None:
     """``node`` with its terms in groups, None where there is but one group."""
     outside, products, rest = [], [], []
     for old, new in zip(node.args, args, strict=True):
         real = net.real(old)
-        if node in cycle and cycle.get(real) != cycle[node] and net.stripped(real).op != "const":
+        elsewhere = node in cycle and cycle.get(real) != cycle[node] and net.stripped(real).op != "const"
+        if elsewhere and (hoist or not can_join(net, real, net.axis_of(node))):
             outside.append(new)
         elif is_lone_product(net, real):
             products.append(new)
@@ -43,8 +50,3 @@ def _regrouped(net: Network, node: Node, args: list[Node], cycle: dict[Node, int
         return None
     terms = [g[0] if len(g) == 1 else make("add", g) for g in groups]
     return make("add", terms + rest)
-
-
-def is_lone_product(net: Network, node: Node) -> bool:
-    """A matrix times a vector that nothing but this sum reads."""
-    return net.matrix_of(node) is not None and len(net.users[node]) == 1 and net.equation.get(node) not in net.wanted

@@ -106,6 +106,16 @@ class Network:
         return node.attr[0] in ("ji,j->i", "i,ij->j")
 
 
+def can_join(net: Network, node: Node, axis: str | None) -> bool:
+    """Whether a product outside a loop over an axis may as well be computed in it: step by step, for it alone."""
+    return is_lone_product(net, node) and net.axis_of(node) == axis
+
+
+def is_lone_product(net: Network, node: Node) -> bool:
+    """A matrix times a vector that one other node reads and no user of the program."""
+    return net.matrix_of(node) is not None and len(net.users[node]) == 1 and net.equation.get(node) not in net.wanted
+
+
 def entry_kind(node: Node) -> str:
     """pointwise, feature, …: the kind of its entry in the op table."""
     return (TABLE.get(node.op) or load_entries(node.op)).kind

@@ -189,8 +189,8 @@ class Road:
         eqs = {n: _computed(net, e) if n in results.values() else e for n, e in net.eqs.items()}
         network = Network(one_value_a_slot(eqs), list(dict.fromkeys(results.values())))
         if plan.merge:
-            network = regroup_sums(network)
-        passes = schedule(network)
+            network = regroup_sums(network, plan.hoist is not False)
+        passes = schedule(network, plan.hoist is not False)
         every = self.request.checkpoint
         for name in plan.place:
             if name not in eqs and name not in self.whole.eqs:

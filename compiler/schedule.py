@@ -8,11 +8,11 @@ that is read at another step, is ready only after its stage.
 from __future__ import annotations
 
 import heapq
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..graph.errors import CircuitError
 from ..graph.expr import Node
-from .network import LEAVES, Network
+from .network import LEAVES, Network, can_join
 
 
 @dataclass(frozen=True)
@@ -138,8 +138,8 @@ def _unit(net: Network, component: list[Node]) -> _Unit:
 _RANK = {("static", None): 0, ("loop", "s"): 1, ("loop", "t"): 1, ("free", "s"): 2, ("free", "t"): 3}
 
 
-def schedule(net: Network) -> list[Stage]:
-    """The stages, in the order in which they run.
+def schedule(net: Network, hoist: bool = True) -> list[Stage]:
+    """The stages, in the order in which they run. ``hoist``: no product is in a loop that could be before it.
 
     Raises CircuitError, naming equations, for a loop without a delay, for delays and advances in one cycle, and
     for a value of all steps within its own cycle.
@@ -161,7 +161,7 @@ def schedule(net: Network) -> list[Stage]:
         done |= here
         nodes = tuple(n for u in chosen for n in u.nodes)
         stages.append(Stage(lead.kind, lead.axis, lead.order, lead.batch, nodes, lead.why))
-    return _capture_in_loops(net, stages)
+    return _capture_in_loops(net, stages if hoist else _with_products(net, stages))
 
 
 def _ready(net: Network, unit: _Unit, done: set[Node], here: set[Node]) -> bool:
@@ -174,6 +174,23 @@ def _ready(net: Network, unit: _Unit, done: set[Node], here: set[Node]) -> bool:
             if a not in here or lagged or net.is_sum(a):
                 return False
     return True
+
+
+def _with_products(net: Network, stages: list[Stage]) -> list[Stage]:
+    """Products that only a loop reads, at the same step, are computed in it: see ``Plan.hoist``."""
+    home = {n: i for i, stage in enumerate(stages) if stage.kind == "loop" for n in stage.nodes}
+    joined: dict[int, list[Node]] = {}
+    for stage in stages:
+        for n in stage.nodes if stage.kind == "free" else ():
+            (reader,) = net.users[n] if len(net.users[n]) == 1 else (None,)
+            if reader in home and (n, False) in net.reads(reader) and can_join(net, n, stages[home[reader]].axis):
+                joined.setdefault(home[reader], []).append(n)
+    gone = {n for nodes in joined.values() for n in nodes}
+    kept = (
+        replace(stage, nodes=(*joined.get(i, ()), *(n for n in stage.nodes if n not in gone)))
+        for i, stage in enumerate(stages)
+    )
+    return [stage for stage in kept if stage.nodes]
 
 
 def _is_given(net: Network, node: Node) -> bool:
