@@ -50,7 +50,7 @@ class Plan:
         """The plan with what it leaves to the target decided.
 
         A product in the loop has no result that is stored before and read again: at H = 256 and 64 rows a training
-        step of an LSTM takes a tenth less so. With very few rows a product over a chunk of steps would be the faster.
+        step of a cell with four gates takes a tenth less so. With very few rows a product over a chunk of steps would be the faster.
         """
         return self if self.hoist is not None else self.but(hoist=target != "cpu")
 

@@ -14,12 +14,14 @@ from ..memory import Array
 from .layout import MOST, SCRATCH, Layout
 from .products.layout import FIELDS as COPY_FIELDS
 from .products.layout import Layout as PanelLayout
-from .products.layout import Part, interleaved, narrowest, plain
+from .products.layout import Part, interleaved, side_by_side
 from .products.library import outer_tiles, sets_for
 from .products.outer import FIELDS
 from .scope import Reader, Scope
 from .vector.host import HOST
 
+#: how the destinations of a product share panels: one after the other, or one vector of each
+SIDE_BY_SIDE, INTERLEAVED = "side by side", "interleaved"
 #: batches with fewer rows than this have sums in more accumulators at once
 SMALL = 8
 
@@ -28,12 +30,12 @@ SMALL = 8
 class Panels:
     """The panels of a program in one piece of memory, and the copies that fill them.
 
-    places  (pack, destination) -> (layout, offset in numbers)
+    places  (packs, destination or how all lie) -> (layout, offset in numbers)
     copies  one row each, as the library's ``pack`` reads them
     """
 
     layout: Layout
-    places: dict[tuple[tuple[str, ...], int], tuple[PanelLayout, int]] = field(default_factory=dict)
+    places: dict[tuple[tuple[str, ...], int | str], tuple[PanelLayout, int]] = field(default_factory=dict)
     copies: list[Array] = field(default_factory=list)
     numbers: int = 0
 
@@ -46,18 +48,17 @@ class Panels:
     def program(self) -> Program:
         return self.layout.program
 
-    def place(self, packs: Sequence[str], index: int | None) -> tuple[PanelLayout, int]:
-        """The panels of one destination of packs, or (None) of all of them side by side; made where they are new.
+    def place(self, packs: Sequence[str], which: int | str) -> tuple[PanelLayout, int]:
+        """The panels of one destination of packs, or of all, SIDE_BY_SIDE or INTERLEAVED; made where they are new.
 
         packs  their columns follow each other along the sum
         """
-        key = (tuple(packs), -1 if index is None else index)
+        key = (tuple(packs), which)
         if key not in self.places:
             lanes, count = self.layout.lanes, len(self.program.packs[packs[0]].blocks)
-            if index is None:
-                found = interleaved([[self._part(p, i) for p in packs] for i in range(count)], lanes)
-            else:
-                found = plain([self._part(p, index) for p in packs], lanes)
+            destinations = [which] if isinstance(which, int) else range(count)
+            parts = [[self._part(p, i) for p in packs] for i in destinations]
+            found = (interleaved if which == INTERLEAVED else side_by_side)(parts, lanes)
             table = found.table()
             table[:, COPY_FIELDS - 2] += self.numbers
             self.copies.append(table)
@@ -110,42 +111,25 @@ class CallPrinter:
         """One call for each destination, each run of panels, each part."""
         for index, name in enumerate(statement.dsts):
             out, out_row = self.rows_of(Load(name))
-            self._runs(statement, index, partial(self._after, out), out_row)
+            to = partial(self._after, out)
+            self._runs(statement, index, to, out_row)
 
     def _after(self, address: str, numbers: int) -> str:
         return f"{address} + {self._bytes(numbers)}" if numbers else address
 
     def line(self, statement: Product, first: int, width: int) -> None:
-        """All units of all destinations to the row's line of ``width`` numbers, from its number ``first`` on.
+        """All destinations one after the other, to the row's line of ``width`` numbers, from ``first`` on."""
+        self._runs(statement, SIDE_BY_SIDE, lambda n: f"address(line, (0, {first + n}))", width)
 
-        Either one destination after the other, or unit by unit one vector of each: see ``interleaves``.
-        """
-        count, columns = len(statement.dsts), self.layout.width(self.reader.value(statement.dsts[0]))
-        together = self.interleaves(statement)
-        for index in [None] if together else range(count):
-            to = partial(_in_line, first + (index or 0) * columns)
-            self._runs(statement, index, to, width, count * self.layout.lanes if together else 0)
-
-    def interleaves(self, statement: Product) -> bool:
-        """Whether panels are wider with one vector of each destination in them than with several of one."""
-        vectors = self.layout.width(self.reader.value(statement.dsts[0])) // self.layout.lanes
-        return narrowest(len(statement.dsts)) > narrowest(vectors)
-
-    def _runs(
-        self, statement: Product, index: int | None, to: Callable[[int], str], out_row: int, out_panel: int = 0
-    ) -> None:
-        """One call for each run of panels, each part; ``to``: the address of what begins with a number.
-
-        out_panel  numbers from what one panel leaves to the next; 0: they follow each other
-        """
+    def _runs(self, statement: Product, which: int | str, to: Callable[[int], str], out_row: int) -> None:
+        """One call for each run of panels, each part; ``to``: the address of what begins with a number."""
         lanes = self.layout.lanes
         for add, (packs, operand) in enumerate(self.parts(statement)):
-            panels, offset = self.panels.place(packs, index)
+            panels, offset = self.panels.place(packs, which)
             for run in panels.runs:
                 first = f"{self.w.use('panels')} + {self._bytes(offset + run.offset)}"
                 terms = _Terms(panels.terms, run.vectors, run.panels, first, run.step, self._sets(run.vectors))
-                out = f"{to(run.first * lanes)}, {out_row}, {lanes}, {out_panel or run.vectors * lanes}"
-                self._call(operand, terms, out, add)
+                self._call(operand, terms, f"{to(run.first * lanes)}, {out_row}, {lanes}, {run.vectors * lanes}", add)
 
     def stack(self, statement: Product, tile: str, first: int, width: int, count: str) -> None:
         """One vector of each destination for ``count`` vectors of units from ``base`` on.
@@ -155,7 +139,7 @@ class CallPrinter:
         """
         lanes = self.layout.lanes
         for add, (packs, operand) in enumerate(self.parts(statement)):
-            panels, offset = self.panels.place(packs, None)
+            panels, offset = self.panels.place(packs, INTERLEAVED)
             for run in panels.runs:
                 here = f"base * {self._bytes(run.step // lanes)}"
                 at = f"{self.w.use('panels')} + {self._bytes(offset + run.offset)} + {here}"
@@ -208,10 +192,6 @@ class CallPrinter:
 
     def _bytes(self, numbers: int) -> int:
         return numbers * np.dtype(self.layout.program.dtype).itemsize
-
-
-def _in_line(first: int, numbers: int) -> str:
-    return f"address(line, (0, {first + numbers}))"
 
 
 @dataclass(frozen=True)

@@ -61,12 +61,9 @@ class TilePrinter:
         first, e.tiles = 0, {}
         for product in group.products:
             calls.line(product, first, whole)
-            count = len(product.dsts)
-            together = calls.interleaves(product)
-            for k, name in enumerate(product.dsts):
-                at = first + k * (lanes if together else width(group, lanes))
-                e.tiles[name] = f"load(line, (row, {f'{at} + ' if at else ''}{UNITS[0]}{f' * {count}' * together}))"
-            first += count * width(group, lanes)
+            for name in product.dsts:
+                e.tiles[name] = f"load(line, (row, {f'{first} + ' if first else ''}{UNITS[0]}))"
+                first += width(group, lanes)
         with self.reader.loop(scope), self.w.blocks(*e.loops()):
             self.p.lets(group.map, e)
 

@@ -38,7 +38,7 @@ class Part:
 class Run:
     """Panels that one call of ``product`` takes: so many of so many vectors, from ``offset`` on, ``step`` apart.
 
-    ``first`` is the vector of the result that the first panel begins with (plain), or the first of the stacked
+    ``first`` is the vector of all results that the first panel begins with (side by side), or the first of the stacked
     matrices (interleaved); offset and step count numbers.
     """
 
@@ -78,7 +78,8 @@ class Layout:
         for run in self.runs:
             for p in range(run.panels):
                 for v in range(run.vectors):
-                    matrix, block = (run.first + v, p) if self.interleaved else (0, run.first + p * run.vectors + v)
+                    turn = run.first + p * run.vectors + v  # the number of the vector where matrices are in turn
+                    matrix, block = (run.first + v, p) if self.interleaved else divmod(turn, self.blocks)
                     to, step = run.offset + p * run.step + v * self.lanes, run.vectors * self.lanes
                     for part in self.parts[matrix]:
                         column = block * self.lanes
@@ -90,19 +91,22 @@ class Layout:
         return np.array(lines, np.int64).reshape(-1, FIELDS)
 
 
-def narrowest(vectors: int) -> int:
-    """The vectors of the narrowest panel where so many are cut into panels as equal as can be."""
-    return vectors // -(-vectors // VECTORS)
-
-
 def plain(parts: Sequence[Part], lanes: int, vectors: int = VECTORS) -> Layout:
-    """[panel][term][vectors · lanes]: columns in turn, in panels of at most ``vectors`` vectors, which differ by one
-    at most: seven vectors are four and three.
+    """One matrix: see ``side_by_side``.
 
     parts  the rectangles that follow each other along the sum; their columns are the same
     """
-    stacked = (tuple(parts),)
-    terms, blocks = _terms(stacked), -(-_columns(stacked) // lanes)
+    return side_by_side([parts], lanes, vectors)
+
+
+def side_by_side(parts: Sequence[Sequence[Part]], lanes: int, vectors: int = VECTORS) -> Layout:
+    """[panel][term][vectors · lanes]: the columns of one matrix after those of the other, each in whole vectors, in
+    panels of at most ``vectors`` vectors, which differ by one at most: seven vectors are four and three.
+
+    parts  for each matrix the rectangles that follow each other along the sum; all have the same terms and columns
+    """
+    stacked = tuple(tuple(p) for p in parts)
+    terms, blocks = _terms(stacked), len(stacked) * -(-_columns(stacked) // lanes)
     panels = -(-blocks // vectors)
     runs: list[Run] = []
     offset = first = 0
