@@ -16,7 +16,7 @@ from ..memory import Batch
 #: rows, and operations, that a thread has at least
 FEWEST_ROWS, WORTH = 2, 1_000_000
 #: rows of the batch times steps that are computed before all threads sum over them, and steps at least
-CHUNK_ROWS, LEAST_STEPS = 2048, 8
+CHUNK_ROWS, LEAST_STEPS = 512, 8
 #: rows of a tile: for fewer, several vectors of units are computed at once
 TILE_ROWS = 16
 
