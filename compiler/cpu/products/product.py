@@ -13,7 +13,7 @@ from .tiles import COLUMN_TILE, ROW_TILE, VECTORS, column_tile, most_rows, row_t
 
 def product_of(host: Host, dtype: str) -> Callable[..., Any]:
     """The function that the library's ``product`` calls; what its arguments mean: library.py."""
-    size = SIZES[dtype]
+    size, lanes = SIZES[dtype], host.lanes(dtype)
     tile = _row_tiles(host, dtype)
     # by 16 · vectors + sets asked for: those taken, and the rows of the largest tile
     taken = [max(s for s in sets_of(max(v, 1)) if s <= max(n, 1)) for v in range(VECTORS + 1) for n in range(16)]
@@ -43,23 +43,26 @@ def product_of(host: Host, dtype: str) -> Callable[..., Any]:
         if tiles > 0:
             short = rows // tiles
             longer = rows - short * tiles
+            block = 512 // vectors if chosen[which] == 1 and tiles > 1 else terms
             for p in range(panels):
-                done = order
-                for i in range(tiles):
-                    count = short + 1 if i < longer else short
-                    tile(
-                        64 * vectors + 8 * chosen[which] + count - 1,
-                        done,
-                        x,
-                        x_row,
-                        terms,
-                        panel + p * panel_step * size,
-                        out + p * out_panel * size,
-                        out_row,
-                        out_vector,
-                        add,
-                    )
-                    done += 8 * count
+                for k in range(0, terms, block):
+                    done = order
+                    n = min(block, terms - k)
+                    for i in range(tiles):
+                        count = short + 1 if i < longer else short
+                        tile(
+                            64 * vectors + 8 * chosen[which] + count - 1,
+                            done,
+                            x + k * size,
+                            x_row,
+                            n,
+                            panel + (p * panel_step + k * vectors * lanes) * size,
+                            out + p * out_panel * size,
+                            out_row,
+                            out_vector,
+                            add if k == 0 else 1,
+                        )
+                        done += 8 * count
 
     return product
 
