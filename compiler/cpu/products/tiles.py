@@ -20,6 +20,8 @@ from .emit import Emitter, Llvm, subroutine, word
 
 #: rows that a tile has at most, and vectors, and sets of accumulators times vectors
 ROWS, VECTORS, INDEPENDENT = 6, 4, 8
+#: tiles of so many vectors of sums take two terms a turn: whatever is no multiply-add takes a place from one
+LARGE = 15
 #: the arguments of tiles: steps in numbers
 ROW_TILE = ["order", "x", "x_row", "terms", "panel", "out", "out_row", "out_vector", "add"]
 COLUMN_TILE = ["rows", "a", "a_row", "panel", "c", "c_row", "add"]
@@ -57,9 +59,11 @@ def row_tile(module: Llvm, host: Host, dtype: str, vectors: int, sets: int, rows
                     i = (which * rows + r) * vectors + v
                     sums[i] = e.multiply_add(one, weights[v], sums[i])
 
+        unrolled = 2 * sets if rows * vectors >= LARGE else sets
+
         def turn(k: Llvm, sums: list[Llvm]) -> list[Llvm]:
-            for s in range(sets):
-                term(builder.add(k, word(s)), sums, s)
+            for s in range(unrolled):
+                term(builder.add(k, word(s)), sums, s % sets)
             return sums
 
         def left(k: Llvm, sums: list[Llvm]) -> list[Llvm]:
@@ -67,10 +71,10 @@ def row_tile(module: Llvm, host: Host, dtype: str, vectors: int, sets: int, rows
             return sums
 
         each = rows * vectors
-        whole = builder.and_(terms, word(-sets))
+        whole = builder.and_(terms, word(-unrolled))
         sums = starting(e, add, places) + [e.zero] * (each * (sets - 1))
-        sums = e.loop(word(0), whole, sets, sums, turn)
-        if sets > 1:
+        sums = e.loop(word(0), whole, unrolled, sums, turn)
+        if unrolled > 1:
             sums[:each] = e.loop(whole, terms, 1, sums[:each], left)
         while len(sums) > each:
             pairs = [(i, i + each) for n in range(0, len(sums) // each, 2) for i in range(n * each, (n + 1) * each)]
@@ -103,7 +107,14 @@ def column_tile(module: Llvm, host: Host, dtype: str, vectors: int, columns: int
                     sums[i * vectors + v] = e.multiply_add(one, values[v], sums[i * vectors + v])
             return sums
 
-        sums = e.loop(word(0), rows, 1, [e.zero for _ in places], term)
+        def turn(n: Llvm, sums: list[Llvm]) -> list[Llvm]:
+            return term(builder.add(n, word(1)), term(n, sums))
+
+        sums = [e.zero for _ in places]
+        whole = builder.and_(rows, word(-2)) if columns * vectors >= LARGE else word(0)
+        if columns * vectors >= LARGE:
+            sums = e.loop(word(0), whole, 2, sums, turn)
+        sums = e.loop(whole, rows, 1, sums, term)
         with builder.if_else(builder.icmp_signed("!=", add, word(0))) as (further, begun):
             with further:
                 for value, place in zip(sums, places, strict=True):
