@@ -8,7 +8,6 @@ slot k at index ``(k - 1) % n``. The second time axis, where a value has both, h
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from copy import copy
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any, Protocol
@@ -77,9 +76,8 @@ class Batch:
 
     def again(self, start: int, seed: int) -> Batch:
         """The same rows in another call; it shares all arrays with this one."""
-        found = copy(self)
-        object.__setattr__(found, "start", start)
-        object.__setattr__(found, "seed", seed)
+        found = object.__new__(Batch)
+        found.__dict__.update(self.__dict__, start=start, seed=seed)
         return found
 
     def count(self, axes: Sequence[str]) -> int:

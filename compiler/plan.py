@@ -49,8 +49,9 @@ class Plan:
     def for_target(self, target: str) -> Plan:
         """The plan with what it leaves to the target decided.
 
-        A product in the loop has no result that is stored before and read again: at H = 256 and 64 rows a training
-        step of a cell with four gates takes a tenth less so. With very few rows a product over a chunk of steps would be the faster.
+        A product in the loop has no result that is stored before and read again: with 256 units and 64 rows a
+        training step of a cell with four gates takes a tenth less so. For a single row, products over a chunk of steps
+        read the weights less often.
         """
         return self if self.hoist is not None else self.but(hoist=target != "cpu")
 

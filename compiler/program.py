@@ -92,6 +92,7 @@ class _Variant:
         net, whole = (boundary_inputs(n, compiled.initial) if compiled.initial else n for n in nets)
         self.signature = Signature(net, whole)
         self._given: tuple[Mapping[str, Array] | None, dict[str, Array]] = (None, {})
+        self._stored: tuple[Mapping[str, Array] | None, dict[str, Array]] = (None, {})
 
     def places(self, grad: Mapping[str, Array] | None) -> dict[str, Array]:
         """Result -> where it goes in the arrays that the caller gave for gradients; found once for a mapping."""
@@ -105,6 +106,25 @@ class _Variant:
                     found[key] = cast(Mapping[str, Array], grad)[whole][part]
             self._given = grad, found
         return self._given[1]
+
+
+    def parameters(self, params: Mapping[str, Array]) -> dict[str, Array]:
+        """The parameters as the loop program has them; found once where the same are given again."""
+        if self._stored[0] is not params:
+            found = {}
+            for v in self.loops.values.values():
+                if v.role == "param":
+                    whole, ranges = self.compiled.parts.get(v.name, (v.name, ()))
+                    found[v.name] = params[whole][tuple(slice(lo, hi) for lo, hi in ranges)]
+            alias = all(a.flags.carray for a in found.values())  # of a copy the next call would read old numbers
+            found = {n: _behaved(a) for n, a in found.items()}
+            self._stored = (params if alias else None), found
+        return self._stored[1]
+
+    @cached_property
+    def inputs(self) -> list[Value]:
+        """What is given for each call."""
+        return [v for v in self.loops.values.values() if v.role == "input"]
 
 
 class Program:
@@ -299,15 +319,8 @@ def _even(t: int, s: int, rows: int) -> Batch:
 
 def _storage(variant: _Variant, call: Given, order: Array | None, batch: Batch) -> dict[str, Array]:
     """Params and inputs in storage layout: sorted, cut to the longest, with room for boundary values."""
-    arrays = {}
-    for v in variant.loops.values.values():
-        if v.role == "param":
-            whole, ranges = variant.compiled.parts.get(v.name, (v.name, ()))
-            part = call.params[whole][tuple(slice(lo, hi) for lo, hi in ranges)]
-            arrays[v.name] = _behaved(part)
-        elif v.role == "input":
-            arrays[v.name] = _stored(v, call.arrays[v.name], order, batch)
-    return arrays
+    arrays = {v.name: _stored(v, call.arrays[v.name], order, batch) for v in variant.inputs}
+    return variant.parameters(call.params) | arrays
 
 
 def _stored(v: Value, array: Array, order: Array | None, batch: Batch) -> Array:

@@ -33,21 +33,25 @@ _ZERO = np.zeros(1, np.int64)
 
 @dataclass(frozen=True)
 class _Ready:
-    """What one run needs: its table, and the arrays that are in it."""
+    """What one run needs: its table, and the arrays that are in it: the program's own, and the caller's."""
 
     threads: int
     table: Array
-    arrays: dict[str, Array]
-    lists: _Lists
+    own: Mapping[str, Array]
+    given: Mapping[str, Array]
 
 
 @dataclass(frozen=True)
 class _Lists:
-    """The rows of each thread (see ``row_lists``), and where the lists are."""
+    """What a table has of a batch: the rows of each thread (see ``row_lists``), and counts of them.
+
+    entries    place in the table -> number;  addresses  of the lists, in the order of ``row_lists``
+    """
 
     running: Mapping[str, Array]
     threads: int
     arrays: list[Array]
+    entries: dict[int, int]
     addresses: list[int]
 
 
@@ -60,7 +64,9 @@ class CpuTarget:
     def __init__(self, program: Program, threads: int | None = None) -> None:
         self.program, self.threads = program, threads or available()
         self._base: tuple[tuple[int, ...], Array] | None = None
+        self._given: dict[str, Array] = {}  # the arrays whose addresses are in the base
         self._lists: _Lists | None = None
+        self._found: tuple[Mapping[str, Array], dict[str, Array]] | None = None
 
     @cached_property
     def source(self) -> Source:
@@ -136,7 +142,7 @@ class CpuTarget:
             call(table, steps, count, thread, threads, meeting, give_way)
 
         team().run(work, threads)
-        return self._results(ready.arrays)
+        return self._results(ready)
 
     def _ready(self, batch: Batch, given: Mapping[str, Array], poison: bool = False) -> _Ready:
         """The table of one run, and the arrays that it points to."""
@@ -146,15 +152,21 @@ class CpuTarget:
             for array in own.values():
                 array[...] = POISON[array.dtype.kind]
         lists = self._lists_of(batch, threads)
-        given = {**given, **{n: _padded(given[n], wide) for n, wide in self._pads.items()}}
-        return _Ready(threads, self._table(batch, threads, own, lists.addresses, given), {**own, **given}, lists)
+        if self._pads:
+            given = {**given, **{n: _padded(given[n], wide) for n, wide in self._pads.items()}}
+        return _Ready(threads, self._table(batch, threads, own, lists, given), own, given)
 
     def _lists_of(self, batch: Batch, threads: int) -> _Lists:
         """The rows of each thread; batches of full rows share what they are made of, and so these."""
         found = self._lists
         if found is None or found.running is not batch.running or found.threads != threads:
-            arrays = row_lists(batch, threads)
-            found = self._lists = _Lists(batch.running, threads, arrays, [at(a) for a in arrays])
+            place, arrays = self.source.layout.place, row_lists(batch, threads)
+            entries = {place[f"lengths_{axis}"]: at(batch.lengths[axis]) for axis in ("t", "s")}
+            entries[place["original"]] = at(batch.original)
+            for name in place:
+                if name.startswith("count_"):
+                    entries[place[name]] = batch.count(tuple(name.removeprefix("count_")))
+            found = self._lists = _Lists(batch.running, threads, arrays, entries, [at(a) for a in arrays])
         return found
 
     def timed(self, batch: Batch, given: Mapping[str, Array]) -> dict[str, float]:
@@ -197,13 +209,15 @@ class CpuTarget:
 
         return profile(self, batch, given, repeats)
 
-    def _results(self, arrays: Mapping[str, Array]) -> dict[str, Array]:
-        """The arrays that were asked for, without what pads their rows."""
-        found = {}
-        for name in self.program.results.values():
-            v, a = self.source.program.values[name], arrays[name]
-            found[name] = a[..., : v.shape[-1]] if v.shape else a.reshape(a.shape if v.axes else ())
-        return found
+    def _results(self, ready: _Ready) -> dict[str, Array]:
+        """The arrays that were asked for, without what pads their rows: the same views while the workspace stays."""
+        if self._found is None or self._found[0] is not ready.own:
+            found = {}
+            for name in self.program.results.values():
+                v, a = self.source.program.values[name], ready.own[name]
+                found[name] = a[..., : v.shape[-1]] if v.shape else a.reshape(a.shape if v.axes else ())
+            self._found = (ready.own, found)
+        return self._found[1]
 
     @cached_property
     def _pads(self) -> dict[str, tuple[int, ...]]:
@@ -212,29 +226,24 @@ class CpuTarget:
         return {v.name: wide for v in values if (wide := self.source.layout.features(v)) != v.shape}
 
     def _table(
-        self, batch: Batch, threads: int, own: Mapping[str, Array], lists: Sequence[int], given: Mapping[str, Array]
+        self, batch: Batch, threads: int, own: Mapping[str, Array], lists: _Lists, given: Mapping[str, Array]
     ) -> Array:
         """What kernels read: what calls of these sizes share, and what is this call's."""
         layout, key = self.source.layout, (*batch.sizes.values(), threads)
         if self._base is None or self._base[0] != key:
-            self._base = (key, self._shared(batch, threads, own))
-        table = self._base[1].copy()
-        place, names = layout.place, layout.names
+            self._base, self._given = (key, self._shared(batch, threads, own)), {}
+        table, place, names = self._base[1], layout.place, layout.names
+        for name, array in given.items():  # in training, parameters are the same arrays in every call
+            if self._given.get(name) is not array:
+                table[place[names[name]]] = at(array)
+        self._given = dict(given)
+        table = table.copy()
         table[place["start"]] = batch.start
         table[place["seed_low"]], table[place["seed_high"]] = batch.seed & 0xFFFFFFFF, batch.seed >> 32
-        table[place["original"]] = at(batch.original)
-        for axis in ("t", "s"):
-            table[place[f"lengths_{axis}"]] = at(batch.lengths[axis])
-        for name in self._counts:
-            table[place[name]] = batch.count(tuple(name.removeprefix("count_")))
-        for name, array in given.items():
-            table[place[names[name]]] = at(array)
-        table[len(place) :] = lists
+        for k, number in lists.entries.items():
+            table[k] = number
+        table[len(place) :] = lists.addresses
         return table
-
-    @cached_property
-    def _counts(self) -> list[str]:
-        return [name for name in self.source.layout.place if name.startswith("count_")]
 
     def _shared(self, batch: Batch, threads: int, own: Mapping[str, Array]) -> Array:
         """The table without what belongs to one call."""

@@ -67,7 +67,7 @@ def multiply(lib: Library, x: Array, panels: Array, out: Array, order: Sequence[
 @pytest.mark.parametrize("vectors", [1, 2, 3, 4])
 def test_products_at_every_edge_of_tiles(lib: Library, vectors: int) -> None:
     lanes = lanes_of(lib)
-    for terms in (*range(10), 100):
+    for terms in (*range(10), 100, 515):
         x, panels = normal(lib, 20, terms + 3), normal(lib, 2, terms, vectors * lanes)
         for rows in range(14):
             order = np.random.default_rng(rows).permutation(20)[:rows]
@@ -82,8 +82,8 @@ def test_products_at_every_edge_of_tiles(lib: Library, vectors: int) -> None:
 
 def test_products_have_the_same_bits_for_any_split_of_rows_and_panels(lib: Library) -> None:
     lanes = lanes_of(lib)
-    for vectors, sets in ((4, 1), (4, 2), (1, 8), (2, 4), (3, 2)):
-        x, panels = normal(lib, 13, 37), normal(lib, 3, 37, vectors * lanes)
+    for vectors, sets, terms in ((4, 1, 37), (4, 1, 259), (4, 2, 259), (1, 8, 37), (2, 4, 37), (3, 2, 37)):
+        x, panels = normal(lib, 13, terms), normal(lib, 3, terms, vectors * lanes)
         whole = np.zeros((13, 3, vectors * lanes), lib.dtype)
         multiply(lib, x, panels, whole, range(13), 0, sets)
         for step in (1, 2, 5, 7):
