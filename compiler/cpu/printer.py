@@ -369,6 +369,13 @@ class PassPrinter:
                 self.w.line(f"total += {self.reader.element(item.args[0], scope, ())}")
             self.w.line(f"{self.reader.element(item.dst, scope, ())} += total")
             return
+        if item.op == "at" and item.attr == (scope.axis, True, 0) and scope.batch and not scope.single:
+            # rows are sorted by their lengths: those that end here are the last that run
+            t = scope.axis or "t"
+            with self.w.block(f"for n in range({self.reader.running(t)}[{t} + 1], {self.reader.rows(scope)}):"):
+                self.w.line(f"row = {self.reader.order(scope)}[n]")
+                rows.add(item)
+            return
         with self.reader.loop(scope):
             rows.sum(item)
 

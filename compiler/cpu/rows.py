@@ -37,6 +37,14 @@ class RowPrinter:
     # ---- sums ----------------------------------------------------------------------------------
     def sum(self, item: Sum, into: str = "row") -> None:
         """Add what one row gives to the sum, of the row ``into`` where there is one for every row."""
+        if item.op == "at":
+            with self.w.block(f"if {Expressions(self.reader, self.scope, (), (), {}).here(*item.attr)}:"):
+                self.add(item, into)
+        else:
+            self.add(item, into)
+
+    def add(self, item: Sum, into: str = "row") -> None:
+        """The same of a row that is known to have something for it."""
         v = self.reader.value(item.dst)
 
         def target(units: Sequence[str] = ()) -> str:
@@ -53,10 +61,7 @@ class RowPrinter:
         if item.op == "contract":
             self.contraction(item.attr[0], item.args, lambda units, text: f"{target(units)} += {text}")
             return
-        head = []
-        if item.op == "at":
-            head = [f"if {Expressions(self.reader, self.scope, (), (), {}).here(*item.attr)}:"]
-        with self.w.blocks(*head, *features(v.shape)):
+        with self.w.blocks(*features(v.shape)):
             units = UNITS[: len(v.shape)]
             place, text = target(units), self.get(item.args[0], units)
             if item.op == "amax":

@@ -47,10 +47,13 @@ def product_of(host: Host, dtype: str) -> Callable[..., Any]:
         sets: int,
     ) -> None:
         which = 16 * vectors + min(max(sets, 1), 15)
-        tiles = (rows + most[which] - 1) // most[which]
-        if tiles > 0:
+        tiles = min(rows, 1)
+        short, longer = rows, 0
+        if rows > most[which]:  # division takes as long as a tile of a few numbers
+            tiles = (rows + most[which] - 1) // most[which]
             short = rows // tiles
             longer = rows - short * tiles
+        if tiles > 0:
             # a piece of the panel that all rows use before the next; sums go on from what is in out
             block = PIECE // vectors if chosen[which] == 1 and tiles > 1 else max(terms, 1)
             for p in range(panels):
