@@ -18,28 +18,34 @@ def regroup_sums(net: Network, hoist: bool = True) -> Network:
     ``hoist``: products outside the loop stay there; if not, they are with those of the loop.
     """
     cycle: dict[Node, int] = {}
+    after: dict[int, set[Node]] = {}
     for i, component in enumerate(components(net)):
         if is_cycle(net, component):
             cycle.update((n, i) for n in component)
+            after[i] = set() if hoist else net.following(component)
     done: dict[Node, Node] = {}
     for name in net.eqs:
         for n in topological([net.eqs[name]]):
             if n not in done:
                 args = [done[a] for a in n.args]
-                split = _regrouped(net, n, args, cycle, hoist) if n.op == "add" and n in net.position else None
+                split = _regrouped(net, n, args, cycle, after) if n.op == "add" and n in net.position else None
                 done[n] = split or rebuild(n, args)
     return Network({name: done[e] for name, e in net.eqs.items()}, net.wanted)
 
 
 def _regrouped(
-    net: Network, node: Node, args: list[Node], cycle: dict[Node, int], hoist: bool
+    net: Network, node: Node, args: list[Node], cycle: dict[Node, int], after: dict[int, set[Node]]
 ) -> Node | None:
-    """``node`` with its terms in groups, None where there is but one group."""
+    """``node`` with its terms in groups, None where there is but one group.
+
+    cycle  node -> the loop it is in;  after  loop -> all that follows from it: empty where its products stay outside
+    """
     outside, products, rest = [], [], []
     for old, new in zip(node.args, args, strict=True):
         real = net.real(old)
         elsewhere = node in cycle and cycle.get(real) != cycle[node] and net.stripped(real).op != "const"
-        if elsewhere and (hoist or not can_join(net, real, net.axis_of(node))):
+        joins = elsewhere and after[cycle[node]] and can_join(net, real, node, after[cycle[node]])
+        if elsewhere and not joins:
             outside.append(new)
         elif is_lone_product(net, real):
             products.append(new)

@@ -64,6 +64,16 @@ class Network:
         roots = [self.real(self.eqs[name]) for name in self.wanted]
         return list(postorder(roots, lambda n: [a for a, _ in self.reads(n)]))
 
+    def following(self, nodes: Iterable[Node]) -> set[Node]:
+        """All that needs one of the nodes, at any step."""
+        found: set[Node] = set()
+        stack = list(nodes)
+        while stack:
+            fresh = set(self.users[stack.pop()]) - found
+            found |= fresh
+            stack += fresh
+        return found
+
     def stripped(self, node: Node) -> Node:
         """Without the repetition over index axes: rows read it as it is."""
         node = self.real(node)
@@ -106,9 +116,18 @@ class Network:
         return node.attr[0] in ("ji,j->i", "i,ij->j")
 
 
-def can_join(net: Network, node: Node, axis: str | None) -> bool:
-    """Whether a product outside a loop over an axis may as well be computed in it: step by step, for it alone."""
-    return is_lone_product(net, node) and net.axis_of(node) == axis
+def can_join(net: Network, node: Node, loop: Node, after: set[Node]) -> bool:
+    """Whether a product outside a loop may as well be computed in it: step by step, for it alone.
+
+    What it multiplies is given, or is kept anyway for what comes after the loop; else the loop would need all steps of
+    it, where otherwise a few are held at a time.
+
+    loop   a node of the loop;  after  all nodes that follow from the loop
+    """
+    if not is_lone_product(net, node) or net.axis_of(node) != net.axis_of(loop):
+        return False
+    _, vector = net.matrix_of(node) or (node, node)
+    return vector.op in LEAVES or any(u in after for u in net.users[vector])
 
 
 def is_lone_product(net: Network, node: Node) -> bool:

@@ -18,7 +18,8 @@ class Plan:
     rings   whether a signal that only its own loop reads keeps just the steps that it looks back
     merge   whether products of one vector become one panel, and products that are only added become one
     hoist   whether products of what is known before a loop leave it, and are computed for a chunk of steps at a time;
-            if not, those that only the loop reads are computed in it, as one product with what they are added to.
+            if not, those that only the loop reads are computed in it, as one product with what they are added to,
+            if what they multiply is given or kept anyway.
             None: as the target runs faster, which for the CPU is in the loop
     place   equation -> "keep" or "recompute": against the rule of place.py
     """

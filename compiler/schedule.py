@@ -179,11 +179,13 @@ def _ready(net: Network, unit: _Unit, done: set[Node], here: set[Node]) -> bool:
 def _with_products(net: Network, stages: list[Stage]) -> list[Stage]:
     """Products that only a loop reads, at the same step, are computed in it: see ``Plan.hoist``."""
     home = {n: i for i, stage in enumerate(stages) if stage.kind == "loop" for n in stage.nodes}
+    after = {i: net.following(stage.nodes) for i, stage in enumerate(stages) if stage.kind == "loop"}
     joined: dict[int, list[Node]] = {}
     for stage in stages:
         for n in stage.nodes if stage.kind == "free" else ():
             (reader,) = net.users[n] if len(net.users[n]) == 1 else (None,)
-            if reader in home and (n, False) in net.reads(reader) and can_join(net, n, stages[home[reader]].axis):
+            same_step = reader in home and (n, False) in net.reads(reader)
+            if reader is not None and same_step and can_join(net, n, reader, after[home[reader]]):
                 joined.setdefault(home[reader], []).append(n)
     gone = {n for nodes in joined.values() for n in nodes}
     kept = (
