@@ -210,7 +210,8 @@ class Rows:
         """The scores of the next step, after ``chosen``: symbols [rows], or numbers [rows, n] (``as_read``)."""
         if not self.of.after:
             return self._next(self._fed(chosen) if self.of.feed else None)
-        assert self._pending is not None
+        if self._pending is None:
+            raise DataError(f"{self.of.net.name}: expected begin() before step(): its scores are chosen by first")
         before, self.state = self._pending
         if self.of.late:
             self.position -= 1
