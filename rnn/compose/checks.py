@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from ...graph.errors import LanguageError, listed
 from .parts import Part
+from .scores import Compared
 from .terms import names_in
-
-LAYER = "an output layer between the hidden output and the loss, o[t] = V @ h[t] + d"
 
 
 def check_joined(part: Part) -> None:
@@ -24,12 +23,11 @@ def check_joined(part: Part) -> None:
             mend=f"let the layer read {part.output}[t-1] in place of them, or write both directions out",
         )
     if at is not None:
-        raise LanguageError(
+        raise _without_layer(
+            part,
+            at,
             f"{cell} cannot have two directions: {at.by.name} reads {at.what} itself, whose features are what is "
             "compared; of two directions there would be twice as many",
-            expected=LAYER,
-            got=str(at.by),
-            mend=f"add one to {cell}, or say which signal is the hidden output, output=…",
         )
     check_from_right(part)
 
@@ -58,12 +56,11 @@ def check_added(part: Part) -> None:
         )
     at = part.compared
     if at is not None and at.scored and "cross_entropy" not in at.how:
-        raise LanguageError(
+        raise _without_layer(
+            part,
+            at,
             f"{part.cell.name} cannot have a residual connection: {at.by.name} reads {at.what} as probabilities, "
             "and what is added to them is none",
-            expected=LAYER,
-            got=str(at.by),
-            mend=f"add one to {part.cell.name}, or say which signal is the hidden output, output=…",
         )
 
 
@@ -71,12 +68,11 @@ def check_below(part: Part) -> None:
     """Refuse to give scores or probabilities to a layer, or a decoder, that reads features."""
     at = part.compared
     if at is not None and at.scored:
-        raise LanguageError(
+        raise _without_layer(
+            part,
+            at,
             f"{part.cell.name} has no hidden output to give to what is above it: {part.output} is scores or "
             "probabilities",
-            expected=LAYER,
-            got=str(at.by),
-            mend=f"add one to {part.cell.name}, or say which signal is the hidden output, output=…",
         )
 
 
@@ -88,3 +84,13 @@ def check_decoder(part: Part) -> None:
             expected="an output layer that nothing in the layer reads",
             mend="take a cell without that feedback; the target before is given to it",
         )
+
+
+def _without_layer(part: Part, at: Compared, problem: str) -> LanguageError:
+    """The error of a cell whose loss reads, ``at`` a place, what should be a hidden output."""
+    return LanguageError(
+        problem,
+        expected="an output layer between the hidden output and the loss, o[t] = V @ h[t] + d",
+        got=str(at.by),
+        mend=f"add one to {part.cell.name}, or say which signal is the hidden output, output=…",
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from ...graph.errors import LanguageError
 from ...graph.indices import moment
@@ -38,23 +39,15 @@ def stack(*cells: Cell | int, input: str | None = None, output: str | None = Non
         check_below(part)
     last = parts[-1]
     made = Made(parts, shared=[*names_in(parts[0].front), *names_in(last.head)])
-    below: str | None = None
+    named = _one_above_another(made, parts)
+    made.lines += renamed(last.head, named[-1])
     layers: dict[str, list[str]] = {}
-    for k, part in enumerate(parts):
-        new = made.names(part, f"_{k + 1}")
-        stated = any(s.name == below and not plain(s) for s in made.lines)
-        layer = list(part.layer) if below is None else fed(part, below, made.another(part, f"_{k + 1}"), stated)
-        if k == 0:
-            made.lines += renamed(part.front, new)
-        made.lines += renamed(layer, new)
-        below = new[part.output]
+    for new in named:
         for n, m in new.items():
             layers.setdefault(n, []).append(m)
-    made.lines += renamed(last.head, new)
-    assert below is not None  # there are at least two layers
     same_name = len({p.cell.name for p in parts}) == 1
     title = f"stacked_{last.cell.name}" if same_name else "_".join(p.cell.name for p in parts)
-    return made.cell(title, below, _ends(last, new), layers)
+    return made.cell(title, named[-1][last.output], _ends(last, named[-1]), layers)
 
 
 @of_cells
@@ -149,6 +142,19 @@ def _layers(cells: Sequence[Cell | int]) -> list[Cell]:
             f"expected stack(cell, 2) or stack(a, b, …), of cells as rnn.define makes them; got {cells!r:.80}"
         )
     return found
+
+
+def _one_above_another(made: Made, parts: Sequence[Part]) -> list[dict[str, str]]:
+    """The equations of all layers, and for each of them the names that it has there, by its own."""
+    named = [made.names(parts[0], "_1")]
+    made.lines += renamed(parts[0].front, named[0])
+    made.lines += renamed(parts[0].layer, named[0])
+    for k, (lower, part) in enumerate(pairwise(parts), 2):
+        below, end = named[-1][lower.output], f"_{k}"
+        named.append(made.names(part, end))
+        stated = any(s.name == below and not plain(s) for s in made.lines)
+        made.lines += renamed(fed(part, below, made.another(part, end), stated), named[-1])
+    return named
 
 
 def _ends(part: Part, new: dict[str, str]) -> Term | None:
