@@ -218,8 +218,8 @@ def _bytes(shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:
 
 
 def aligned(size: int) -> Array:
-    """``size`` bytes, aligned; many at the beginning of a large page."""
-    step = LARGE_PAGE if size >= LARGE_PAGE else ALIGNMENT
+    """``size`` bytes, aligned; at the beginning of a large page where that leaves little unused before it."""
+    step = LARGE_PAGE if size >= 16 * LARGE_PAGE else ALIGNMENT
     memory = np.empty(size + step, np.uint8)
     offset = -memory.ctypes.data % step
     return memory[offset : offset + size]

@@ -20,7 +20,7 @@ from .interpret import interpret
 from .listing import listing
 from .loop import Program as LoopProgram
 from .loop import Value
-from .memory import Array, Batch
+from .memory import Array, Batch, predicted_bytes
 from .output import KINDS, Asked, Output, Results
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ class Target(Protocol):
     def compilations(self) -> int: ...
 
     def run(self, batch: Batch, given: Mapping[str, Array], poison: bool = False) -> dict[str, Array]: ...
+
+    def bytes(self, batch: Batch) -> int: ...
 
 
 @runtime_checkable
@@ -64,6 +66,10 @@ class InterpretTarget:
 
     def run(self, batch: Batch, given: Mapping[str, Array], poison: bool = False) -> dict[str, Array]:
         return interpret(self.program, batch, given)
+
+    def bytes(self, batch: Batch) -> int:
+        sizes = batch.sizes
+        return predicted_bytes(self.program, sizes["t"], sizes["s"], sizes["b"])
 
 
 def _cpu(program: LoopProgram, threads: int | None) -> Target:
@@ -140,6 +146,7 @@ class Program:
     source        what runs: Numba source, or for the interpreter the loop program
     loops         the loop program;  plan  the choices made
     explain()     what became of each equation
+    bytes(…)      what it holds for calls of given sizes
     profile(…)    what each kernel takes, against the limits of the machine
     compilations  how many kernels this program had to compile; those found in the cache do not count
     """
@@ -187,6 +194,17 @@ class Program:
         target = self._variant(None).target
         more = target.explain() if isinstance(target, Timed) else []
         return "\n".join([text, *(f"    {line}" for line in more)])
+
+    def bytes(self, T: int, rows: int = 1, S: int = 1) -> int:
+        """The bytes that the program holds for calls of so many steps and sequences, beside what is given and returned.
+
+        They are kept between calls. Checkpoints make them fewer: see ``compile``. Raises ValueError for sizes
+        below one.
+        """
+        for name, n in (("T", T), ("rows", rows), ("S", S)):
+            if not isinstance(n, int) or isinstance(n, bool) or n < 1:
+                raise ValueError(f"{name}={n!r}: expected a whole number from 1")
+        return self._variant(None).target.bytes(_even(T, S, rows))
 
     def __repr__(self) -> str:
         request = self._road.request

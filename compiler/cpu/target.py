@@ -64,7 +64,7 @@ class CpuTarget:
     def __init__(self, program: Program, threads: int | None = None) -> None:
         self.program, self.threads = program, threads or available()
         self._base: tuple[tuple[int, ...], Array] | None = None
-        self._given: dict[str, Array] = {}  # the arrays whose addresses are in the base
+        self._given: dict[str, Array] = {}  # the parameters whose addresses are in the base
         self._lists: _Lists | None = None
         self._found: tuple[Mapping[str, Array], dict[str, Array]] | None = None
 
@@ -195,6 +195,12 @@ class CpuTarget:
         team().run(work, threads)
         return time.perf_counter() - before
 
+    def bytes(self, batch: Batch) -> int:
+        """What it holds for batches like this one."""
+        threads, lists = self.threads_for(batch), row_lists(batch, self.threads_for(batch))
+        lists_bytes = sum({id(a): a.nbytes for a in lists}.values())
+        return self.workspace.predicted(batch.sizes, threads) + lists_bytes
+
     def threads_for(self, batch: Batch) -> int:
         """How many threads run a batch: see ``cost``."""
         return self._work.threads_for(batch, self.threads)
@@ -220,6 +226,10 @@ class CpuTarget:
         return self._found[1]
 
     @cached_property
+    def _parameters(self) -> list[str]:
+        return [v.name for v in self.source.program.values.values() if v.role == "param"]
+
+    @cached_property
     def _pads(self) -> dict[str, tuple[int, ...]]:
         """Inputs whose rows are not whole vectors -> their features as kernels take them."""
         values = (v for v in self.source.program.values.values() if v.role in ("param", "input"))
@@ -236,7 +246,7 @@ class CpuTarget:
         for name, array in given.items():  # in training, parameters are the same arrays in every call
             if self._given.get(name) is not array:
                 table[place[names[name]]] = at(array)
-        self._given = dict(given)
+        self._given = {n: given[n] for n in self._parameters}
         table = table.copy()
         table[place["start"]] = batch.start
         table[place["seed_low"]], table[place["seed_high"]] = batch.seed & 0xFFFFFFFF, batch.seed >> 32

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -56,6 +58,36 @@ def test_memory_of_states_falls_with_the_distance_of_checkpoints() -> None:
 
     assert a_step(8) < a_step(None) / 15
     assert a_step(16) == pytest.approx(a_step(8) / 2, rel=0.1)
+
+
+@pytest.mark.parametrize("every", [None, 16, 64])
+def test_a_program_allocates_what_it_says(every: int | None) -> None:
+    """Without time indices in what is returned, a call leaves nothing behind but the program's own memory."""
+    net = rnn.elman(x=4, h=32, o=4)
+    program = compiler.compile(net, checkpoint=every, threads=2)
+    params, inputs = data(net, {"t": 2, "b": 2})
+    params = {n: a.astype("float32") for n, a in params.items()}
+
+    def run(steps: int, rows: int) -> int:
+        given = {n: np.zeros((steps, rows, *a.shape[2:]), "float32" if a.dtype.kind == "f" else a.dtype)
+                 for n, a in inputs.items()}  # fmt: skip
+        before = tracemalloc.get_traced_memory()[0]
+        program(params, **given)
+        return tracemalloc.get_traced_memory()[0] - before
+
+    run(2, 2)  # compiles
+    tracemalloc.start()
+    try:
+        gc.collect()
+        first, last = run(3, 16), run(3000, 16)
+    finally:
+        tracemalloc.stop()
+    assert first + last == pytest.approx(program.bytes(T=3000, rows=16), rel=0.1)
+
+
+def test_sizes_of_memory_are_whole_numbers() -> None:
+    with pytest.raises(ValueError, match="rows=0: expected a whole number from 1"):
+        compiler.compile(rnn.elman(x=3, h=4, o=5), target="interpret").bytes(T=3, rows=0)
 
 
 def test_what_is_returned_is_kept_whole() -> None:
