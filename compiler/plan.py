@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+#: the choices of a plan that are one value each
+CHOICES = ("chunk", "fuse", "rings", "merge", "hoist", "rows", "lines")
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -12,7 +15,7 @@ class Plan:
 
     ``compile(net, plan=Plan(chunk=4, place={"i": "recompute"}))``; ``print(program.plan)`` shows the plan of a program.
 
-    chunk   steps that a free stage computes at a time
+    chunk   steps that a free stage computes at a time: of a small batch more, see ``rows``
     fuse    whether a free stage and a loop that feed each other step by step run chunk by chunk, so that what
             one passes to the other stays in cache
     rings   whether a signal that only its own loop reads keeps just the steps that it looks back
@@ -21,6 +24,8 @@ class Plan:
             if not, those that only the loop reads are computed in it, as one product with what they are added to,
             if what they multiply is given or kept anyway.
             None: as the target runs faster, which for the CPU is in the loop
+    rows    rows of the batch times steps that kernels of the CPU compute before all threads sum over them
+    lines   whether, in kernels of the CPU, what products leave for the map after them lies in one buffer, not in arrays
     place   equation -> "keep" or "recompute": against the rule of place.py
     """
 
@@ -29,12 +34,16 @@ class Plan:
     rings: bool = True
     merge: bool = True
     hoist: bool | None = None
+    rows: int = 512
+    lines: bool = True
     place: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.chunk, int) or isinstance(self.chunk, bool) or self.chunk < 1:
-            raise ValueError(f"a plan's chunk is a whole number of steps from 1, not {self.chunk!r}")
-        for name in ("fuse", "rings", "merge"):
+        for name, n in (("chunk", self.chunk), ("rows", self.rows)):
+            if not isinstance(n, int) or isinstance(n, bool) or n < 1:
+                unit = "steps" if name == "chunk" else "rows"
+                raise ValueError(f"a plan's {name} is a whole number of {unit} from 1, not {n!r}")
+        for name in ("lines", "fuse", "rings", "merge"):
             if not isinstance(getattr(self, name), bool):
                 raise ValueError(f"a plan's {name} is True or False, not {getattr(self, name)!r}")
         if self.hoist is not None and not isinstance(self.hoist, bool):
@@ -57,6 +66,6 @@ class Plan:
         return self if self.hoist is not None else self.but(hoist=target != "cpu")
 
     def __str__(self) -> str:
-        lines = [f"{name:6} {getattr(self, name)}" for name in ("chunk", "fuse", "rings", "merge", "hoist")]
+        lines = [f"{name:6} {getattr(self, name)}" for name in CHOICES]
         lines += [f"place  {equation}: {choice}" for equation, choice in sorted(self.place.items())]
         return "\n".join(lines)

@@ -72,17 +72,17 @@ class InterpretTarget:
         return predicted_bytes(self.program, sizes["t"], sizes["s"], sizes["b"])
 
 
-def _cpu(program: LoopProgram, threads: int | None) -> Target:
+def _cpu(program: LoopProgram, threads: int | None, plan: Plan) -> Target:
     from .cpu.target import CpuTarget
 
-    return CpuTarget(program, threads)
+    return CpuTarget(program, threads, plan)
 
 
-def _interpret(program: LoopProgram, threads: int | None) -> Target:
+def _interpret(program: LoopProgram, threads: int | None, plan: Plan) -> Target:
     return InterpretTarget(program)
 
 
-TARGETS: dict[str, Callable[[LoopProgram, int | None], Target]] = {"cpu": _cpu, "interpret": _interpret}
+TARGETS: dict[str, Callable[[LoopProgram, int | None, Plan], Target]] = {"cpu": _cpu, "interpret": _interpret}
 
 
 class _Variant:
@@ -91,7 +91,7 @@ class _Variant:
     def __init__(self, compiled: Compiled, road: Road, target: str, threads: int | None) -> None:
         self.compiled = compiled
         self.loops = checked(compiled.loops)
-        self.target = TARGETS[target](self.loops, threads)
+        self.target = TARGETS[target](self.loops, threads, road.plan)
         # what a call is checked against: the part of the user's circuit that is computed, and all of it, with
         # the boundary values that are inputs here
         nets = road.computed, road.whole

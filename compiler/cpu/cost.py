@@ -12,11 +12,10 @@ from collections.abc import Mapping
 from ..flops import of_stage
 from ..loop import Program
 from ..memory import Batch
+from ..plan import Plan
 
 #: rows, and operations, that a thread has at least
 FEWEST_ROWS, WORTH = 2, 1_000_000
-#: rows of the batch times steps that are computed before all threads sum over them, and steps at least
-CHUNK_ROWS, LEAST_STEPS = 512, 8
 #: rows of a tile: for fewer, several vectors of units are computed at once
 TILE_ROWS = 16
 
@@ -43,18 +42,18 @@ class Work:
             return 1
         return max(1, min(most, batch.sizes["b"] // FEWEST_ROWS, self.operations(batch) // WORTH))
 
-    def explain(self, most: int) -> list[str]:
+    def explain(self, most: int, plan: Plan) -> list[str]:
         """The model in words, for this program."""
         first = -(-WORTH * 2 // max(self.operations(Batch.of(t=1, rows=1)), 1))
         threads = f"{most} at most: each takes {FEWEST_ROWS} rows and {WORTH:,} operations at least; "
         threads += f"two from {first:,} step{'s' * (first > 1)} of sequences on"
         return [
             f"threads {threads if most > 1 else '1'}",
-            f"sums   over the batch after chunks of {LEAST_STEPS} steps or {CHUNK_ROWS:,} rows, the longer",
-            f"tiles  one vector of units of all rows at a time; of fewer than {TILE_ROWS} rows several",
+            f"sums   over the batch after chunks of {plan.chunk} steps or {plan.rows:,} rows, the longer",
+            f"tiles  of a step all units, of a chunk of steps one vector; of fewer than {TILE_ROWS} rows several",
         ]
 
 
-def steps_of_chunk(sizes: Mapping[str, int]) -> int:
+def steps_of_chunk(sizes: Mapping[str, int], plan: Plan) -> int:
     """Steps of a chunk after which all threads sum over the batch: so many rows that waiting for each other is rare."""
-    return min(max(LEAST_STEPS, -(-CHUNK_ROWS // sizes["b"])), max(sizes["t"], sizes["s"]))
+    return min(max(plan.chunk, -(-plan.rows // sizes["b"])), max(sizes["t"], sizes["s"]))

@@ -9,8 +9,8 @@ a cell), or several vectors of one product.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from ..loop import Load, Map, Product, Program, Statement, loads, walk
 from .products.tiles import VECTORS
@@ -43,26 +43,32 @@ class Fused:
 class Tiles:
     """What all kernels of a program know of its groups.
 
+    program, together   the program, and whether its groups are computed together: see ``Plan.lines``
     counts  how many statements read each value
     line    numbers from the line of one row to the next: as many in all kernels, so that the rows of one thread never
             lie where another thread, in another stage, has other rows
     flat    the same where lines have a few units
     """
 
+    program: Program
+    together: bool
     counts: Counter[str]
-    line: int
-    flat: int
+    line: int = 0
+    flat: int = 0
+
+    def groups(self, body: Sequence[Statement]) -> Iterable[Statement | Fused]:
+        """The statements of a body, products with the map that reads them."""
+        return fused(body, self.program, self.counts) if self.together else body
 
 
-def tiles_of(program: Program, lanes: int) -> Tiles:
+def tiles_of(program: Program, lanes: int, together: bool) -> Tiles:
     """The groups of a program measured."""
-    counts = reader_counts(program)
-    groups = [g for rows in program.rows() if rows.batch for g in fused(rows.body, program, counts)
-              if isinstance(g, Fused)]  # fmt: skip
+    found = Tiles(program, together, reader_counts(program))
+    groups = [g for rows in program.rows() if rows.batch for g in found.groups(rows.body) if isinstance(g, Fused)]
     # an odd number of vectors: lines that are a power of two apart share a few sets of the first cache
     line = max((len(g.dsts) * width(g, lanes) for g in groups), default=0) // lanes | 1
     flat = max((len(g.dsts) * (1 if g.stacked else most_vectors(g, lanes)) for g in groups if g.is_flat), default=1)
-    return Tiles(counts, line * lanes, flat * lanes)
+    return replace(found, line=line * lanes, flat=flat * lanes)
 
 
 def width(group: Fused, lanes: int) -> int:

@@ -20,6 +20,7 @@ import numpy as np
 from ..chunks import writes
 from ..loop import Product, Program, Value, walk
 from ..memory import ALIGNMENT, inner_blocks, number_type, owned, slots
+from ..plan import Plan
 from .cost import TILE_ROWS, steps_of_chunk
 from .names import INDICES, SIZES, Names
 from .parallel import repeated
@@ -43,8 +44,8 @@ class Stack:
 class Layout:
     """Shapes of arrays as kernels see them, and the places of everything in the table."""
 
-    def __init__(self, program: Program, names: Names) -> None:
-        self.program, self.names = program, names
+    def __init__(self, program: Program, names: Names, plan: Plan) -> None:
+        self.program, self.names, self.plan = program, names, plan
         self.lanes = HOST.lanes(program.dtype)
         self.inner = inner_blocks(program)
         self.chunked = _chunked(program)
@@ -92,7 +93,11 @@ class Layout:
     def slots(self, v: Value, sizes: Mapping[str, int]) -> int:
         """How many slots of a value are stored along its time axis."""
         look = self.chunked.get(v.name)
-        return slots(v, sizes[v.time or "t"]) if look is None else steps_of_chunk(sizes) + look
+        return slots(v, sizes[v.time or "t"]) if look is None else self.steps_of_chunk(sizes) + look
+
+    def steps_of_chunk(self, sizes: Mapping[str, int]) -> int:
+        """How many steps are computed at a time, where a call chooses that."""
+        return steps_of_chunk(sizes, self.plan)
 
     def modulus(self, v: Value) -> str:
         """After how many slots a ring or a chunk begins again."""
@@ -118,15 +123,20 @@ class Layout:
             "scratch": ((threads * SCRATCH,), np.dtype(np.uint8)),
             "terms": ((threads * MOST * FIELDS,), word),
             "tiles": ((sizes["b"] * self._line,), number),
-            "flat_tiles": ((max(sizes["b"], TILE_ROWS) * _longest(self._tiles, sizes),), number),
+            "flat_tiles": ((max(sizes["b"], TILE_ROWS) * self._longest(self._tiles, sizes),), number),
             "flat": ((threads * self.flat_bytes(sizes) // 8,), word),
-            "row_lists": ((threads * sizes["b"] * _longest(self._lists, sizes),), word),
+            "row_lists": ((threads * sizes["b"] * self._longest(self._lists, sizes),), word),
         }
         return found | {n: a for n, a in more.items() if n in self.place}
 
     def flat_bytes(self, sizes: Mapping[str, int]) -> int:
         """How far the lists of rows of one thread are from those of the next, in all kernels."""
-        return 8 * sizes["b"] * _longest(self._flat, sizes)
+        return 8 * sizes["b"] * self._longest(self._flat, sizes)
+
+    def _longest(self, needs: Sequence[tuple[int, str]], sizes: Mapping[str, int]) -> int:
+        """The most numbers for one row of the batch: so many for each of "chunk", "T", "S", "" (one) or many steps."""
+        steps = {"": 1, "chunk": self.steps_of_chunk(sizes), "T": sizes["t"], "S": sizes["s"]}
+        return max((n * (steps[length] if length in steps else int(length)) for n, length in needs), default=0)
 
     def in_one_piece(self, v: Value) -> bool:
         """Whether the slots of a chunk of steps follow each other in memory."""
@@ -202,9 +212,3 @@ def _stacks(program: Program, layout: Layout) -> dict[str, Stack]:
         if len({load.lags for load in loads}) == 1 and not set(names) & set(program.results.values()):
             found |= dict.fromkeys(names, Stack(names))
     return found
-
-
-def _longest(needs: Sequence[tuple[int, str]], sizes: Mapping[str, int]) -> int:
-    """The most numbers for one row of the batch: so many for each of "chunk", "T", "S", "" (one) or so many steps."""
-    steps = {"": 1, "chunk": steps_of_chunk(sizes), "T": sizes["t"], "S": sizes["s"]}
-    return max((n * (steps[length] if length in steps else int(length)) for n, length in needs), default=0)

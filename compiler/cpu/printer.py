@@ -27,7 +27,7 @@ from ..loop import (
 )
 from .calls import CallPrinter, GradientPrinter, Panels, gradients
 from .expressions import Expressions
-from .fused import Fused, Tiles, fused
+from .fused import Fused, Tiles
 from .layout import Layout
 from .names import FUNCTIONS, INDICES, LISTS, MEMORY, SIZES
 from .parallel import ALL, SPLIT, Pass
@@ -223,7 +223,7 @@ class PassPrinter:
             self.reader.places = outer
 
     def body(self, body: Sequence[Statement], sums: Sequence[Sum], scope: Scope, stage: Rows) -> None:
-        together = fused(body, self.program, self.known.counts) if scope.batch and not scope.single else body
+        together = self.known.groups(body) if scope.batch and not scope.single else body
         for statement in together:
             if isinstance(statement, Fused):
                 TilePrinter(self).lines(statement, scope)

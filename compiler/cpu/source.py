@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..loop import Program, Rows
+from ..plan import Plan
 from .calls import Panels
 from .fused import tiles_of
 from .layout import Layout
@@ -47,11 +48,11 @@ class Source:
     panels: Panels
 
 
-def print_program(program: Program) -> Source:
+def print_program(program: Program, plan: Plan | None = None) -> Source:
     """The Numba source of a loop program; the same program gives the same text."""
     program = apart(program)
     names = Names(program.values)
-    layout = Layout(program, names)
+    layout = Layout(program, names, plan or Plan())
     panels = Panels(layout)
     printed = _Printed(layout, panels)
     printed.all(steps(program))
@@ -67,7 +68,7 @@ class _Printed:
 
     def __init__(self, layout: Layout, panels: Panels) -> None:
         self.layout, self.panels = layout, panels
-        self.tiles = tiles_of(layout.program, layout.lanes)
+        self.tiles = tiles_of(layout.program, layout.lanes, layout.plan.lines)
         self.kernels: list[Kernel] = []
         self.order: list[Run | Repeat] = []
 

@@ -15,8 +15,9 @@ from ..cache import Loaded, load_kernels
 from ..frames import pieces
 from ..loop import Program
 from ..memory import POISON, Array, Batch, Workspace
+from ..plan import Plan
 from .calls import SMALL
-from .cost import Work, steps_of_chunk
+from .cost import Work
 from .driver import BARRIER, FIELDS, REPEAT, RUN, driver, encoded
 from .parallel import ALL, ROWS
 from .products.library import library, sets_for
@@ -59,10 +60,11 @@ class CpuTarget:
     """Runs a loop program. Kernels are compiled, or loaded, at the first run.
 
     threads  how many may run it; None: as many as the process may use
+    plan     the choices of the plan that are the target's own
     """
 
-    def __init__(self, program: Program, threads: int | None = None) -> None:
-        self.program, self.threads = program, threads or available()
+    def __init__(self, program: Program, threads: int | None = None, plan: Plan | None = None) -> None:
+        self.program, self.threads, self.plan = program, threads or available(), plan or Plan()
         self._base: tuple[tuple[int, ...], Array] | None = None
         self._given: dict[str, Array] = {}  # the parameters whose addresses are in the base
         self._lists: _Lists | None = None
@@ -71,7 +73,7 @@ class CpuTarget:
     @cached_property
     def source(self) -> Source:
         """The printed program."""
-        return print_program(self.program)
+        return print_program(self.program, self.plan)
 
     @property
     def text(self) -> str:
@@ -177,7 +179,7 @@ class CpuTarget:
             if isinstance(item, Run):
                 seconds[self.source.kernels[item.kernel].name] += self._time(item, ready, 0, 0)
                 continue
-            size = item.size or steps_of_chunk(batch.sizes)
+            size = item.size or self.source.layout.steps_of_chunk(batch.sizes)
             for lo, hi in pieces(batch.sizes[item.axis], size, item.order):
                 for run in item.runs:
                     seconds[self.source.kernels[run.kernel].name] += self._time(run, ready, lo, hi)
@@ -207,7 +209,7 @@ class CpuTarget:
 
     def explain(self) -> list[str]:
         """How work is cut for threads and caches."""
-        return self._work.explain(self.threads)
+        return self._work.explain(self.threads, self.plan)
 
     def profile(self, batch: Batch, given: Mapping[str, Array], repeats: int) -> Profile:
         """What each kernel takes, against the limits of the machine."""
@@ -260,7 +262,8 @@ class CpuTarget:
         layout, sizes = self.source.layout, batch.sizes
         table = np.zeros(len(layout.place) + 4 * (threads + 1 if threads > 1 else 2), np.int64)
         known = {"T": sizes["t"], "S": sizes["s"], "B": sizes["b"], "threads": threads, "lists": len(layout.place),
-                 "chunk": steps_of_chunk(sizes), "flat_bytes": layout.flat_bytes(sizes), **self._fixed}  # fmt: skip
+                 "chunk": layout.steps_of_chunk(sizes), "flat_bytes": layout.flat_bytes(sizes)}  # fmt: skip
+        known |= self._fixed
         known |= {f"sets_{v}": sets_for(min(sizes["b"], SMALL) // SMALL * SMALL, v) for v in range(1, VECTORS + 1)}
         known |= {layout.names[n] if n in self.source.program.values else n: at(a) for n, a in own.items()}
         for name, k in layout.place.items():

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ..loop import Rows
 from .calls import CallPrinter
 from .cost import TILE_ROWS
-from .fused import Fused, fused, width
+from .fused import Fused, width
 from .products.layout import Run
 from .scope import UNITS, Scope
 from .vectors import VectorExpressions
@@ -22,7 +22,7 @@ def flat_group(p: PassPrinter, stage: Rows) -> Fused | None:
     """The one group of a free stage whose products can be computed for all rows of a chunk at once."""
     if stage.order != "free" or not stage.batch or stage.sums:
         return None
-    group = next(iter(fused(stage.body, p.program, p.known.counts)))
+    group = next(iter(p.known.groups(stage.body)))
     if not isinstance(group, Fused) or not group.is_flat or len(stage.body) != len(group.products) + 1:
         return None
     operands = [p.program.values[part.operand.value] for product in group.products for part in product.parts]

@@ -110,7 +110,8 @@ def test_plans_change_the_layout_and_not_the_values() -> None:
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(7, 2, 3)), rng.integers(0, 5, (7, 2))
     expected = compiler.compile(net, target="interpret", dtype="float64")(params, x=x, y=y)
-    plans = [Plan(chunk=1), Plan(chunk=3, fuse=False), Plan(rings=False, merge=False), Plan(place={"o": "keep"})]
+    plans = [Plan(chunk=1), Plan(chunk=3, fuse=False), Plan(rings=False, merge=False),
+             Plan(hoist=False), Plan(place={"o": "keep"})]  # fmt: skip
     for plan in plans:
         program = compiler.compile(net, target="interpret", dtype="float64", plan=plan)
         found = program(params, x=x, y=y)
@@ -119,7 +120,12 @@ def test_plans_change_the_layout_and_not_the_values() -> None:
     assert len({str(compiler.compile(net, target="interpret", plan=p).loops) for p in plans}) == len(plans)
 
 
-@pytest.mark.parametrize("choice", [{"chunk": 0}, {"chunk": True}, {"fuse": "no"}, {"place": {"h": "lose"}}])
+WRONG: list[dict[str, object]] = [
+    {"chunk": 0}, {"chunk": True}, {"fuse": "no"}, {"hoist": 1}, {"rows": 0}, {"lines": 2}, {"place": {"h": "lose"}},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("choice", WRONG)
 def test_a_plan_has_no_other_choices(choice: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="a plan"):
         Plan(**choice)  # type: ignore[arg-type]

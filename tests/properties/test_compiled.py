@@ -19,9 +19,9 @@ SOME = settings(max_examples=40, deadline=None)
 LONG = settings(max_examples=2000, deadline=None)
 FEW = settings(max_examples=20, deadline=None)
 ALL_PLANS = [
-    Plan(chunk, bool(fuse), bool(rings), bool(merge))
+    Plan(chunk, bool(fuse), bool(rings), bool(merge), bool(hoist))
     for chunk in (1, 2, 3)
-    for fuse, rings, merge in ((1, 1, 1), (1, 0, 0), (0, 1, 1), (1, 1, 0))
+    for fuse, rings, merge, hoist in ((1, 1, 1, 1), (1, 1, 1, 0), (1, 0, 0, 0), (0, 1, 1, 0), (1, 1, 0, 1))
 ]
 
 

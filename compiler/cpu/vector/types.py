@@ -87,11 +87,19 @@ extending.lower_cast(types.Boolean, Mask)(_truth_to_mask)
 
 # ---- how a function is defined on them -------------------------------------------------------------
 def typed(f: Callable[..., Any], by_types: Callable[..., Any], **attributes: Any) -> None:
-    """In compiled code, a call of ``f`` has the signature that ``by_types`` makes of the types of its arguments."""
+    """In compiled code, a call of ``f`` has the signature that ``by_types`` makes of the types of its arguments.
+
+    It says that it is of the CPU, as those of a target are tried before those of any: an operator has a hundred others.
+    """
     template = type(
         f"Vector_{f.__name__}",
         (templates.AbstractTemplate,),
-        {"key": f, "generic": lambda self, args, kws: None if kws else by_types(*args), **attributes},
+        {
+            "key": f,
+            "generic": lambda self, args, kws: None if kws else by_types(*args),
+            "metadata": {"target": "cpu"},
+            **attributes,
+        },
     )
     templates.infer_global(f)(template)
 

@@ -8,10 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 from bptt import compiler, rnn
+from bptt.compiler import Plan
 from bptt.compiler.cpu import cost
 from bptt.compiler.program import Program
 from bptt.graph.circuit import Circuit
 
+#: products in the loops, and before them with sums over the batch every few rows; no buffer between product and map
+JOINED, APART, STORED = Plan(), Plan(hoist=True, chunk=2, rows=11), Plan(lines=False)
 #: four gates stacked, a candidate by itself, two layers, an embedding, a softmax: all ways that products are printed
 EQUATIONS = """
 z[t] = sigmoid(W_z @ h[t-1] + U_z @ e[t] + b_z)
@@ -45,10 +48,15 @@ def network(h: int, k: int) -> Circuit:
     return rnn.define(EQUATIONS, name="sizes")(x=7, e=6, h=h, k=k, p=7)
 
 
-@cache
-def program(h: int, k: int, dtype: str, target: str, threads: int) -> Program:
+PROGRAMS: dict[tuple[Any, ...], Program] = {}
+
+
+def program(h: int, k: int, dtype: str, target: str, threads: int, plan: Plan = JOINED) -> Program:
     options: dict[str, Any] = {"returns": ("h", "c"), "dtype": dtype, "target": target, "threads": threads}
-    return compiler.compile(network(h, k), "L", **options)
+    key = (h, k, str(plan), *options.values())
+    if key not in PROGRAMS:
+        PROGRAMS[key] = compiler.compile(network(h, k), "L", plan=plan, **options)
+    return PROGRAMS[key]
 
 
 def data(net: Circuit, B: int, T: int, dtype: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -62,8 +70,9 @@ def results(out: Any) -> dict[str, Any]:
     return {"loss": out.loss} | {f"{kind} {n}": a for kind, found in kinds.items() for n, a in found.items()}
 
 
-CASES: list[Any] = [(SIZES[0], "float64"), (SIZES[1], "float32")]
-CASES += [pytest.param(s, d, marks=pytest.mark.slow) for s in MORE for d in ("float64", "float32")]
+CASES: list[Any] = [(SIZES[0], "float64", APART), (SIZES[1], "float32", JOINED)]
+CASES += [pytest.param(s, d, JOINED, marks=pytest.mark.slow) for s in MORE for d in ("float64", "float32")]
+CASES += [pytest.param(s, "float64", p, marks=pytest.mark.slow) for s in ((31, 33), (48, 80)) for p in (APART, STORED)]
 
 
 @pytest.fixture(autouse=True)
@@ -73,14 +82,14 @@ def threads_for_little_work(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cost, "WORTH", 1)
 
 
-@pytest.mark.parametrize(("sizes", "dtype"), CASES)
-def test_every_size_is_the_interpreters(sizes: tuple[int, int], dtype: str) -> None:
+@pytest.mark.parametrize(("sizes", "dtype", "plan"), CASES)
+def test_every_size_is_the_interpreters(sizes: tuple[int, int], dtype: str, plan: Plan) -> None:
     net = network(*sizes)
     for B, T, lengths in BATCHES:
         params, inputs = data(net, B, T, dtype)
         expected = results(program(*sizes, "float64", "interpret", 1)(
             {n: a.astype("float64") for n, a in params.items()}, **inputs, lengths=lengths))  # fmt: skip
-        found = results(program(*sizes, dtype, "cpu", 2)(params, **inputs, lengths=lengths))
+        found = results(program(*sizes, dtype, "cpu", 2, plan)(params, **inputs, lengths=lengths))
         # float32: sums of up to 129 · 4 terms and a few hundred steps of rounding, relative to the largest number
         close = {"float64": 1e-12, "float32": 2e-5}[dtype]
         for name, array in expected.items():
