@@ -2,7 +2,7 @@
 
     python benchmarks/training_step.py [--shapes S,M] [--cells lstm,random] [--seed 0] [--threads 2] [--rounds 15]
     python benchmarks/training_step.py --quick                             # two minutes
-    python benchmarks/training_step.py --batches --ragged --lengths        # studies instead of the table
+    python benchmarks/training_step.py --batches --ragged --lengths --stacked    # studies instead of the table
 
 Loss = mean (h[t] - y[t])², float32, gradients of all parameters and not of x. The peers: torch's fused modules where
 it has the cell, and the cell in Python with its input projections hoisted and its matrices packed; JAX, lax.scan as
@@ -102,10 +102,11 @@ def _options(given: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--batches", action="store_true", help="small batches at M; odd batches, awkward sizes a FLOP")
     parser.add_argument("--ragged", action="store_true", help="lengths uniform on 1..T at M")
     parser.add_argument("--lengths", action="store_true", help="cost of a step at T = 10,000 against T = 100")
+    parser.add_argument("--stacked", action="store_true", help="two layers, both directions, against single layers")
     parser.add_argument("--no-first", action="store_true", help="first calls of this project are not measured")
     parser.add_argument("--out", type=Path, help="the file of results; default: named by the date, with --quick none")
     options = parser.parse_args(given)
-    quick, study = options.quick, options.batches or options.ragged or options.lengths
+    quick, study = options.quick, options.batches or options.ragged or options.lengths or options.stacked
     options.cells = options.cells or (["lstm", "mut3"] if quick else ["lstm"] if study else list(CELL_NAMES))
     options.shapes = options.shapes or (["S"] if quick else list(SHAPE_NAMES))
     options.rounds = options.rounds or (3 if quick else 15)

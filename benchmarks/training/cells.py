@@ -88,10 +88,26 @@ def network(text: str, shape: Shape, name: str = "cell") -> Circuit:
     return rnn.define(f"{text}\n{LOSS}\n", name=name)(x=shape.inputs, h=shape.units)
 
 
-def weights(net: Circuit, seed: int = 0) -> Arrays:
-    """Uniform in ±1/√H, as torch's; the same for every participant."""
+def mirrored(text: str) -> str:
+    """The equations with time reversed: each step reads the one after it."""
+    return text.replace("[t-1]", "[t+1]").replace("[0]", "[T+1]")
+
+
+def stacked(text: str, shape: Shape) -> Circuit:
+    """Two layers of the cell, both directions, a residual connection around each, with the loss of ``network``.
+
+    The first connection passes through a matrix, x being of another size than both directions together.
+    """
+    both = rnn.bidirectional(rnn.define(text), output="h")
+    whole = rnn.stack(rnn.residual(both, project=True), rnn.residual(both))
+    loss = LOSS.replace("h[t]", f"{whole.output}[t]")
+    return rnn.define(f"{whole}\n{loss}\n", name="stacked")(x=shape.inputs, **dict.fromkeys(whole.units, shape.units))
+
+
+def weights(net: Circuit, units: int, seed: int = 0) -> Arrays:
+    """Uniform in ±1/√H, H the units of a layer, as torch's; the same for every participant."""
     rng = np.random.default_rng(seed)
-    k = 1 / np.sqrt(net.states["h"][0])
+    k = 1 / np.sqrt(units)
     return {n: rng.uniform(-k, k, shape).astype("float32") for n, shape in net.params.items()}
 
 

@@ -24,7 +24,7 @@ def first_step(cell: str, seed: int, shape: Shape, threads: int) -> float:
     from bptt import compiler
 
     net = network(equations(cell, seed), shape, cell)
-    w, (x, y) = weights(net), data(shape)
+    w, (x, y) = weights(net, shape.units), data(shape)
     begin = time.perf_counter()
     compiler.compile(net, threads=threads)(w, x=x, y=y)
     return time.perf_counter() - begin

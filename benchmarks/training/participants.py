@@ -31,7 +31,7 @@ class Task:
 
     def __post_init__(self) -> None:
         self.net = network(self.text, self.shape, self.cell)
-        self.weights = weights(self.net)
+        self.weights = weights(self.net, self.shape.units)
         self.x, self.y = data(self.shape)
         self.step: Step = translate(self.text)
 

@@ -8,16 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import partial
+from itertools import product
 from typing import Any
 
 import numpy as np
+from bptt import compiler
 from bptt.compiler.cpu.vector.host import HOST
+from bptt.graph.circuit import Circuit
 
-from .cells import SHAPES, Shape, equations, flops
+from .cells import SHAPES, Array, Shape, data, equations, flops, mirrored, network, weights
+from .cells import stacked as network_of_layers
 from .participants import Task, ours
 from .rounds import Range, Rounds, measure
 
 Study = dict[str, Any]
+Run = Callable[[], Any]
 
 #: batches at shape M that are too small to fill the registers' rows
 SMALL_BATCHES = {f"M{b}": replace(SHAPES["M"], B=b) for b in (1, 4, 5, 8)}
@@ -126,8 +132,43 @@ def lengths(options: Options, cell: str, long: int = 10_000, short: int = 100) -
     return out
 
 
+def stacked(options: Options, cell: str) -> list[Study]:
+    """Two layers of both directions with residual connections, against four single layers one after the other.
+
+    Single ones are compiled alone: for each direction one on x, and one on both directions of the layer below, which
+    also gives the gradient by what it reads.
+    """
+    print(f"\n{cell}: two layers, both directions, residual connections, against their four single layers")
+    out = []
+    for name in ("S", "M"):
+        run, singles = stacked_runs(equations(cell, options.seed), SHAPES[name], options.threads)
+        rounds = options.measure({"stacked": run, "single layers": lambda singles=singles: [one() for one in singles]})
+        ratio = rounds.ratio("stacked", "single layers")
+        print(f"    {name} ratio {ratio.text('.2f')}; {rounds.words()}")
+        out.append(_found("stacked, against single layers", ratio, rounds, cell=cell, shape=name))
+    return out
+
+
+def stacked_runs(text: str, shape: Shape, threads: int) -> tuple[Run, list[Run]]:
+    """A training step of the whole network, and those of its layers, a direction each."""
+    upper = replace(shape, inputs=2 * shape.units)
+    _, y = data(shape)
+    singles = []
+    for inputs, directed in product((shape, upper), (text, mirrored(text))):
+        net = network(directed, inputs)
+        wrt = [*net.params, *(["x"] if inputs is upper else [])]
+        singles.append(_run(net, inputs, y, threads, wrt))
+    return _run(network_of_layers(text, shape), shape, np.concatenate([y, y], 2), threads), singles
+
+
+def _run(net: Circuit, shape: Shape, y: Array, threads: int, wrt: list[str] | None = None) -> Run:
+    program = compiler.compile(net, wrt=wrt, threads=threads)
+    return partial(program, weights(net, shape.units), x=data(shape)[0], y=y)
+
+
 STUDIES: dict[str, Callable[[Options, str], list[Study]]] = {
     "batches": neighbours,
     "ragged": ragged,
     "lengths": lengths,
+    "stacked": stacked,
 }

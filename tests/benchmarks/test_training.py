@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import importlib
 import os
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
-from bptt import compiler
+from bptt import compiler, graph
 from bptt.compiler.flops import of_statement
 from bptt.compiler.loop import Product, Sum, walk
-from training.cells import FUSED, Shape, equations, flops, random_cell
+from training.cells import FUSED, Shape, equations, flops, mirrored, network, random_cell, stacked
 from training.expected import slower
 from training.names import CELL_NAMES, SHAPE_NAMES
 from training.participants import Participant, Task, build, builders, error, reference
@@ -94,6 +95,26 @@ def test_operations_of_an_lstm_by_hand() -> None:
     T, B, i, h = 5, 3, 4, 6
     assert work(task_of("lstm")) == 2 * T * B * 4 * h * (3 * h + 2 * i)
     assert flops({"W": (2, 3), "b": (2,)}, set(), rows=1) == 24
+
+
+@pytest.mark.parametrize("cell", ["lstm", "mut3"])
+def test_the_stacked_network_computes_what_its_single_layers_do(cell: str) -> None:
+    rng, units = np.random.default_rng(0), SHAPE.units
+    net = stacked(equations(cell), SHAPE)
+    found = {n: rng.normal(size=s) for n, s in net.params.items()}
+    x, y = rng.normal(size=(SHAPE.T, SHAPE.B, SHAPE.inputs)), rng.normal(size=(SHAPE.T, SHAPE.B, 2 * units))
+
+    def layer(text: str, end: str, x: Any) -> Any:
+        one = network(text, replace(SHAPE, inputs=x.shape[-1]))
+        return graph.evaluate(one, {n: found[n + end] for n in one.params}, x=x, y=y[..., :units])["h"]
+
+    read, passed = x, x @ found["P_1"].T
+    for k in (1, 2):
+        text = equations(cell)
+        sides = [layer(text, f"_fw_{k}", read), layer(mirrored(text), f"_bw_{k}", read)]
+        np.testing.assert_allclose(sides[1], layer(text, f"_bw_{k}", read[::-1])[::-1])
+        read = passed = passed + np.concatenate(sides, 2)
+    assert graph.evaluate(net, found, x=x, y=y)["L"] == pytest.approx(np.mean((passed - y) ** 2))
 
 
 def test_random_cells_depend_on_the_seed_alone_and_use_every_gate() -> None:
