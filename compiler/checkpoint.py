@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from .chunks import writes
+from .chunks import keep_of, writes
 from .loop import (
     Apply,
     Chunks,
@@ -211,6 +211,5 @@ def _with_storage(program: Program, k: int) -> Program:
             for name in writes(rows) & set(others):
                 v = values.get(name)
                 if v is not None and v.keep.kind in ("chunk", "ring"):
-                    look = max(v.lead, v.trail)
-                    values[name] = replace(v, keep=Keep("ring", k + look) if look else Keep("chunk", k))
+                    values[name] = replace(v, keep=keep_of(v, k))
     return replace(program, values=values)

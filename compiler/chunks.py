@@ -140,10 +140,14 @@ def _chunked_storage(program: Program) -> Program:
         for name in inside - outside:
             v = values.get(name)
             if v is not None and v.role == "signal" and v.time == stage.axis:
-                look = max(v.lead, v.trail)
-                keep = Keep("ring", stage.size + look) if look else Keep("chunk", stage.size)
-                values[name] = replace(v, keep=keep)
+                values[name] = replace(v, keep=keep_of(v, stage.size))
     return replace(program, values=values)
+
+
+def keep_of(v: Value, size: int) -> Keep:
+    """What is stored of a signal for a chunk of so many steps: more where it is read at other steps."""
+    look = max(v.lead, v.trail)
+    return Keep("ring", size + look) if look else Keep("chunk", size)
 
 
 def spill(program: Program) -> Program:

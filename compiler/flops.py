@@ -48,6 +48,13 @@ def of_statement(program: Program, item: Statement | Sum) -> int:
     return 0
 
 
+def by_axes(program: Program, rows: Rows) -> dict[tuple[str, ...], int]:
+    """Operations of one position of axes, as a batch counts them: of the stage's rows, and of their steps of s."""
+    axes = tuple(a for a in (rows.axis, "b" if rows.batch else None) if a is not None)
+    plain, nested = of_stage(program, rows)
+    return {axes: plain} | ({(*axes, "s"): nested} if nested else {})
+
+
 def of_stage(program: Program, rows: Rows) -> tuple[int, int]:
     """Operations of one row: (without a second axis, for each step of the second axis)."""
     nested = [x for s in rows.body if isinstance(s, Over) for x in walk(s.body, s.sums)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..flops import of_stage
+from ..flops import by_axes
 from ..loop import Program
 from ..memory import Batch
 from ..plan import Plan
@@ -26,15 +26,12 @@ class Work:
     def __init__(self, program: Program) -> None:
         self._counts: dict[tuple[str, ...], int] = {}
         for rows in program.rows():
-            axes = [a for a in (rows.axis, "b" if rows.batch else None) if a is not None]
-            plain, nested = of_stage(program, rows)
-            for key, n in ((tuple(axes), plain), ((*axes, "s"), nested)):
-                if n:
-                    self._counts[key] = self._counts.get(key, 0) + n
+            for axes, n in by_axes(program, rows).items():
+                self._counts[axes] = self._counts.get(axes, 0) + n
 
     def operations(self, batch: Batch) -> int:
         """What a run of a batch computes."""
-        return sum(n * (batch.count(axes) if axes else 1) for axes, n in self._counts.items())
+        return operations(self._counts, batch)
 
     def threads_for(self, batch: Batch, most: int) -> int:
         """How many of ``most`` threads run a batch."""
@@ -52,6 +49,11 @@ class Work:
             f"sums   over the batch after chunks of {plan.chunk} steps or {plan.rows:,} rows, the longer",
             f"tiles  of a step all units, of a chunk of steps one vector; of fewer than {TILE_ROWS} rows several",
         ]
+
+
+def operations(counts: Mapping[tuple[str, ...], int], batch: Batch) -> int:
+    """Those of all positions of a batch."""
+    return sum(n * (batch.count(axes) if axes else 1) for axes, n in counts.items() if n)
 
 
 def steps_of_chunk(sizes: Mapping[str, int], plan: Plan) -> int:

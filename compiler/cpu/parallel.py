@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ...graph.expr import sort_axes
+from ..chunks import keep_of
 from ..loop import ALL as KEEP_ALL
-from ..loop import Chunks, Keep, Over, Program, Rows, Stage, Sum, Value, loads, stores, walk
+from ..loop import Chunks, Over, Program, Rows, Stage, Sum, Value, loads, stores, walk
 
 #: every thread for its own rows; one thread for all rows; all threads, each a part of what is computed from all rows
 ROWS, ALL, SPLIT = 0, 1, 2
@@ -103,22 +104,17 @@ def _parts(rows: Rows, program: Program, values: dict[str, Value], chunks: Chunk
     if rows.axis is not None:
         _store(rows, shared, values, chunks)
     first = [replace(rows, sums=own)] if rows.body or own else []
-    return [*first, replace(rows, body=(), sums=shared, order=rows.order)]
+    return [*first, replace(rows, body=(), sums=shared)]
 
 
 def _store(rows: Rows, sums: Sequence[Sum], values: dict[str, Value], chunks: Chunks | None) -> None:
     """What the body writes and the sums read is kept for all steps that the body goes through before them."""
     written = {name for item in rows.body if not isinstance(item, Over) for name in stores(item)}
-    size = chunks.size if chunks else 0
-    for load in (load for item in sums for load in loads(item)):
-        v = values[load.value]
+    for v in {load.value: values[load.value] for item in sums for load in loads(item)}.values():
         if v.name not in written:
             continue
-        look = max(v.lead, v.trail)
+        keep = keep_of(v, chunks.size) if chunks else KEEP_ALL
         if v.role == "block":
-            axes = sort_axes({rows.axis or "t", "b"})
-            values[v.name] = replace(v, role="signal", axes=axes, keep=Keep("chunk", size) if size else KEEP_ALL)
-        elif v.role == "signal" and v.keep.kind == "ring" and v.keep.n < size + look:
-            values[v.name] = replace(v, keep=Keep("ring", size + look))
-        elif v.role == "signal" and v.keep.kind == "ring" and not size:
-            values[v.name] = replace(v, keep=KEEP_ALL)
+            values[v.name] = replace(v, role="signal", axes=sort_axes({rows.axis or "t", "b"}), keep=keep)
+        elif v.role == "signal" and v.keep.kind == "ring" and (not chunks or v.keep.n < keep.n):
+            values[v.name] = replace(v, keep=keep)

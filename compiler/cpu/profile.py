@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..explain import title, traffic
-from ..flops import of_stage
+from ..flops import by_axes
 from ..loop import Program, Rows, stores, walk
 from ..memory import Array, Batch
+from .cost import operations
 from .products.limit import limit, memory_limit
 
 if TYPE_CHECKING:
@@ -85,11 +86,8 @@ def profile(target: CpuTarget, batch: Batch, given: Mapping[str, Array], repeats
 
 def _work(program: Program, rows: Rows, batch: Batch) -> tuple[int, int]:
     """Operations and bytes of a stage."""
-    axes = [a for a in (rows.axis, "b" if rows.batch else None) if a is not None]
-    count = batch.count(axes) if axes else 1
-    plain, nested = of_stage(program, rows)
-    inner = batch.count([*axes, "s"]) if nested else 0
-    return plain * count + nested * inner, traffic(program, rows) * count
+    counts = by_axes(program, rows)
+    return operations(counts, batch), operations({next(iter(counts)): traffic(program, rows)}, batch)
 
 
 def _words(kernel: Kernel) -> str:

@@ -66,9 +66,7 @@ class VectorExpressions(Expressions):
         return [*heads, f"for {self.units[-1]} in range(0, {self.shape[-1]}, {self.lanes}):"]
 
     def store(self, name: str) -> str:
-        v = self.reader.value(name)
-        index = [*self.reader.where(v, self.scope), *self.units]
-        return f"store({self.reader.array(v)}, ({', '.join(index)},), {self.lets[name]})"
+        return f"store({self.reader.place(name, self.scope, self.units)}, {self.lets[name]})"
 
     def load(self, e: Load) -> str:
         if e.value in self.tiles:
@@ -76,8 +74,7 @@ class VectorExpressions(Expressions):
         if len(self.shape) - 1 not in e.columns:
             return super().load(e)
         v = self.reader.value(e)
-        index = [*self.reader.where(v, self.scope, e.lags), *(self.units[c] for c in e.columns)]
-        place = f"{self.reader.array(v)}, ({', '.join(index)},)"
+        place = self.reader.place(e, self.scope, [self.units[c] for c in e.columns])
         if self.reader.layout.width(v) % self.lanes:
             return f"load_first({place}, {v.shape[-1]} - {self.units[-1]})"
         return f"load({place})"

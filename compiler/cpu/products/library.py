@@ -18,8 +18,6 @@ outer(first, last, rows, b*, b_row, b_list*, width, count, table*, scratch*, add
     sums, are padded to whole vectors; columns of C from ``width`` on become 0 (NaN where a is not finite), those of
     sums anything. The work is ``outer_tiles`` tiles; this call does those from ``first`` to before ``last``.
     ``scratch`` is memory of ``scratch_bytes(host)`` bytes for this call alone.
-column_sums(rows, a*, a_row, a_list*, columns, sums*, add)
-    sums[i] = (0 | sums[i]) + sum_n a[a_list[n], i]: the same bits as those of ``outer``.
 pack(first, last, table*, matrices*, panels*)
     Copies from matrices, whose addresses are listed, to panels: those from ``first`` to before ``last`` of the
     table's, as ``Layout.table`` gives them.
@@ -43,10 +41,8 @@ from .tiles import INDEPENDENT, VECTORS, sets_of
 ARGUMENTS = {
     "product": "rows order x x_row terms vectors panels panel panel_step out out_row out_vector out_panel add sets",
     "outer": "first last rows b b_row b_list width count table scratch add",
-    "column_sums": "rows a a_row a_list columns sums add",
     "pack": "first last table matrices panels",
 }
-MODULES = {"product": "product", "outer": "outer", "column_sums": "outer", "pack": "pack"}
 
 
 @dataclass(frozen=True)
@@ -69,7 +65,7 @@ class Library:
 def library_source(host: Host, dtype: str) -> str:
     """The module that is compiled."""
     lines = [f'"""Matrix products in {dtype} for {host.name}."""', "", "from bptt.compiler.cpu.jit import entry"]
-    lines += [f"from bptt.compiler.cpu.products.{MODULES[name]} import {name}_of" for name in ARGUMENTS]
+    lines += [f"from bptt.compiler.cpu.products.{name} import {name}_of" for name in ARGUMENTS]
     lines += ["from bptt.compiler.cpu.vector.host import Host", "", f"host = {host!r}"]
     lines += [f'_{name} = {name}_of(host, "{dtype}")' for name in ARGUMENTS]
     for name, words in ARGUMENTS.items():
@@ -124,5 +120,4 @@ def _describer() -> Any:
 describe = _describer()
 call_product = caller("call_product", ARGUMENTS["product"].split())
 call_outer = caller("call_outer", ARGUMENTS["outer"].split())
-call_column_sums = caller("call_column_sums", ARGUMENTS["column_sums"].split())
 call_pack = caller("call_pack", ARGUMENTS["pack"].split())

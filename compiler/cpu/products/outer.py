@@ -151,20 +151,6 @@ def outer_of(host: Host, dtype: str) -> Callable[..., Any]:
     return outer
 
 
-def column_sums_of(host: Host, dtype: str) -> Callable[..., Any]:
-    """The function that the library's ``column_sums`` calls; what its arguments mean: library.py."""
-    add_up = sums_of(host, dtype)
-
-    @inlined
-    def column_sums(rows: int, a: int, a_row: int, a_list: int, columns: int, sums: int, add: int) -> None:
-        for group in range(max((rows + GROUP - 1) // GROUP, 1)):
-            start = GROUP * group
-            go_on = 1 if group > 0 else add
-            add_up(min(rows - start, GROUP), a, a_row, a_list + 8 * start, columns, sums, go_on)
-
-    return column_sums
-
-
 def sums_of(host: Host, dtype: str) -> Any:
     """The sums of one group's rows, four vectors of columns at a time; the last vector whole, pads and all."""
     size, lanes = SIZES[dtype], host.lanes(dtype)
