@@ -11,16 +11,23 @@ from typing import Any
 from bptt import rnn
 from bptt.rnn.runs import folder
 
-TINY: dict[str, Any] = {
+SHORT: dict[str, Any] = {
     "vector": 3,
     "hidden": 4,
     "batch": 2,
     "window": 5,
+    "updates": 6,
+    "report": 2,
+    "validate": 3,
+    "sample": 20,
+    "target": "interpret",
+}
+TINY: dict[str, Any] = {
+    **SHORT,
     "updates": 16,
     "report": 3,
     "validate": 4,
     "sample": 8,
-    "target": "interpret",
     "seed": 5,
     "schedule": "plateau",
     "wait": 1,

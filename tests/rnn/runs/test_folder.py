@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
 import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
-from bptt.rnn.runs import files, folder
+from bptt import rnn
+from bptt.rnn.runs import checkpoint, files, folder, logs
 from bptt.rnn.runs.files import RunError
 from bptt.rnn.runs.lock import LOCK, Lock
+from small_runs import SHORT
 
 DEEP = "[" * 5000 + "]" * 5000
 
@@ -212,3 +215,41 @@ def test_a_configuration_nested_beyond_the_stack_is_said(place: Path, nested: st
     path.write_text(path.read_text() + f"\n[more]\n{nested}\n")
     with pytest.raises(RunError, match=r"run.toml: damaged: expected TOML, got tables or lists nested deeper than"):
         folder.read_configuration(place)
+
+
+# -- what a run leaves --------------------------------------------------------------------------------
+
+FILES = {
+    ".lock",
+    "run.toml",
+    "equations.txt",
+    "task.json",
+    "weights.safetensors",
+    "previous.safetensors",
+    "best.safetensors",
+    "metrics.jsonl",
+    "speed.jsonl",
+    "circuit.svg",
+    "unrolled.svg",
+    "loss.svg",
+    "sample.txt",
+}
+
+
+def test_a_run_leaves_a_folder_that_can_be_loaded(text: Path, tmp_path: Path) -> None:
+    run = rnn.fit(text, run=tmp_path / "run", quiet=True, **SHORT)
+    assert {path.name for path in run.folder.iterdir()} == FILES
+    metrics = logs.read_metrics(run.folder)
+    assert [m["update"] for m in metrics] == [1, 2, 3, 4, 6, 6]
+    for record in metrics:
+        nats = record.get("loss", record.get("validation_nats"))
+        assert record.get("bits", record.get("validation_bits")) == pytest.approx(nats / math.log(2))
+    again = rnn.load(run.folder)
+    assert again.update == 6
+    assert list(again.weights) == list(run.weights)
+    assert all((again.weights[name] == run.weights[name]).all() for name in run.weights)
+    assert again.task.save() == run.task.save()
+    sample = (run.folder / "sample.txt").read_text()
+    assert again.generate(20, seed=0) + "\n" == sample
+    assert checkpoint.load_weights(run.folder).optimiser["updates"] == 6
+    assert "# the candidate" in (run.folder / "equations.txt").read_text()
