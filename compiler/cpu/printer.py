@@ -50,6 +50,11 @@ class Kernel:
     stages: tuple[Rows, ...] = ()
     comment: str = ""
 
+    @property
+    def fills_panels(self) -> bool:
+        """Whether it fills panels, and nothing else."""
+        return self.mode == SPLIT and not self.stages
+
 
 class PassPrinter:
     """Prints one pass as one function."""

@@ -27,6 +27,7 @@ from .source import Repeat, Run, Source, print_program
 from .threads import available, team
 
 if TYPE_CHECKING:
+    from ..stepping import Wiring
     from .profile import Profile
 
 _ZERO = np.zeros(1, np.int64)
@@ -97,9 +98,13 @@ class CpuTarget:
     @cached_property
     def _steps(self) -> Array:
         """The program as the driver reads it."""
+        return self.listed(self.source.order)
+
+    def listed(self, order: Sequence[Run | Repeat]) -> Array:
+        """Kernels in an order, as the driver reads it."""
         rows: list[list[int]] = []
         before = ROWS
-        for item in self.source.order:
+        for item in order:
             runs: Sequence[Run] = item.runs if isinstance(item, Repeat) else [item]
             if isinstance(item, Repeat):
                 place = self.source.layout.place
@@ -145,6 +150,14 @@ class CpuTarget:
 
         team().run(work, threads)
         return self._results(ready)
+
+    def step(
+        self, batch: Batch, given: Mapping[str, Array], wiring: Wiring, poison: bool = False
+    ) -> tuple[Array, Array, int, dict[str, Array]]:
+        """A block of steps: see ``compiler/stepping``."""
+        from .stepping import run_block
+
+        return run_block(self, batch, given, wiring, poison)
 
     def _ready(self, batch: Batch, given: Mapping[str, Array], poison: bool = False) -> _Ready:
         """The table of one run, and the arrays that it points to."""

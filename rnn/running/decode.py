@@ -20,6 +20,7 @@ from ...graph.errors import unknown
 from ..data import Array, DataError
 from ..tasks.measures import log_probabilities
 from ..tasks.scores import Scores, scores_of
+from .ahead import run_ahead
 from .forcing import own_output, teacher_forced
 from .given import array_of
 from .prompt import Prompt
@@ -153,6 +154,11 @@ class Decoder:
             search = Draws(most, generators(seed, len(most)), temperature, top_k, stop)
         scores, step = rows.begin(prompt.shared), len(prompt.shared)
         while True:
+            if (prompt.lengths <= step).all():
+                scores, ran = run_ahead(rows, search, scores, never)
+                step += ran
+                if search.done:
+                    return Decoded(search.found())
             logs = log_probabilities(scores, run.scores.loss)
             logs[:, list(never)] = -math.inf
             parents, symbols = search.choose(logs, np.broadcast_to(prompt.lengths <= step, most.shape))

@@ -15,7 +15,8 @@ import numpy as np
 from ..data import DataError, Vocabulary, one_row
 from ..tasks import LanguageModel
 from ..tasks.measures import log_probabilities
-from .search import draw
+from .ahead import run_ahead
+from .search import Draws
 
 if TYPE_CHECKING:
     from ..runs.run import Run
@@ -115,15 +116,20 @@ def generate(
     read = task.begun(task.given(prompt, "a prompt"), "the prompt", task.reading(unknown))
     never = [] if vocabulary.unseen_symbol is None else [vocabulary.unseen_symbol]
     blank = [i for i, token in enumerate(vocabulary.tokens) if token.isspace()]
-    drawn: list[int] = []
     rows = run.running.start(run.weights, {}, rows=1)
-    while len(drawn) < length:
-        scores = rows.step(np.array(drawn[-1:])) if drawn else rows.begin(bound.fit_x(read[:, None]))
-        logs = log_probabilities(scores[0], bound.scores.loss)
-        first = not drawn and not prompt and temperature == 0.0 and len(blank) + len(never) < len(logs)
-        logs[never + blank if first else never] = -math.inf
-        drawn.append(draw(logs, temperature, random, top_k))
-    return _joined(vocabulary, prompt, drawn)
+    search = Draws(np.array([length]), [random], temperature, top_k)
+    scores = rows.begin(bound.fit_x(read[:, None])) if length else None
+    while scores is not None:
+        first = not search.written[0] and not prompt and temperature == 0.0 and len(blank + never) < len(scores[0])
+        if not first:
+            scores, _ = run_ahead(rows, search, scores, never)
+        if search.done:
+            break
+        logs = log_probabilities(scores, bound.scores.loss)
+        logs[:, never + blank if first else never] = -math.inf
+        _, symbols = search.choose(logs)
+        scores = None if search.done else rows.step(symbols)
+    return _joined(vocabulary, prompt, search.written[0])
 
 
 def _joined(vocabulary: Vocabulary, prompt: str | bytes, drawn: list[int]) -> str | bytes:

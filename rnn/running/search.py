@@ -41,10 +41,29 @@ class Search(Protocol):
     """What ``decode`` steps through."""
 
     done: bool
+    temperature: float
+    top_k: int
+    stop: int | None
 
     def choose(self, logs: Numbers, free: Flags | None = None) -> tuple[Whole, Whole]:
         """The row that each row goes on from, and its next symbol; of sequences that are not ``free`` [B], which are
         still given what they read, nothing is chosen."""
+        ...
+
+    def left(self) -> Whole | None:
+        """How many symbols each row still chooses at most, [B], in native blocks of steps; None: none can choose so."""
+        ...
+
+    def before(self) -> Numbers | None:
+        """log p of each row so far, [B], where the most probable symbol is ranked by all of it; else None."""
+        ...
+
+    def uniform(self, steps: int) -> Numbers:
+        """Numbers in [0, 1) that symbols are drawn with, [steps, B]."""
+        ...
+
+    def take(self, symbols: Whole, logs: Numbers) -> None:
+        """What a block has chosen, [n, B], with log p."""
         ...
 
     def found(self) -> list[list[Hypothesis]]:
@@ -63,6 +82,8 @@ class Beams:
     stop       the symbol that ends a sequence; None: none does
     normalise  α: ranked is log p / n**α, n the number of symbols (0: log p itself; 1: its mean)
     """
+
+    temperature, top_k = 0.0, 0
 
     def __init__(self, lengths: Whole, k: int = 1, stop: int | None = None, normalise: float = 0.0) -> None:
         self.lengths, self.k, self.stop, self.normalise = lengths, k, stop, normalise
@@ -122,6 +143,29 @@ class Beams:
             if possible <= best[self.k - 1]:
                 self.logs[b] = -math.inf
 
+    def left(self) -> Whole | None:
+        return np.where(self.logs[:, 0] > -math.inf, self.lengths - self.n, 0) if self.k == 1 else None
+
+    def before(self) -> Numbers | None:
+        return self.logs[:, 0]
+
+    def uniform(self, steps: int) -> Numbers:
+        return np.zeros((steps, len(self.lengths)))
+
+    def take(self, symbols: Whole, logs: Numbers) -> None:
+        for b in np.flatnonzero(self.logs[:, 0] > -math.inf).tolist():
+            own = up_to_stop(symbols[: self.lengths[b] - self.n[b], b], self.stop)
+            ended = bool(len(own)) and own[-1] == self.stop
+            # as one after the other: the symbol that stops ends a sequence, and is not among what goes on
+            self.logs[b, 0] = added(self.logs[b, 0], logs[: len(own), b])
+            self.written[b, 0, self.n[b] : self.n[b] + len(own)] = own
+            self.n[b] += len(own)
+            if ended:
+                self._add(b, tuple(self.written[b, 0, : self.n[b]].tolist()), float(self.logs[b, 0]), True)
+                self.logs[b] = -math.inf
+            self._ended(b)
+        self.done = bool((self.logs == -math.inf).all())
+
     def _add(self, b: int, symbols: tuple[int, ...], log: float, ended: bool) -> None:
         self._found[b].append(Hypothesis(symbols, log, log / len(symbols) ** self.normalise, ended))
 
@@ -149,6 +193,7 @@ class Draws:
         self.written: list[list[int]] = [[] for _ in lengths]
         self.running = np.ones(len(lengths), bool)
         self.done = False
+        self._states: list[Any] = []  # of the random numbers before the last block
 
     def choose(self, logs: Numbers, free: Flags | None = None) -> tuple[Whole, Whole]:
         symbols = np.zeros(len(self.lengths), np.int64)
@@ -159,6 +204,28 @@ class Draws:
             self.running[b] = symbols[b] != self.stop and len(self.written[b]) < self.lengths[b]
         self.done = not self.running.any()
         return np.arange(len(symbols)), symbols
+
+    def left(self) -> Whole | None:
+        return np.where(self.running, self.lengths - np.array([len(w) for w in self.written]), 0)
+
+    def before(self) -> Numbers | None:
+        return None
+
+    def uniform(self, steps: int) -> Numbers:
+        self._states = [r.bit_generator.state for r in self.random]
+        return np.stack([r.random(steps) for r in self.random], 1)
+
+    def take(self, symbols: Whole, logs: Numbers) -> None:
+        for b in np.flatnonzero(self.running).tolist():
+            own = up_to_stop(symbols[: self.lengths[b] - len(self.written[b]), b], self.stop)
+            self.logs[b] = added(self.logs[b], logs[: len(own), b])
+            self.written[b] += own.tolist()
+            if len(own):
+                self.running[b] = own[-1] != self.stop and len(self.written[b]) < self.lengths[b]
+            # of the random numbers those that were used are gone, and no others
+            self.random[b].bit_generator.state = self._states[b]
+            self.random[b].random(len(own))
+        self.done = not self.running.any()
 
     def found(self) -> list[list[Hypothesis]]:
         """What was drawn, one a sequence."""
@@ -189,6 +256,17 @@ def draw(logs: NDArray[np.floating], temperature: float, random: np.random.Gener
         odds = np.cumsum(np.exp((logs - logs.max()) / temperature))
     place = int(np.searchsorted(odds, random.random() * odds[-1], side="right"))
     return min(place, int(np.flatnonzero(logs > -math.inf)[-1]))
+
+
+def up_to_stop(symbols: Whole, stop: int | None) -> Whole:
+    """Symbols up to the first that stops, that included."""
+    ends = np.flatnonzero(symbols == (-1 if stop is None else stop))
+    return symbols[: ends[0] + 1] if len(ends) else symbols
+
+
+def added(log: float, logs: Numbers) -> float:
+    """A sum as of one number after the other."""
+    return float(np.add.accumulate(np.concatenate([[log], logs]))[-1])
 
 
 def largest(values: Numbers, m: int) -> Whole:

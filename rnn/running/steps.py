@@ -27,6 +27,7 @@ from .given import arrays_of, lengths_of
 
 if TYPE_CHECKING:
     from ...compiler.program import Program
+    from ...compiler.stepping import Choice, Chosen
 
 
 class Running:
@@ -226,28 +227,70 @@ class Rows:
     def _next(self, fed: Array | None) -> Array:
         """One step; where what is fed there is chosen by its scores, the state waits for it."""
         if self.of.feed and fed is None:
-            node = self.of.reads[self.of.feed]
-            fed = np.zeros((1, self.size, *node.shape), np.int64 if node.dtype == "i" else self.of.dtype)
+            fed = self._unfed()
         out = self._window(self.of.steps, fed, 1)
         self._pending = self.state, out.final
         self.state, self.position = out.final, self.position + 1
         return np.asarray(out.value[self.of.scores.name][0])
 
     def _window(self, program: Program, fed: Array | None, n: int, state: Mapping[str, Array] | None = None) -> Any:
-        reads, first = self.of.reads, self.position - 1
+        first = self.position - 1
         if self.steps is not None and first + n > self.steps:
             net = self.of.net.name
             raise DataError(f"{net}: its inputs have {self.steps} steps, and step {first + n} is asked for")
+        inputs = self._read(first, n, fed)
+        initial = self.state if state is None else state
+        return program(self.params, lengths=self._lengths(n), initial=initial or None, start=self.position, **inputs)
+
+    def _read(self, first: int, n: int, fed: Array | None) -> dict[str, Any]:
+        """The inputs of n steps."""
         inputs: dict[str, Any] = {
-            name: a[first : first + n] if "t" in reads[name].axes else a for name, a in self.inputs.items()
+            name: a[first : first + n] if self._over(name) else a for name, a in self.inputs.items()
         }
-        if fed is not None:
-            inputs[self.of.feed] = fed
+        return inputs if fed is None else {**inputs, self.of.feed: fed}
+
+    def _over(self, name: str) -> bool:
+        return "t" in self.of.reads[name].axes
+
+    def _lengths(self, n: int) -> dict[str, Any]:
         lengths: dict[str, Any] = {"t": np.full(self.size, n)}
         if self.lengths_s is not None and _has_axis(self.of.cut.stepped, "s"):
             lengths["s"] = self.lengths_s
-        initial = self.state if state is None else state
-        return program(self.params, lengths=lengths, initial=initial or None, start=self.position, **inputs)
+        return lengths
+
+    def _unfed(self) -> Array:
+        """What stands for one step of what is fed, before it is known."""
+        node = self.of.reads[self.of.feed]
+        return np.zeros((1, self.size, *node.shape), np.int64 if node.dtype == "i" else self.of.dtype)
+
+    # ---- many steps at once -----------------------------------------------------------------------
+    @property
+    def room(self) -> int | None:
+        """How many steps inputs have from here on; None: any number."""
+        return None if self.steps is None else self.steps - self.position + 1
+
+    def block(
+        self, choice: Choice, scores: Array, left: Array, logs: Array | None, uniform: Array
+    ) -> Chosen | None:
+        """Choose and step natively, as ``Block`` in ``compiler/stepping`` says; None where that cannot be done."""
+        from ...compiler.stepping import Block, run_block
+
+        if self.of.late:  # what depends on the choice at its own step is another program's
+            return None
+        n, first, feed = len(uniform), self.position - 1, self.of.feed
+        over = {name: a[first : first + n] for name, a in self.inputs.items() if self._over(name)}
+        carried = self.of.after and feed in self.state
+        read = feed if carried or not self.of.after else ""
+        block = Block(choice, scores, left, logs, uniform, read, carried, over)
+        inputs = self._read(first, 1, self._unfed() if feed else None)
+        found = run_block(
+            self.of.steps, self.params, inputs, block, lengths=self._lengths(1), initial=self.state or None,
+            start=self.position,
+        )  # fmt: skip
+        if found is not None and found.output is not None:
+            self._pending = self.state, found.output.final
+            self.state, self.position = found.output.final, self.position + found.steps
+        return found
 
     def as_read(self, chosen: Array) -> Array:
         """What was chosen in the form that the network reads: of symbols [rows] their vectors, if it reads vectors."""

@@ -1,0 +1,279 @@
+"""A block of steps natively: choose, hand the state on, run the kernels; see ``compiler/stepping``.
+
+What the loop needs is one record of whole numbers (addresses, and numbers by name in FIELDS), and a list of moves, each
+MOVE: from, to, rows, bytes of a row, from row to row there and here, and from step to step there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from llvmlite import ir
+
+from ..cache import load_kernels
+from ..memory import Array, Batch
+from ..stepping import Wiring
+from .choose import ROOM, drawn, log_probabilities, most_probable
+from .driver import BARRIER, FIELDS, driver, latest, meet, publish, run_steps
+from .jit import function
+from .products.emit import POINTER, WORD, emitted
+from .products.emit import function as external
+from .source import Repeat, Run, Source
+from .threads import team
+from .vector.memory import view
+
+if TYPE_CHECKING:
+    from .target import CpuTarget
+
+NAMES = (
+    "most", "chosen", "ran", "ended", "table", "start", "steps", "count", "moves", "handed", "each", "scores", "row",
+    "rows", "n", "probabilities", "top_k", "stop", "never", "nevers", "numbers", "left", "before", "uniform",
+    "symbols", "logs", "scratch", "feed", "feed_row",
+)  # fmt: skip
+"""most: steps at most; chosen: symbols a row; ran: steps; ended: whether no more are run; start: its place in the
+table; moves: of them ``handed`` from the last step, then ``each`` of what each step has of its own; numbers: the
+temperature; feed_row: bytes from row to row of vectors, 0 where whole numbers are read."""
+(
+    MOST, CHOSEN, RAN, ENDED, TABLE, START, STEPS, COUNT, MOVES, HANDED, EACH, SCORES, ROW, ROWS, N, PROBABILITIES,
+    TOP_K, STOP, NEVER, NEVERS, NUMBERS, LEFT, BEFORE, UNIFORM, SYMBOLS, LOGS, SCRATCH, FEED, FEED_ROW,
+) = range(len(NAMES))  # fmt: skip
+SIZE = len(NAMES)
+MOVE = 7
+
+
+def _copy(builder: Any, values: Sequence[Any]) -> None:
+    kind = ir.FunctionType(ir.VoidType(), [POINTER, POINTER, WORD, ir.IntType(1)])
+    to, source = (builder.inttoptr(v, POINTER) for v in values[:2])
+    called = external(builder.module, "llvm.memcpy.p0.p0.i64", kind)
+    builder.call(called, [to, source, values[2], ir.Constant(ir.IntType(1), 0)])
+
+
+#: copy bytes from one place to another
+copy_bytes = emitted("copy_bytes", ["to", "source", "bytes"], _copy)
+
+
+@function
+def move(moves: int, first: int, last: int, step: int) -> None:
+    """Moves from ``first`` to ``last``, as of a step."""
+    m = view(moves, (last, MOVE), np.int64)
+    for k in range(first, last):
+        source = m[k, 0] + step * m[k, 6]
+        for row in range(m[k, 2]):
+            copy_bytes(m[k, 1] + row * m[k, 5], source + row * m[k, 4], m[k, 3])
+
+
+@function
+def choose_row(w: Array, b: int, step: int, number: Any) -> int:
+    """The symbol of a row: 0 of one that has chosen all, −1 where there is none. Its log p is stored."""
+    n = w[N]
+    logs = view(w[SCRATCH], (n + ROOM,), np.float64)
+    odds = view(w[SCRATCH] + 8 * (n + ROOM), (n + ROOM,), np.float64)
+    scores = view(w[SCORES] + b * w[ROW], (n,), number)
+    if not log_probabilities(scores, n, w[PROBABILITIES], logs, odds):
+        return -1
+    if view(w[LEFT], (w[ROWS],), np.int64)[b] <= 0:
+        return 0
+    never = view(w[NEVER], (w[NEVERS],), np.int64)
+    for k in range(w[NEVERS]):
+        logs[never[k]] = -np.inf
+    temperature = view(w[NUMBERS], (1,), np.float64)[0]
+    if temperature > 0.0:
+        uniform = view(w[UNIFORM], (w[MOST], w[ROWS]), np.float64)[step, b]
+        symbol = drawn(logs, n, temperature, w[TOP_K], uniform, odds)
+    else:
+        before = view(w[BEFORE], (w[ROWS],), np.float64)[b] if w[BEFORE] else 0.0
+        symbol = most_probable(logs, n, before)
+    if symbol >= 0:
+        view(w[LOGS], (w[MOST], w[ROWS]), np.float64)[step, b] = logs[symbol]
+    return symbol
+
+
+@function
+def choose_rows(w: Array, step: int, number: Any) -> bool:
+    """The symbols of all rows; whether there are, and one is read. What was chosen is given to what reads it."""
+    symbols = view(w[SYMBOLS], (w[MOST], w[ROWS]), np.int64)
+    for b in range(w[ROWS]):
+        symbols[step, b] = choose_row(w, b, step, number)
+        if symbols[step, b] < 0:
+            return False
+    left, going = view(w[LEFT], (w[ROWS],), np.int64), False
+    for b in range(w[ROWS]):
+        if left[b] > 0:
+            if w[BEFORE]:
+                view(w[BEFORE], (w[ROWS],), np.float64)[b] += view(w[LOGS], (w[MOST], w[ROWS]), np.float64)[step, b]
+            left[b] = 0 if symbols[step, b] == w[STOP] else left[b] - 1
+            going = going or left[b] > 0
+    w[CHOSEN] = step + 1
+    return going
+
+
+@function
+def feed_rows(w: Array, step: int, number: Any) -> None:
+    """Give what was chosen to what reads it: whole numbers, or vectors with a one."""
+    if w[FEED] == 0:
+        return
+    symbols = view(w[SYMBOLS], (w[MOST], w[ROWS]), np.int64)
+    for b in range(w[ROWS]):
+        if w[FEED_ROW] == 0:
+            view(w[FEED], (w[ROWS],), np.int64)[b] = symbols[step, b]
+        else:
+            vector = view(w[FEED] + b * w[FEED_ROW], (w[N],), number)
+            for i in range(w[N]):
+                vector[i] = 0
+            vector[symbols[step, b]] = 1
+
+
+@function
+def step_block(record: int, thread: int, threads: int, barrier: int, give_way: int, number: Any) -> None:
+    """All steps of a block, as one of its threads."""
+    w = view(record, (SIZE,), np.int64)
+    step = 0
+    while step < w[MOST]:
+        if thread == 0:
+            if choose_rows(w, step, number):
+                if step > 0:
+                    move(w[MOVES], 0, w[HANDED], step)
+                    view(w[TABLE], (w[START] + 1,), np.int64)[w[START]] += 1
+                move(w[MOVES], w[HANDED], w[EACH], step)
+                feed_rows(w, step, number)
+            else:
+                publish(record, ENDED, 1)
+        if threads > 1:
+            meet(barrier, threads, give_way)
+        if latest(record, ENDED):
+            return
+        run_steps(w[TABLE], w[STEPS], w[COUNT], thread, threads, barrier, give_way)
+        if threads > 1:
+            meet(barrier, threads, give_way)
+        step += 1
+        if thread == 0:
+            w[RAN] = step
+
+
+_SOURCE = '''"""The loop over the steps of a program that reads what it chose."""
+
+from numpy import {dtype} as number
+
+from bptt.compiler.cpu.stepping import step_block
+from bptt.compiler.cpu.jit import entry
+
+
+@entry
+def steps(record, thread, threads, barrier, give_way):
+    step_block(record, thread, threads, barrier, give_way, number)
+'''
+
+
+@cache
+def stepper(dtype: str) -> Any:
+    """``steps(record, thread, threads, barrier, give_way)`` for scores of a type, for ``ctypes``."""
+    loaded = load_kernels(_SOURCE.format(dtype=dtype), {"steps": f"void({', '.join(['int64'] * 5)})"})
+    return loaded.kernels["steps"].ctypes
+
+
+def run_block(
+    target: CpuTarget, batch: Batch, given: Mapping[str, Array], wiring: Wiring, poison: bool
+) -> tuple[Array, Array, int, dict[str, Array]]:
+    """See ``compiler/stepping.Stepped``."""
+    from .target import _give_way, at
+
+    ready = target._ready(batch, given, poison)
+    stored, threads = target._results(ready), ready.threads
+    barrier = np.zeros(BARRIER, np.int64)
+    meeting, give_way, table = at(barrier), _give_way(), at(ready.table)
+    packing, kernels = (target.listed(part) for part in _parts(target.source))
+    block = _Arrays(target, wiring, stored, ready.given)
+    record = block.record(
+        table=table, start=target.source.layout.place["start"], steps=at(kernels), count=len(kernels) // FIELDS
+    )
+    first, steps = driver(), stepper(target.program.dtype)
+    packs, count, words = at(packing), len(packing) // FIELDS, at(record)
+
+    def work(thread: int) -> None:
+        first(table, packs, count, thread, threads, meeting, give_way)
+        steps(words, thread, threads, meeting, give_way)
+
+    team().run(work, threads)
+    chosen = int(record[CHOSEN])
+    return block.symbols[:chosen], block.logs[:chosen], int(record[RAN]), stored
+
+
+def _parts(source: Source) -> tuple[list[Run | Repeat], list[Run | Repeat]]:
+    """What is run once for all steps, panels of parameters, and what is run for each."""
+    program = source.program
+    blocks = (block for pack in program.packs.values() for block in pack.blocks)
+    if any(program.values[block.value].role != "param" for block in blocks):
+        return [], list(source.order)
+    kernels = source.kernels
+    once = [item for item in source.order if isinstance(item, Run) and kernels[item.kernel].fills_panels]
+    return list(once), [item for item in source.order if item not in once]
+
+
+class _Arrays:
+    """The arrays of one block.
+
+    stored, given  the program's arrays of results, and of what it reads
+    """
+
+    def __init__(
+        self, target: CpuTarget, wiring: Wiring, stored: Mapping[str, Array], given: Mapping[str, Array]
+    ) -> None:
+        block, values = wiring.block, target.program.values
+        self.choice = block.choice
+        self.scores = stored[wiring.scores][values[wiring.scores].lead]
+        self.scores[...] = block.scores
+        rows, n = self.scores.shape
+        self.uniform = np.ascontiguousarray(block.uniform, np.float64)
+        self.left = np.array(block.left, np.int64)
+        self.before = None if block.logs is None else np.array(block.logs, np.float64)
+        self.never = np.array([*self.choice.never, 0], np.int64)
+        self.numbers = np.array([self.choice.temperature])
+        self.symbols = np.zeros((len(self.uniform), rows), np.int64)
+        self.logs = np.zeros((len(self.uniform), rows))
+        self.scratch = np.zeros(2 * (n + ROOM))
+
+        def place(name: str) -> Array:
+            """One step of what is read, without what pads its rows."""
+            v, array = values[name], given[name]
+            array = array[..., : v.shape[-1]] if v.shape else array
+            return array[v.lead] if v.time else array
+
+        self.over = {name: np.ascontiguousarray(a, given[name].dtype) for name, a in block.over.items()}
+        handed = [_move(stored[last], place(name)) for last, name in wiring.states.items()]
+        own = [_move(a[0], place(name), a.strides[0]) for name, a in self.over.items()]
+        self.handed = len(handed)
+        self.moves = np.array([*handed, *own, [0] * MOVE], np.int64)
+        self.feed = place(wiring.feed) if wiring.feed else None
+
+    def record(self, **words: int) -> Array:
+        """The record of the loop, with what the program adds."""
+        from .target import at
+
+        choice, (rows, n) = self.choice, self.scores.shape
+        words |= {"most": len(self.uniform), "moves": at(self.moves), "handed": self.handed}
+        words |= {"each": len(self.moves) - 1, "scores": at(self.scores), "row": self.scores.strides[0]}
+        words |= {"rows": rows, "n": n, "probabilities": int(choice.probabilities)}
+        words |= {"top_k": choice.top_k, "stop": choice.stop, "nevers": len(choice.never)}
+        arrays = ("never", "numbers", "left", "uniform", "symbols", "logs", "scratch")
+        words |= {name: at(getattr(self, name)) for name in arrays}
+        if self.before is not None:
+            words["before"] = at(self.before)
+        if self.feed is not None:
+            words |= {"feed": at(self.feed), "feed_row": self.feed.strides[0] if self.feed.ndim > 1 else 0}
+        return np.array([words.get(name, 0) for name in NAMES], np.int64)
+
+
+def _move(source: Array, to: Array, step: int = 0) -> list[int]:
+    """A move between arrays of one shape; ``step``: bytes from step to step at the source."""
+    from .target import at
+
+    if source.ndim == 0 or (source.flags.c_contiguous and to.flags.c_contiguous):
+        return [at(source), at(to), 1, source.nbytes, 0, 0, step]
+    # only the rows of a last axis are padded: whatever is before it follows in equal steps
+    rows, bytes_ = prod(source.shape[:-1]), source.shape[-1] * source.itemsize
+    from_row, to_row = (a.strides[-2] if a.ndim > 1 else 0 for a in (source, to))
+    return [at(source), at(to), rows, bytes_, from_row, to_row, step]
