@@ -279,8 +279,8 @@ class GradientPrinter:
         slot = index[0] if len(index) > 1 else ""
         return self.reader.places.get(slot, slot)
 
-    def outer(self, group: Sequence[Gradient], slots: dict[str, str]) -> None:
-        """One call for all sums that read the same b."""
+    def outer(self, group: Sequence[Gradient], slots: dict[str, str], further: str) -> None:
+        """One call for all sums that read the same b. ``further``: whether they go on from what is there, 0 or 1."""
         b = self.reader.value(group[0].b)
         width = b.shape[-1]
         columns = [self.reader.value(g.a).shape[-1] for g in group]
@@ -296,7 +296,7 @@ class GradientPrinter:
             f"call_outer({self.w.use('outer')}, {tiles} * thread // {self.w.use('threads')}, "
             f"{tiles} * (thread + 1) // threads, found, {self._start(b)}, {self.layout.step(b)}, "
             f"address({slots[self._slot(group[0].b)]}, (0,)), {width}, {len(group)}, sums, "
-            f"{self.w.use('scratch')} + thread * {SCRATCH}, 1)"
+            f"{self.w.use('scratch')} + thread * {SCRATCH}, {further})"
         )
 
     def _start(self, v: Value) -> str:

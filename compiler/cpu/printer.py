@@ -30,7 +30,7 @@ from .expressions import Expressions
 from .fused import Fused, Tiles
 from .layout import Layout
 from .names import FUNCTIONS, INDICES, LISTS, MEMORY, SIZES
-from .parallel import ALL, SPLIT, Pass
+from .parallel import ALL, SPLIT, Pass, mode
 from .rows import RowPrinter
 from .scope import UNITS, Reader, Scope, features
 from .tiling import TilePrinter, flat_group
@@ -69,8 +69,9 @@ class PassPrinter:
         self.size = ""  # steps of a chunk, where the kernel goes through one
 
     # ---- whole functions -----------------------------------------------------------------------
-    def kernel(self, part: Pass, size: str = "") -> Kernel:
-        """The function of a pass. ``size``: its steps are so many from ``lo`` to ``hi`` at most, not all."""
+    def kernel(self, part: Pass, size: str = "", order: str = "") -> Kernel:
+        """The function of a pass. ``size``: its steps are so many from ``lo`` to ``hi`` at most, not all, and the next
+        ones come after them ("up") or before ("down")."""
         looped = bool(size)
         self.size = size or (str(part.chunks.size) if part.chunks else "")
         lo, end = ("lo", "hi + 1") if looped else ("1", "")
@@ -86,7 +87,7 @@ class PassPrinter:
             if not looped and rows.axis:
                 end = f"{self.w.use(rows.axis.upper())} + 1"
             if part.mode == SPLIT:
-                self.split(rows, lo, end, size)
+                self.split(rows, lo, end, size, order)
             else:
                 self.rows(rows, lo, end)
         whys = [part.chunks.why if part.chunks else part.stages[0].why]
@@ -168,9 +169,13 @@ class PassPrinter:
 
     # ---- stages --------------------------------------------------------------------------------
     def zero(self, stage: Rows) -> None:
-        """Sums that are complete after the stage start here, those of each row for the rows of the thread."""
+        """Sums that are complete after the stage start here, those of each row for the rows of the thread.
+
+        Weight gradients start with their first chunk: see ``split``.
+        """
         inner = [s for x in stage.body if isinstance(x, Over) for s in x.sums]
-        for item in (*stage.sums, *inner):
+        sums = gradients(stage.sums, self.program, self.layout.inner)[1] if self._splits(stage) else stage.sums
+        for item in (*sums, *inner):
             v = self.program.values[item.dst]
             if item not in stage.sums and complete_with_over(v, stage):
                 continue
@@ -186,7 +191,10 @@ class PassPrinter:
             else:
                 self.w.line(f"{self.reader.array(v)}[...] = {neutral(item)}")
 
-    def split(self, stage: Rows, lo: str, end: str, size: str) -> None:
+    def _splits(self, stage: Rows) -> bool:
+        return mode(stage, self.program) == SPLIT
+
+    def split(self, stage: Rows, lo: str, end: str, size: str, order: str) -> None:
         """Sums over the batch: weight gradients by all threads, others by the first."""
         scope = Scope((stage.axis,) if stage.axis else (), stage.axis, True)
         groups, rest = gradients(stage.sums, self.program, self.layout.inner)
@@ -196,9 +204,11 @@ class PassPrinter:
         if groups:
             printer = GradientPrinter(self.reader, scope)
             slots = printer.lists(groups, lo, end, size)
+            last = self.w.use((stage.axis or "t").upper()) if order == "down" else ""
+            further = {"up": "1 if lo > 1 else 0", "down": f"1 if hi < {last} else 0"}.get(order, "0")
             for group in groups:
                 self.w.comment("; ".join(sum_line(g.item) for g in group))
-                printer.outer(group, slots)
+                printer.outer(group, slots, further)
 
     def rows(self, stage: Rows, lo: str, end: str) -> None:
         """All steps of a stage from ``lo`` to before ``end``."""

@@ -102,7 +102,7 @@ class _Printed:
         runs = [] if saving is None else [self._run(saving)]
         free = not (chunks.save or chunks.restore)
         size = "chunk" if free else str(chunks.size)
-        runs += [self._run(self._printer().kernel(part, size)) for part in loop.passes]
+        runs += [self._run(self._printer().kernel(part, size, chunks.order)) for part in loop.passes]
         return [*first, Repeat(chunks.axis, chunks.order, 0 if free else chunks.size, tuple(runs))]
 
 
