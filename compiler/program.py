@@ -20,7 +20,7 @@ from .interpret import interpret
 from .listing import listing
 from .loop import Program as LoopProgram
 from .loop import Value
-from .memory import Array, Batch, predicted_bytes
+from .memory import ALIGNMENT, Array, Batch, predicted_bytes
 from .output import KINDS, Asked, Output, Results
 
 if TYPE_CHECKING:
@@ -38,7 +38,12 @@ class Target(Protocol):
     @property
     def compilations(self) -> int: ...
 
-    def run(self, batch: Batch, given: Mapping[str, Array], poison: bool = False) -> dict[str, Array]: ...
+    @property
+    def fresh(self) -> frozenset[str]: ...
+
+    def run(
+        self, batch: Batch, given: Mapping[str, Array], poison: bool = False, into: Mapping[str, Array] | None = None
+    ) -> dict[str, Array]: ...
 
     def bytes(self, batch: Batch) -> int: ...
 
@@ -64,7 +69,13 @@ class InterpretTarget:
     def text(self) -> str:
         return listing(self.program)
 
-    def run(self, batch: Batch, given: Mapping[str, Array], poison: bool = False) -> dict[str, Array]:
+    @property
+    def fresh(self) -> frozenset[str]:
+        return frozenset()
+
+    def run(
+        self, batch: Batch, given: Mapping[str, Array], poison: bool = False, into: Mapping[str, Array] | None = None
+    ) -> dict[str, Array]:
         return interpret(self.program, batch, given)
 
     def bytes(self, batch: Batch) -> int:
@@ -97,11 +108,12 @@ class _Variant:
         nets = road.computed, road.whole
         net, whole = (boundary_inputs(n, compiled.initial) if compiled.initial else n for n in nets)
         self.signature = Signature(net, whole)
-        self._given: tuple[Mapping[str, Array] | None, dict[str, Array]] = (None, {})
+        self._given: tuple[Mapping[str, Array] | None, dict[str, Array], dict[str, Array]] = (None, {}, {})
         self._stored: tuple[Mapping[str, Array] | None, dict[str, Array]] = (None, {})
 
-    def places(self, grad: Mapping[str, Array] | None) -> dict[str, Array]:
-        """Result -> where it goes in the arrays that the caller gave for gradients; found once for a mapping."""
+    def places(self, grad: Mapping[str, Array] | None) -> tuple[dict[str, Array], dict[str, Array]]:
+        """Result -> where it goes in the arrays that the caller gave for gradients; value -> the same, of those that
+        the target can write there itself. Found once for a mapping."""
         if self._given[0] is not grad:
             found: dict[str, Array] = {}
             for key, value in self.loops.results.items() if grad is not None else ():
@@ -110,8 +122,10 @@ class _Variant:
                     whole, ranges = self.compiled.parts.get(name, (name, ()))
                     part: tuple[Any, ...] = (*(slice(lo, hi) for lo, hi in ranges), ...)
                     found[key] = cast(Mapping[str, Array], grad)[whole][part]
-            self._given = grad, found
-        return self._given[1]
+            values = self.loops.results
+            itself = {values[k]: a for k, a in found.items() if values[k] in self.target.fresh and _is_whole(a)}
+            self._given = grad, found, itself
+        return self._given[1:]
 
 
     def parameters(self, params: Mapping[str, Array]) -> dict[str, Array]:
@@ -277,10 +291,12 @@ class Program:
         variant, call, order, batch, arrays = self._prepared(params, inputs, lengths, initial, start, seed)
         poison = os.environ.get("BPTT_CHECK", "") not in ("", "0")
         with self._lock:
-            into = variant.places(grad)
-            stored = variant.target.run(batch, arrays, poison)
+            into, itself = variant.places(grad)
+            stored = variant.target.run(batch, arrays, poison, itself)
             found = {
-                key: _result(variant.loops.values[name], stored[name], call, order, batch, into.get(key))
+                key: stored[name]
+                if name in itself or (key not in into and name in variant.target.fresh)
+                else _result(variant.loops.values[name], stored[name], call, order, batch, into.get(key))
                 for key, name in variant.loops.results.items()
             }
         return _output(found, variant.compiled, self._road.net, self._asked, grad)
@@ -352,6 +368,12 @@ def _stored(v: Value, array: Array, order: Array | None, batch: Batch) -> Array:
         room[v.lead : v.lead + steps] = array
         return room
     return _behaved(array)
+
+
+def _is_whole(array: Array) -> bool:
+    """Whether kernels may write it: in one piece, at the beginning of a line of the cache."""
+    address: int = array.__array_interface__["data"][0]
+    return array.flags.carray and address % ALIGNMENT == 0
 
 
 def _behaved(array: Array) -> Array:

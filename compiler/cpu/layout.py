@@ -10,6 +10,7 @@ a call from Python hands over one number, and one native loop can run all of the
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
@@ -53,6 +54,7 @@ class Layout:
         values = (names[n] for n in program.values)
         self.panels = 0  # numbers in all panels
         self.used: set[str] = set()  # values that kernels take from the table
+        self.fresh = _fresh(program, self)
         self._lists: list[tuple[int, str]] = []
         self._line = 0  # numbers of a row in the buffer that products share with maps
         self._tiles: list[tuple[int, str]] = []
@@ -109,8 +111,8 @@ class Layout:
         found = {}
         for v in owned(self.program):
             stack = self.stack(v)
-            if stack and stack.names[0] != v.name:
-                continue  # it has a place in the array of the first
+            if (stack and stack.names[0] != v.name) or v.name in self.fresh:
+                continue  # it has a place in the array of the first, or a new one in each run
             if v.role == "block" and v.name not in self.used:
                 continue  # it lives in a tile
             dtype, shape = number_type(self.program, v.dtype), self.shape(v, sizes)
@@ -181,6 +183,13 @@ class Layout:
             return self.modulus(v)
         more = v.lead + v.trail
         return f"{n} + {more}" if more else n
+
+
+def _fresh(program: Program, layout: Layout) -> frozenset[str]:
+    """Results that are written where the caller wants them: of any length of sequences, and without pads."""
+    uses = Counter(program.results.values())
+    static = (v for v in owned(program) if v.role == "static" and v.shape and not v.axes and v.dtype == "f")
+    return frozenset(v.name for v in static if uses[v.name] == 1 and layout.features(v) == v.shape)
 
 
 def _chunked(program: Program) -> dict[str, int]:

@@ -7,14 +7,15 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import TYPE_CHECKING
+from math import prod
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..cache import Loaded, load_kernels
 from ..frames import pieces
 from ..loop import Program
-from ..memory import POISON, Array, Batch, Workspace
+from ..memory import ALIGNMENT, POISON, Array, Batch, Workspace, aligned
 from ..plan import Plan
 from .calls import SMALL
 from .cost import Work
@@ -31,16 +32,18 @@ if TYPE_CHECKING:
     from .profile import Profile
 
 _ZERO = np.zeros(1, np.int64)
+_NOWHERE: Mapping[str, Array] = {}
 
 
 @dataclass(frozen=True)
 class _Ready:
-    """What one run needs: its table, and the arrays that are in it: the program's own, and the caller's."""
+    """What one run needs: its table, and the arrays in it: the program's own, given ones, fresh results."""
 
     threads: int
     table: Array
     own: Mapping[str, Array]
     given: Mapping[str, Array]
+    fresh: Mapping[str, Array]
 
 
 @dataclass(frozen=True)
@@ -115,7 +118,7 @@ class CpuTarget:
                 # the first of a repetition also comes after its last
                 last = {before, self.source.kernels[runs[-1].kernel].mode} if i == 0 else {before}
                 wait = int(last != {ROWS} or kernel.mode != ROWS)
-                rows.append([RUN, self._loaded.kernels[kernel.name].address, kernel.mode, wait])  # type: ignore[attr-defined]
+                rows.append([RUN, self._loaded.kernels[kernel.name].address, kernel.mode, wait])
                 before = kernel.mode
         return np.array(encoded(rows), np.int64)
 
@@ -134,13 +137,25 @@ class CpuTarget:
     def _copies(self) -> Array:
         return np.concatenate([*self.source.panels.copies, np.zeros((0, COPY_FIELDS), np.int64)])
 
-    def run(self, batch: Batch, given: Mapping[str, Array], poison: bool = False) -> dict[str, Array]:
-        """The arrays of all values after one run; those the program owns are overwritten by the next.
+    @cached_property
+    def fresh(self) -> frozenset[str]:
+        """The results that a run does not keep: they are the caller's own."""
+        return self.source.layout.fresh
+
+    def run(
+        self,
+        batch: Batch,
+        given: Mapping[str, Array],
+        poison: bool = False,
+        into: Mapping[str, Array] | None = None,
+    ) -> dict[str, Array]:
+        """The arrays of all results after one run; those that are not ``fresh`` are overwritten by the next.
 
         ``given``: C-contiguous arrays of params and inputs in storage layout, in the program's types.
         ``poison``: fill all storage with NaN first, to see that nothing is read before it is written.
+        ``into``: where fresh results go, in aligned arrays; the others in new ones.
         """
-        ready = self._ready(batch, given, poison)
+        ready = self._ready(batch, given, poison, into or {})
         barrier = np.zeros(BARRIER, np.int64)
         call, give_way, threads, table = driver(), _give_way(), ready.threads, at(ready.table)
         steps, count, meeting = at(self._steps), len(self._steps) // FIELDS, at(barrier)
@@ -159,17 +174,45 @@ class CpuTarget:
 
         return run_block(self, batch, given, wiring, poison)
 
-    def _ready(self, batch: Batch, given: Mapping[str, Array], poison: bool = False) -> _Ready:
+    def _ready(
+        self, batch: Batch, given: Mapping[str, Array], poison: bool = False, into: Mapping[str, Array] = _NOWHERE
+    ) -> _Ready:
         """The table of one run, and the arrays that it points to."""
         threads = self.threads_for(batch)
         own = self.workspace.arrays(batch.sizes, threads)
+        fresh = {**self._new(into), **into}
         if poison:
-            for array in own.values():
+            for array in (*own.values(), *fresh.values()):
                 array[...] = POISON[array.dtype.kind]
         lists = self._lists_of(batch, threads)
         if self._pads:
             given = {**given, **{n: _padded(given[n], wide) for n, wide in self._pads.items()}}
-        return _Ready(threads, self._table(batch, threads, own, lists, given), own, given)
+        table, names = self._table(batch, threads, own, lists, given), self.source.layout.names
+        for name, array in fresh.items():
+            table[self.source.layout.place[names[name]]] = at(array)
+        return _Ready(threads, table, own, given, fresh)
+
+    def _new(self, into: Mapping[str, Array]) -> dict[str, Array]:
+        """Arrays for fresh results that have no place yet, in one piece of memory."""
+        if len(into) == len(self.fresh):
+            return {}
+        shapes, size = self._fresh_places
+        memory = aligned(size)
+        return {n: np.ndarray(s, self._item, memory, at) for n, (s, at) in shapes.items() if n not in into}
+
+    @cached_property
+    def _fresh_places(self) -> tuple[dict[str, tuple[tuple[int, ...], int]], int]:
+        """Shape and place of each fresh result in one piece of memory, and the bytes of all."""
+        places, size = {}, 0
+        for name in sorted(self.fresh):
+            shape = self.program.values[name].shape
+            places[name] = shape, size
+            size += -(-prod(shape) * self._item.itemsize // ALIGNMENT) * ALIGNMENT
+        return places, size
+
+    @cached_property
+    def _item(self) -> np.dtype[Any]:
+        return np.dtype(self.program.dtype)
 
     def _lists_of(self, batch: Batch, threads: int) -> _Lists:
         """The rows of each thread; batches of full rows share what they are made of, and so these."""
@@ -200,7 +243,7 @@ class CpuTarget:
 
     def _time(self, run: Run, ready: _Ready, lo: int, hi: int) -> float:
         kernel, table, threads = self.source.kernels[run.kernel], at(ready.table), ready.threads
-        call = self._loaded.kernels[kernel.name].ctypes  # type: ignore[attr-defined]
+        call = self._loaded.kernels[kernel.name].ctypes
 
         def work(thread: int) -> None:
             if kernel.mode != ALL or thread == 0:
@@ -234,11 +277,11 @@ class CpuTarget:
         """The arrays that were asked for, without what pads their rows: the same views while the workspace stays."""
         if self._found is None or self._found[0] is not ready.own:
             found = {}
-            for name in self.program.results.values():
+            for name in set(self.program.results.values()) - self.fresh:
                 v, a = self.source.program.values[name], ready.own[name]
                 found[name] = a[..., : v.shape[-1]] if v.shape else a.reshape(a.shape if v.axes else ())
             self._found = (ready.own, found)
-        return self._found[1]
+        return {**self._found[1], **ready.fresh}
 
     @cached_property
     def _parameters(self) -> list[str]:

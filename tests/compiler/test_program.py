@@ -11,6 +11,7 @@ import pytest
 from bptt import compiler, graph, rnn
 from bptt.compiler.program import Output
 from bptt.graph.errors import CircuitError
+from bptt.rnn.optim.flat import alike
 
 CELL = """
     f[t], g[t] = split(W @ h[t-1] + R @ h[t-2] + U @ x[t] + b, 2)
@@ -118,6 +119,27 @@ def test_results_belong_to_the_caller(program: Any) -> None:
     kept = {n: a.copy() for n, a in first.grad.items()}
     call(program, **arguments(seed=1))
     assert all(np.array_equal(first.grad[n], kept[n]) for n in kept)
+
+
+def test_kernels_write_gradients_where_the_caller_wants_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """New arrays in each call; those that were given, aligned or not, one of them in pieces; all without a trace of
+    what was in them."""
+    net = rnn.elman(x=16, h=16, o=3)
+    params, rng = net.init(seed=1), np.random.default_rng(0)
+    arrays = {"x": rng.normal(size=(5, 4, 16)).astype("float32"), "y": rng.integers(0, 3, (5, 4))}
+    program = compiler.compile(net, threads=2)
+    monkeypatch.setenv("BPTT_CHECK", "1")
+    first = program(params, **arrays).grad
+    kept = {n: a.copy() for n, a in first.items()}
+    given = {n: np.full(a.size + 1, 7, a.dtype)[1:].reshape(a.shape) for n, a in kept.items()}
+    apart = {n: np.full((*a.shape, 2), 7, a.dtype)[..., 0] for n, a in kept.items()}
+    for grad in (None, alike(kept), given, apart):
+        out = program.call(params, arrays, grad=grad).grad
+        for name, array in kept.items():
+            assert grad is None or np.shares_memory(out[name], grad[name])
+            assert not np.shares_memory(out[name], first[name])
+            np.testing.assert_array_equal(out[name], array)
+            np.testing.assert_array_equal(first[name], array)
 
 
 WRONG: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
