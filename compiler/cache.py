@@ -1,7 +1,8 @@
 """Compiled kernels on disk, by the hash of everything that they depend on.
 
-    <cache>/<hash>/k_<hash>.py      the printed source: kernels as module globals, as Numba's cache needs them
-    <cache>/<hash>/__pycache__/…    Numba's index and machine code
+    <cache>/<hash>/k_<hash>.py      the printed source: kernels as module globals
+    <cache>/<hash>/<kernel>.o       machine code, which is loaded without Numba and without the source
+    <cache>/<hash>/symbols.json     for each kernel its name in the object file, and the C functions that it calls
     <cache>/<hash>/files.json       sha256 of each of these files
 
 The hash is over source, signatures, helper sources, versions and CPU, so an entry never goes stale. What is
@@ -27,15 +28,21 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING
 
-LISTED = "files.json"
+if TYPE_CHECKING:
+    from .cpu.native import Native, Object
+
+LISTED, SYMBOLS = "files.json", "symbols.json"
 #: what kernels call, beside what is printed
 HELPERS = (
+    "cpu/choose.py",
     "cpu/driver.py",
     "cpu/functions.py",
     "cpu/jit.py",
+    "cpu/native.py",
     "cpu/parallel.py",
+    "cpu/stepping.py",
     "../graph/random.py",
     *(
         f"cpu/vector/{name}.py"
@@ -58,7 +65,7 @@ class CacheError(OSError):
 class Loaded:
     """Compiled kernels by name, and how many of them had to be compiled."""
 
-    kernels: dict[str, Callable[..., Any]]
+    kernels: dict[str, Native]
     compiled: int
 
 
@@ -101,7 +108,8 @@ def cache_folder() -> Path:
 def load_kernels(source: str, signatures: Mapping[str, str]) -> Loaded:
     """The kernels of a printed module, from the cache or compiled now.
 
-    signatures  kernel name -> Numba signature, such as "void(int64, float32[:, ::1])"
+    source      a module; kernels are its functions that ``jit.entry`` decorates
+    signatures  kernel name -> Numba signature without a result, such as "void(int64, float32)"
 
     Raises CacheError when the cache folder belongs to, or can be written by, another user. Where no folder
     can be made, or it has no room, kernels are compiled into a temporary one, with a warning.
@@ -126,10 +134,7 @@ def _from_folder(folder: Path, key: str, source: str, signatures: Mapping[str, s
     entry = folder / key
     if entry.exists():
         if is_whole(entry, source, key):
-            loaded = _load(entry, key, signatures)
-            if loaded.compiled:  # Numba did not take what is there: list what it has written instead
-                _list_files(entry)
-            return loaded
+            return _load(entry, signatures)
         _remove(entry)
     building = Path(tempfile.mkdtemp(prefix=f"{key[:16]}.building.", dir=folder))
     try:
@@ -149,15 +154,13 @@ def fingerprint(source: str, signatures: Mapping[str, str]) -> str:
     import llvmlite
     import numba
     import numpy
-    from numba.core.registry import cpu_target
 
     from .cpu.vector import host
 
     here = Path(__file__).parent
     digest = hashlib.sha256()
-    target = cpu_target.target_context.codegen().magic_tuple()
     versions = (numba.__version__, llvmlite.__version__, numpy.__version__, platform.python_version())
-    for part in (1, versions, target, host.HOST, sorted(signatures.items())):
+    for part in (2, versions, host.target(), host.HOST, sorted(signatures.items())):
         digest.update(repr(part).encode() + b"\0")
     for helper in HELPERS:
         digest.update((here / helper).read_bytes() + b"\0")
@@ -220,32 +223,37 @@ def _remove(entry: Path) -> None:
 
 
 def _build(folder: Path, key: str, source: str, signatures: Mapping[str, str]) -> Loaded:
-    (folder / f"k_{key}.py").write_text(source, encoding="utf-8")
-    _tell(None)
-    count = 0
-    try:
-        loaded = _load(folder, key, signatures)
-        count = loaded.compiled
-    finally:
-        _tell(count)
-    _list_files(folder)
-    return loaded
-
-
-def _load(folder: Path, key: str, signatures: Mapping[str, str]) -> Loaded:
-    """Import the module and have every kernel compiled, or loaded, for its one signature."""
+    """Import the module, have every kernel compiled, and write what the entry has."""
     global _compiled
-    with _beside_the_source():
-        module = _imported(folder / f"k_{key}.py")
-        kernels, compiled = {}, 0
+    from .cpu.native import load_objects
+
+    path = folder / f"k_{key}.py"
+    path.write_text(source, encoding="utf-8")
+    _tell(None)
+    objects: dict[str, Object] = {}
+    try:
+        module = _imported(path)
         for name, signature in signatures.items():
-            kernel = getattr(module, name)
-            kernel.compile(signature)
-            kernel.disable_compile()
-            compiled += sum(kernel.stats.cache_misses.values())
-            kernels[name] = kernel
-    _compiled += compiled
-    return Loaded(kernels, compiled)
+            objects[name] = getattr(module, name).compile(signature)
+    finally:
+        _compiled += len(objects)
+        _tell(len(objects))
+    if all(o.kept for o in objects.values()):
+        for name, o in objects.items():
+            (folder / f"{name}.o").write_bytes(o.code)
+        symbols = {name: (o.symbol, *o.needs) for name, o in objects.items()}
+        (folder / SYMBOLS).write_text(json.dumps(symbols, indent=1), encoding="utf-8")
+        _list_files(folder)
+    return Loaded(load_objects(objects, signatures), len(objects))
+
+
+def _load(folder: Path, signatures: Mapping[str, str]) -> Loaded:
+    """The machine code of an entry that is whole."""
+    from .cpu.native import Object, load_objects
+
+    symbols: dict[str, list[str]] = json.loads((folder / SYMBOLS).read_text(encoding="utf-8"))
+    objects = {n: Object((folder / f"{n}.o").read_bytes(), s, tuple(needs)) for n, (s, *needs) in symbols.items()}
+    return Loaded(load_objects(objects, signatures), 0)
 
 
 def _imported(path: Path) -> ModuleType:
@@ -254,20 +262,6 @@ def _imported(path: Path) -> ModuleType:
     if spec is None or spec.loader is None:
         raise CacheError(f"{path} cannot be imported")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # Numba looks the module of a loaded kernel up by its name
+    sys.modules[name] = module  # Numba looks the module of a kernel up by its name
     spec.loader.exec_module(module)
     return module
-
-
-@contextmanager
-def _beside_the_source() -> Iterator[None]:
-    """Numba's files go beside the module, where they are checked, whatever NUMBA_CACHE_DIR says."""
-    from numba.core import config
-
-    settings: Any = config  # its names are made as it is imported
-    before = settings.CACHE_DIR
-    settings.CACHE_DIR = ""
-    try:
-        yield
-    finally:
-        settings.CACHE_DIR = before

@@ -134,7 +134,7 @@ def run(table, steps, count, thread, threads, barrier, give_way):
 def driver() -> Any:
     """``run(table, steps, count, thread, threads, barrier, give_way)``, compiled or from the cache, for ``ctypes``."""
     loaded = load_kernels(_SOURCE, {"run": f"void({', '.join(['int64'] * 7)})"})
-    return loaded.kernels["run"].ctypes  # type: ignore[attr-defined]
+    return loaded.kernels["run"].ctypes
 
 
 def encoded(steps: Sequence[Sequence[int]]) -> list[int]:

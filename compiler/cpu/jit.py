@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any, TypeVar, cast
 
 import numba
+from llvmlite import ir
+from numba.core import compiler_lock, dispatcher, sigutils
+from numba.core.compiler import Compiler
+from numba.core.registry import cpu_target
 from numba.extending import overload
+
+from .native import Object
+
+global_compiler_lock: Any = compiler_lock.global_compiler_lock
+normalize_signature: Any = sigutils.normalize_signature
+_FunctionCompiler: Any = vars(dispatcher)["_FunctionCompiler"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -26,49 +35,63 @@ def inlined(f: F) -> F:
     return cast(F, numba.njit(inline="always", **OPTIONS)(f))
 
 
-def kernel(f: F) -> F:
-    """A kernel: compiled for one signature, kept on disk beside its module."""
-    return cast(F, numba.njit(cache=True, **OPTIONS)(f))
-
-
 def implement(f: Callable[..., Any], by_types: Callable[..., Callable[..., Any] | None]) -> None:
     """In compiled code, ``f`` is what ``by_types`` chooses from the types of its arguments."""
     overload(f, jit_options=cast(Any, OPTIONS), strict=False)(by_types)
 
 
+class _Compiler(_FunctionCompiler):  # type: ignore[misc]
+    """Numba's way to machine code, without the functions that it makes to be called by Python or by C."""
+
+    def _customize_flags(self, flags: Any) -> Any:
+        flags.no_cpython_wrapper = flags.no_cfunc_wrapper = flags.no_compile = True
+        return flags
+
+
 class Entry:
     """A kernel that is called through its C address, from other compiled code or through ``ctypes``.
 
-    ``kernel`` and this look alike to what keeps kernels on disk: ``compile``, ``disable_compile``, ``stats``.
+    It raises nothing: an exception in compiled code ends it.
     """
 
     def __init__(self, f: Callable[..., Any]) -> None:
         self.function = f
-        self.stats: Any = SimpleNamespace(cache_misses={})
-        self._compiled: Any = None
 
-    def compile(self, signature: str) -> None:
-        """Compile for one signature, such as "void(int64, float32)", or load what is on disk beside the module."""
-        self._compiled = numba.cfunc(signature, cache=True, **OPTIONS)(self.function)
-        self.stats.cache_misses[signature] = int(not self._compiled.cache_hits)
+    def compile(self, signature: str) -> Object:
+        """Its object code for one signature, such as "void(int64, float32)"."""
+        kinds, result = normalize_signature(signature)
+        compiler = _Compiler(self.function, cpu_target, {"nopython": True, **OPTIONS}, {}, Compiler)
+        with global_compiler_lock:
+            made = compiler.compile(kinds, result)
+            library, symbol = made.library, made.fndesc.llvm_cfunc_wrapper_name
+            library.add_ir_module(_plain_call(made.target_context, made.fndesc, symbol))
+            library.enable_object_caching()
+            library.finalize()
+            code = library._get_compiled_object()
+        needs = [f.name for f in library._final_module.functions if f.is_declaration]
+        needs = [n for n in needs if not n.startswith("llvm.")]
+        return Object(code, symbol, tuple(needs), not library.has_dynamic_globals)
 
-    def disable_compile(self) -> None:
-        """Nothing: an entry has the one signature that it was compiled for."""
 
-    @property
-    def address(self) -> int:
-        """Where its machine code begins. Raises RuntimeError before ``compile``."""
-        if self._compiled is None:
-            name = getattr(self.function, "__name__", "an entry")
-            raise RuntimeError(f"{name} has no address before it is compiled: call compile first")
-        return int(self._compiled.address)
+def _plain_call(context: Any, described: Any, symbol: str) -> Any:
+    """A module with a C function that calls Numba's, and does not look at what that says of exceptions.
 
-    @property
-    def ctypes(self) -> Any:
-        """The same for Python: called so, it runs without the interpreter's lock."""
-        return self._compiled.ctypes
+    Numba's own C function reports them with functions of Python and of its own, so that all of it would have to be
+    there wherever a kernel is.
+    """
+    module = context.create_module("entry")
+    kind = context.call_conv.get_function_type(described.restype, described.argtypes)
+    called = ir.Function(module, kind, described.llvm_func_name)
+    arguments = [context.get_value_type(a) for a in described.argtypes]
+    made = ir.Function(module, ir.FunctionType(ir.VoidType(), arguments), symbol)
+    builder = ir.IRBuilder(made.append_basic_block("entry"))
+    context.call_conv.call_function(
+        builder, called, described.restype, described.argtypes, made.args, attrs=("noinline",)
+    )
+    builder.ret_void()
+    return module
 
 
 def entry(f: Callable[..., Any]) -> Entry:
-    """A kernel with a C address: compiled for one signature, kept on disk beside its module."""
+    """A kernel with a C address, compiled for one signature."""
     return Entry(f)

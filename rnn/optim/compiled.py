@@ -149,7 +149,7 @@ def _indented(lines: Sequence[str]) -> list[str]:
 def _kernel(source: str, name: str, arguments: int) -> Any:
     """A kernel, compiled or from the cache, for ``ctypes``."""
     loaded = load_kernels(source, {name: f"void({', '.join(['int64'] * arguments)})"})
-    return loaded.kernels[name].ctypes  # type: ignore[attr-defined]
+    return loaded.kernels[name].ctypes
 
 
 # ---- a norm --------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import subprocess
@@ -19,18 +20,21 @@ from bptt.compiler.cache import (
     private_folder,
     watched,
 )
+from bptt.compiler.cpu.native import Object, argument_types, load_objects
 
 SOURCE = """
 from numpy import float32 as number
-from bptt.compiler.cpu.jit import kernel
+from bptt.compiler.cpu.jit import entry
+from bptt.compiler.cpu.vector.memory import view
 
 
-@kernel
-def double(n, x):
+@entry
+def double(n, x_address):
+    x = view(x_address, n, number)
     for i in range(n):
         x[i] = x[i] + x[i]
 """
-SIGNATURES = {"double": "void(int64, float32[::1])"}
+SIGNATURES = {"double": "void(int64, int64)"}
 
 
 @pytest.fixture
@@ -51,7 +55,7 @@ def test_a_second_load_compiles_nothing(folder: Path) -> None:
     assert (first.compiled, second.compiled) == (1, 0)
     assert compilations() == before + 1
     x = np.array([1.0, 2.0], np.float32)
-    second.kernels["double"](2, x)
+    second.kernels["double"].ctypes(2, x.ctypes.data)
     assert x.tolist() == [2.0, 4.0]
     assert oct(folder.stat().st_mode & 0o777) == "0o700"
     assert [p.name for p in folder.iterdir()] == [entry(folder).name]
@@ -72,14 +76,29 @@ def test_another_process_compiles_nothing(folder: Path) -> None:
     load_kernels(SOURCE, SIGNATURES)
     code = (
         "import sys; from bptt.compiler.cache import load_kernels, compilations\n"
-        f"load_kernels({SOURCE!r}, {SIGNATURES!r}); print(compilations())"
+        f"load_kernels({SOURCE!r}, {SIGNATURES!r}); print(compilations(), 'bptt.compiler.cpu.jit' in sys.modules)"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert run.stdout.strip() == "0", run.stderr
+    assert run.stdout.split() == ["0", "False"], run.stderr
+
+
+def test_a_function_that_the_process_lacks_is_named_before_anything_runs(folder: Path) -> None:
+    load_kernels(SOURCE, SIGNATURES)
+    code = (entry(folder) / "double.o").read_bytes()
+    with pytest.raises(OSError, match=r"C functions that this process lacks: no_such_function$"):
+        load_objects({"double": Object(code, "double", ("cos", "no_such_function"))}, SIGNATURES)
+
+
+def test_entries_have_words_and_numbers_and_no_result() -> None:
+    assert argument_types("void(int64, float32, float64)") == [ctypes.c_int64, ctypes.c_float, ctypes.c_double]
+    assert argument_types("void()") == []
+    for signature in ("int64(int64)", "void(float32[::1])"):
+        with pytest.raises(ValueError, match="no signature of an entry: expected void"):
+            argument_types(signature)
 
 
 @pytest.mark.parametrize(
-    "damage", ["source", "machine code", "index", "a new file", "no list", "a list of nonsense"]
+    "damage", ["source", "machine code", "symbols", "a new file", "no list", "a list of nonsense"]
 )
 def test_a_damaged_entry_is_built_again(folder: Path, damage: str) -> None:
     load_kernels(SOURCE, SIGNATURES)
@@ -87,13 +106,13 @@ def test_a_damaged_entry_is_built_again(folder: Path, damage: str) -> None:
     if damage == "source":
         next(place.glob("k_*.py")).write_text("raise SystemExit('run what is not listed')", encoding="utf-8")
     elif damage == "a new file":
-        (place / "__pycache__" / "extra.nbi").write_bytes(b"x")
+        (place / "extra.o").write_bytes(b"x")
     elif damage == "no list":
         (place / "files.json").unlink()
     elif damage == "a list of nonsense":
         (place / "files.json").write_text("[1", encoding="utf-8")
     else:
-        file = next(place.rglob("*.nbc" if damage == "machine code" else "*.nbi"))
+        file = place / ("double.o" if damage == "machine code" else "symbols.json")
         data = bytearray(file.read_bytes())
         data[len(data) // 2] ^= 1
         file.write_bytes(bytes(data))
@@ -149,7 +168,7 @@ def test_several_processes_fill_it_at_once(folder: Path) -> None:
     code = (
         "import numpy as np; from bptt.compiler.cache import load_kernels\n"
         f"x, kernels = np.ones(3, np.float32), load_kernels({SOURCE!r}, {SIGNATURES!r}).kernels\n"
-        "kernels['double'](3, x); print(x.sum())"
+        "kernels['double'].ctypes(3, x.ctypes.data); print(x.sum())"
     )
     runs = [
         subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(3)

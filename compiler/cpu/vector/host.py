@@ -71,10 +71,16 @@ def choose(hosts: tuple[Host, ...], name: str = "") -> Host:
     raise ValueError(f"BPTT_CPU {known}: expected one of {expected}, or nothing for {hosts[0].name}")
 
 
+def target() -> tuple[str, str, str]:
+    """LLVM's triple, processor and list of features that Numba compiles for."""
+    features = codegen.get_host_cpu_features() if config.CPU_FEATURES is None else config.CPU_FEATURES
+    return binding.get_process_triple(), config.CPU_NAME or binding.get_host_cpu_name(), features
+
+
 def detect() -> Host:
     """The host that kernels are compiled for: what Numba tells LLVM, narrowed by ``BPTT_CPU``."""
-    features = codegen.get_host_cpu_features() if config.CPU_FEATURES is None else config.CPU_FEATURES
-    return choose(able(binding.get_process_triple(), features), os.environ.get("BPTT_CPU", ""))
+    triple, _, features = target()
+    return choose(able(triple, features), os.environ.get("BPTT_CPU", ""))
 
 
 HOST = detect()

@@ -10,7 +10,7 @@ from typing import Any
 from llvmlite import ir
 
 from .emit import Emit, Value
-from .numba_api import arrayobj, cgutils, extending, templates, types
+from .numba_api import cgutils, extending, templates, types
 from .types import NumbaType, Vector, is_number, only_compiled, typed, vector
 
 
@@ -98,9 +98,14 @@ def _view_type(address: NumbaType, shape: NumbaType, dtype: NumbaType) -> Any:
 def _pointer(context: Any, builder: Any, sig: Any, args: Any) -> Value:
     """To the element that the first two arguments name."""
     array, at = sig.args[:2]
-    made = context.make_array(array)(context, builder, args[0])
     index = cgutils.unpack_tuple(builder, args[1], array.ndim) if isinstance(at, types.BaseTuple) else [args[1]]
-    return cgutils.get_item_pointer(context, builder, array, made, index, wraparound=False, boundscheck=False)
+    # taken out of the value: a copy of the array in memory, as Numba makes to read it, is a third of all compilation
+    model = context.data_model_manager[array]
+    data, shape, strides = (model.get(builder, args[0], name) for name in ("data", "shape", "strides"))
+    shape, strides = (cgutils.unpack_tuple(builder, sizes, array.ndim) for sizes in (shape, strides))
+    return cgutils.get_item_pointer2(
+        context, builder, data, shape, strides, array.layout, index, wraparound=False, boundscheck=False
+    )
 
 
 def _load(context: Any, builder: Any, sig: Any, args: Any) -> Value:
@@ -132,20 +137,24 @@ def _address(context: Any, builder: Any, sig: Any, args: Any) -> Value:
 def _view(context: Any, builder: Any, sig: Any, args: Any) -> Value:
     array, shape = sig.return_type, sig.args[1]
     sizes = cgutils.unpack_tuple(builder, args[1], array.ndim) if isinstance(shape, types.BaseTuple) else [args[1]]
-    size = context.get_abi_sizeof(context.get_data_type(array.dtype))
-    strides = [context.get_constant(types.intp, size)]
+    size = context.get_constant(types.intp, context.get_abi_sizeof(context.get_data_type(array.dtype)))
+    strides = [size]
     for n in reversed(sizes[1:]):
         strides.insert(0, builder.mul(strides[0], n))
-    made = context.make_array(array)(context, builder)
-    arrayobj.populate_array(
-        made,
-        data=builder.inttoptr(args[0], context.get_data_type(array.dtype).as_pointer()),
-        shape=sizes,
-        strides=strides,
-        itemsize=context.get_constant(types.intp, size),
-        meminfo=None,
-    )
-    return made._getvalue()
+    count = sizes[0]
+    for n in sizes[1:]:
+        count = builder.mul(count, n)
+    model = context.data_model_manager[array]
+    made = ir.Constant(model.get_value_type(), None)  # nobody owns it: no meminfo, no parent
+    for name, value in {
+        "nitems": count,
+        "itemsize": size,
+        "data": builder.inttoptr(args[0], context.get_data_type(array.dtype).as_pointer()),
+        "shape": cgutils.pack_array(builder, sizes, context.get_value_type(types.intp)),
+        "strides": cgutils.pack_array(builder, strides, context.get_value_type(types.intp)),
+    }.items():
+        made = model.set(builder, made, value, name)
+    return made
 
 
 typed(load, lambda array, index: _load_type(array, index))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bptt.compiler.cpu.jit import entry, function
+from bptt.compiler.cpu.jit import function
 from bptt.compiler.cpu.products.layout import Layout, Part, interleaved, plain
 from bptt.compiler.cpu.products.library import Library, call_product, library, outer_tiles, sets_for
 from bptt.compiler.cpu.products.limit import limit, memory_limit
@@ -261,11 +261,6 @@ def test_compiled_code_calls_by_address() -> None:
     places = (a.ctypes.data for a in (order, x, panel, out))
     through_the_address(lib.address("product"), *places)
     assert close(out[:, : lanes_of(lib)], x.astype(float) @ panel)
-
-
-def test_an_entry_has_no_address_before_it_is_compiled() -> None:
-    with pytest.raises(RuntimeError, match="through_the_address has no address before it is compiled"):
-        _ = entry(through_the_address).address
 
 
 def test_limits_are_measured() -> None:

@@ -154,14 +154,15 @@ def test_only_in_compiled_code(f: Any) -> None:
 
 KERNEL = """
 from numpy import float32 as number
-from bptt.compiler.cpu.jit import kernel
+from bptt.compiler.cpu.jit import entry
 from bptt.compiler.cpu.vector.functions import sigmoid
-from bptt.compiler.cpu.vector.memory import load, store
+from bptt.compiler.cpu.vector.memory import load, store, view
 from bptt.compiler.cpu.vector.rows import highest_row
 
 
-@kernel
-def gate(x, out, lanes):
+@entry
+def gate(x_address, out_address, lanes):
+    x, out = view(x_address, (3, 32), number), view(out_address, (3, 32), number)
     for row in range(x.shape[0]):
         for unit in range(0, x.shape[1], lanes):
             store(out, (row, unit), sigmoid(load(x, (row, unit)) * 2.0))
@@ -171,12 +172,12 @@ def gate(x, out, lanes):
 
 def test_kernels_of_vectors_are_kept_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BPTT_CACHE", str(tmp_path / "kernels"))
-    signatures = {"gate": "void(float32[:, ::1], float32[:, ::1], int64)"}
+    signatures = {"gate": "void(int64, int64, int64)"}
     assert load_kernels(KERNEL, signatures).compiled == 1
     again = load_kernels(KERNEL, signatures)
     assert again.compiled == 0
     x = np.random.default_rng(0).normal(size=(3, 32)).astype(np.float32)
     out = np.empty_like(x)
-    again.kernels["gate"](x, out, HOST.lanes("float32"))
+    again.kernels["gate"].ctypes(x.ctypes.data, out.ctypes.data, HOST.lanes("float32"))
     np.testing.assert_allclose(out[:, 1:], 1 / (1 + np.exp(-2 * x[:, 1:])), 1e-6)
     np.testing.assert_allclose(out[:, 0], 1 / (1 + np.exp(-x[:, :3].max(axis=1))), 1e-6)
