@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .jit import function
-from .vector.functions import exp, log
+from .vector.functions import exp
 from .vector.memory import load, store
 from .vector.types import count_lanes
 
@@ -23,19 +23,17 @@ ROOM = 16
 
 
 @function
-def log_probabilities(x: Array, n: int, probabilities: int, logs: Array, odds: Array) -> bool:
-    """log p of n scores; whether all of them are finite. ``odds`` is overwritten."""
+def log_probabilities(logs: Array, n: int, probabilities: int, odds: Array) -> bool:
+    """log p of n scores in their place; whether all of them are finite. ``odds`` is overwritten."""
     top = -math.inf
     for i in range(n):
-        value = float(x[i])
-        if not math.isfinite(value):
+        if not math.isfinite(logs[i]):
             return False
-        logs[i] = value
-        top = max(top, value)
+        top = max(top, logs[i])
     lanes = count_lanes(np.float64)
     if probabilities:
-        for i in range(0, n, lanes):
-            store(logs, i, log(load(logs, i)))
+        for i in range(n):
+            logs[i] = math.log(logs[i]) if logs[i] != 0.0 else -math.inf
         return True
     for i in range(0, n, lanes):
         shifted = load(logs, i) - top

@@ -31,15 +31,16 @@ if TYPE_CHECKING:
 
 NAMES = (
     "most", "chosen", "ran", "ended", "table", "start", "steps", "count", "moves", "handed", "each", "scores", "row",
-    "rows", "n", "probabilities", "top_k", "stop", "never", "nevers", "numbers", "left", "before", "uniform",
+    "double", "rows", "n", "probabilities", "top_k", "stop", "never", "nevers", "numbers", "left", "before", "uniform",
     "symbols", "logs", "scratch", "feed", "feed_row",
 )  # fmt: skip
 """most: steps at most; chosen: symbols a row; ran: steps; ended: whether no more are run; start: its place in the
-table; moves: of them ``handed`` from the last step, then ``each`` of what each step has of its own; numbers: the
-temperature; feed_row: bytes from row to row of vectors, 0 where whole numbers are read."""
+table; moves: of them ``handed`` from the last step, then, up to ``each``, of what each step has of its own; double:
+whether numbers are float64, not float32; numbers: the temperature; feed_row: bytes from row to row of vectors, 0 where
+whole numbers are read."""
 (
-    MOST, CHOSEN, RAN, ENDED, TABLE, START, STEPS, COUNT, MOVES, HANDED, EACH, SCORES, ROW, ROWS, N, PROBABILITIES,
-    TOP_K, STOP, NEVER, NEVERS, NUMBERS, LEFT, BEFORE, UNIFORM, SYMBOLS, LOGS, SCRATCH, FEED, FEED_ROW,
+    MOST, CHOSEN, RAN, ENDED, TABLE, START, STEPS, COUNT, MOVES, HANDED, EACH, SCORES, ROW, DOUBLE, ROWS, N,
+    PROBABILITIES, TOP_K, STOP, NEVER, NEVERS, NUMBERS, LEFT, BEFORE, UNIFORM, SYMBOLS, LOGS, SCRATCH, FEED, FEED_ROW,
 ) = range(len(NAMES))  # fmt: skip
 SIZE = len(NAMES)
 MOVE = 7
@@ -57,23 +58,33 @@ copy_bytes = emitted("copy_bytes", ["to", "source", "bytes"], _copy)
 
 
 @function
-def move(moves: int, first: int, last: int, step: int) -> None:
-    """Moves from ``first`` to ``last``, as of a step."""
-    m = view(moves, (last, MOVE), np.int64)
-    for k in range(first, last):
-        source = m[k, 0] + step * m[k, 6]
-        for row in range(m[k, 2]):
-            copy_bytes(m[k, 1] + row * m[k, 5], source + row * m[k, 4], m[k, 3])
+def move(moves: int, k: int, step: int) -> None:
+    """One of the moves, as of a step."""
+    m = view(moves, (k + 1, MOVE), np.int64)
+    source = m[k, 0] + step * m[k, 6]
+    for row in range(m[k, 2]):
+        copy_bytes(m[k, 1] + row * m[k, 5], source + row * m[k, 4], m[k, 3])
 
 
 @function
-def choose_row(w: Array, b: int, step: int, number: Any) -> int:
+def copied(scores: Array, n: int, logs: Array) -> None:
+    """Scores in float64."""
+    for i in range(n):
+        logs[i] = scores[i]
+
+
+@function
+def choose_row(w: Array, b: int, step: int) -> int:
     """The symbol of a row: 0 of one that has chosen all, −1 where there is none. Its log p is stored."""
     n = w[N]
     logs = view(w[SCRATCH], (n + ROOM,), np.float64)
     odds = view(w[SCRATCH] + 8 * (n + ROOM), (n + ROOM,), np.float64)
-    scores = view(w[SCORES] + b * w[ROW], (n,), number)
-    if not log_probabilities(scores, n, w[PROBABILITIES], logs, odds):
+    scores = w[SCORES] + b * w[ROW]
+    if w[DOUBLE]:
+        copied(view(scores, (n,), np.float64), n, logs)
+    else:
+        copied(view(scores, (n,), np.float32), n, logs)
+    if not log_probabilities(logs, n, w[PROBABILITIES], odds):
         return -1
     if view(w[LEFT], (w[ROWS],), np.int64)[b] <= 0:
         return 0
@@ -93,11 +104,11 @@ def choose_row(w: Array, b: int, step: int, number: Any) -> int:
 
 
 @function
-def choose_rows(w: Array, step: int, number: Any) -> bool:
+def choose_rows(w: Array, step: int) -> bool:
     """The symbols of all rows; whether there are, and one is read. What was chosen is given to what reads it."""
     symbols = view(w[SYMBOLS], (w[MOST], w[ROWS]), np.int64)
     for b in range(w[ROWS]):
-        symbols[step, b] = choose_row(w, b, step, number)
+        symbols[step, b] = choose_row(w, b, step)
         if symbols[step, b] < 0:
             return False
     left, going = view(w[LEFT], (w[ROWS],), np.int64), False
@@ -112,7 +123,15 @@ def choose_rows(w: Array, step: int, number: Any) -> bool:
 
 
 @function
-def feed_rows(w: Array, step: int, number: Any) -> None:
+def one_hot(vector: Array, n: int, symbol: int) -> None:
+    """The vector with a one at the symbol."""
+    for i in range(n):
+        vector[i] = 0
+    vector[symbol] = 1
+
+
+@function
+def feed_rows(w: Array, step: int) -> None:
     """Give what was chosen to what reads it: whole numbers, or vectors with a one."""
     if w[FEED] == 0:
         return
@@ -120,26 +139,31 @@ def feed_rows(w: Array, step: int, number: Any) -> None:
     for b in range(w[ROWS]):
         if w[FEED_ROW] == 0:
             view(w[FEED], (w[ROWS],), np.int64)[b] = symbols[step, b]
+        elif w[DOUBLE]:
+            one_hot(view(w[FEED] + b * w[FEED_ROW], (w[N],), np.float64), w[N], symbols[step, b])
         else:
-            vector = view(w[FEED] + b * w[FEED_ROW], (w[N],), number)
-            for i in range(w[N]):
-                vector[i] = 0
-            vector[symbols[step, b]] = 1
+            one_hot(view(w[FEED] + b * w[FEED_ROW], (w[N],), np.float32), w[N], symbols[step, b])
 
 
 @function
-def step_block(record: int, thread: int, threads: int, barrier: int, give_way: int, number: Any) -> None:
+def between(w: Array, step: int) -> None:
+    """What the next step reads: the state of the last one, its own inputs, and what was chosen."""
+    if step > 0:
+        view(w[TABLE], (w[START] + 1,), np.int64)[w[START]] += 1
+    for k in range(w[EACH]):
+        if step > 0 or k >= w[HANDED]:
+            move(w[MOVES], k, step)
+    feed_rows(w, step)
+
+
+@function
+def step_block(record: int, thread: int, threads: int, barrier: int, give_way: int) -> None:
     """All steps of a block, as one of its threads."""
     w = view(record, (SIZE,), np.int64)
-    step = 0
-    while step < w[MOST]:
+    for step in range(w[MOST]):
         if thread == 0:
-            if choose_rows(w, step, number):
-                if step > 0:
-                    move(w[MOVES], 0, w[HANDED], step)
-                    view(w[TABLE], (w[START] + 1,), np.int64)[w[START]] += 1
-                move(w[MOVES], w[HANDED], w[EACH], step)
-                feed_rows(w, step, number)
+            if choose_rows(w, step):
+                between(w, step)
             else:
                 publish(record, ENDED, 1)
         if threads > 1:
@@ -149,14 +173,11 @@ def step_block(record: int, thread: int, threads: int, barrier: int, give_way: i
         run_steps(w[TABLE], w[STEPS], w[COUNT], thread, threads, barrier, give_way)
         if threads > 1:
             meet(barrier, threads, give_way)
-        step += 1
         if thread == 0:
-            w[RAN] = step
+            w[RAN] = step + 1
 
 
 _SOURCE = '''"""The loop over the steps of a program that reads what it chose."""
-
-from numpy import {dtype} as number
 
 from bptt.compiler.cpu.stepping import step_block
 from bptt.compiler.cpu.jit import entry
@@ -164,14 +185,14 @@ from bptt.compiler.cpu.jit import entry
 
 @entry
 def steps(record, thread, threads, barrier, give_way):
-    step_block(record, thread, threads, barrier, give_way, number)
+    step_block(record, thread, threads, barrier, give_way)
 '''
 
 
 @cache
-def stepper(dtype: str) -> Any:
-    """``steps(record, thread, threads, barrier, give_way)`` for scores of a type, for ``ctypes``."""
-    loaded = load_kernels(_SOURCE.format(dtype=dtype), {"steps": f"void({', '.join(['int64'] * 5)})"})
+def stepper() -> Any:
+    """``steps(record, thread, threads, barrier, give_way)``, compiled or from the cache, for ``ctypes``."""
+    loaded = load_kernels(_SOURCE, {"steps": f"void({', '.join(['int64'] * 5)})"})
     return loaded.kernels["steps"].ctypes
 
 
@@ -190,7 +211,7 @@ def run_block(
     record = block.record(
         table=table, start=target.source.layout.place["start"], steps=at(kernels), count=len(kernels) // FIELDS
     )
-    first, steps = driver(), stepper(target.program.dtype)
+    first, steps = driver(), stepper()
     packs, count, words = at(packing), len(packing) // FIELDS, at(record)
 
     def work(thread: int) -> None:
@@ -256,7 +277,8 @@ class _Arrays:
         choice, (rows, n) = self.choice, self.scores.shape
         words |= {"most": len(self.uniform), "moves": at(self.moves), "handed": self.handed}
         words |= {"each": len(self.moves) - 1, "scores": at(self.scores), "row": self.scores.strides[0]}
-        words |= {"rows": rows, "n": n, "probabilities": int(choice.probabilities)}
+        words |= {"double": int(self.scores.dtype == np.float64), "rows": rows, "n": n}
+        words |= {"probabilities": int(choice.probabilities)}
         words |= {"top_k": choice.top_k, "stop": choice.stop, "nevers": len(choice.never)}
         arrays = ("never", "numbers", "left", "uniform", "symbols", "logs", "scratch")
         words |= {name: at(getattr(self, name)) for name in arrays}
