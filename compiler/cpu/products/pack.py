@@ -7,12 +7,13 @@ from typing import Any
 
 from llvmlite import ir
 
-from ..jit import inlined
 from ..vector.host import Host
 from .emit import INDEX, SIZES, WORD, Emitter, Llvm, emitted, entry_of, subroutine, word
 
 #: whole numbers that describe one copy: matrix, its first number, its row, transposed, terms, valid, to, step
 FIELDS = 8
+#: terms ahead of which lines are brought to the cache
+AHEAD = 16
 
 
 def pack_of(host: Host, dtype: str) -> Callable[..., Any]:
@@ -20,7 +21,6 @@ def pack_of(host: Host, dtype: str) -> Callable[..., Any]:
     size, lanes = SIZES[dtype], host.lanes(dtype)
     straight, turned, edge = _straight(host, dtype), _turned(host, dtype), _edge(host, dtype)
 
-    @inlined
     def pack(first: int, last: int, table: int, matrices: int, panels: int) -> None:
         for i in range(first, last):
             line = table + 64 * i
@@ -49,6 +49,8 @@ def _straight(host: Host, dtype: str) -> Any:
         mask = e.first(valid)
 
         def line(k: Llvm, _: list[Llvm]) -> list[Llvm]:
+            e.prefetch(e.at(to, builder.mul(builder.add(k, word(AHEAD)), step)), write=True)
+            e.prefetch(e.at(source, builder.mul(builder.add(k, word(AHEAD)), row)))
             e.store(e.load_first(e.at(source, builder.mul(k, row)), mask), e.at(to, builder.mul(k, step)))
             return []
 
@@ -69,6 +71,7 @@ def _turned(host: Host, dtype: str) -> Any:
         source, to = e.pointer(source), e.pointer(to)
         lines = [e.load(e.at(source, builder.mul(row, word(i)))) for i in range(e.lanes)]
         for k, value in enumerate(transposed(e, lines)):
+            e.prefetch(e.at(to, builder.mul(step, word(e.lanes + k))), write=True)  # the next square's
             e.store(value, e.at(to, builder.mul(step, word(k))))
 
     def call(builder: Llvm, arguments: Sequence[Llvm]) -> None:
