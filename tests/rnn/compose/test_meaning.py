@@ -137,6 +137,19 @@ def test_what_would_be_another_network_is_refused(case: str) -> None:
         way()
 
 
+@pytest.mark.parametrize(("case", "read"), [
+    ("values of twice the size", "L = mean(sum((h[t] - y[t])**2), over=t)"),
+    ("sums of probabilities", "L = mean(nll(p[t], y[t]), over=t)"),
+    ("scores as features", "L = mean(cross_entropy(o[t], y[t]), over=t)"),
+])  # fmt: skip
+def test_what_lacks_an_output_layer_is_told_to_add_one(case: str, read: str) -> None:
+    with pytest.raises(LanguageError) as caught:
+        REFUSED[case][0]()
+    assert str(caught.value.expected).startswith("an output layer between the hidden output and the loss")
+    assert caught.value.got == read
+    assert str(caught.value.mend).endswith("or say which signal is the hidden output, output=…")
+
+
 def test_scores_that_are_fed_back_are_each_layers_own() -> None:
     lines = str(rnn.stack(rnn.jordan, 2)).splitlines()
     assert any(line.startswith("h_2[t] = tanh(") and "U_2 @ h_1[t]" in line for line in lines)
