@@ -18,8 +18,8 @@ from .steps import Rows
 if TYPE_CHECKING:
     from ...compiler.stepping import Choice
 
-#: fewer choices than these go step by step
-FEWEST = 16
+#: fewer choices of all rows than these begin no block: the loop is loaded once a process, compiled once a machine
+FEWEST = 64
 #: steps of a first block, and at most; seconds that one takes at most, about: between blocks Python may interrupt
 FIRST, MOST, SECONDS = 64, 4096, 0.2
 
@@ -37,13 +37,13 @@ def run_ahead(rows: Rows, search: Search, scores: Array, never: Sequence[int]) -
         most = 0 if left is None else int(left.max())
         if rows.room is not None:
             most = min(most, rows.room)
-        if left is None or most < FEWEST:
+        if left is None or not rows.in_blocks or not most or (not ran and most * rows.size < FEWEST):
             break
         size = min(size, most)
         begun = time.perf_counter()
         found = rows.block(choice, scores, left, search.before(), search.uniform(size))
         if found is None:
-            search.take(np.zeros((0, rows.size), np.int64), np.zeros((0, rows.size)))
+            search.take(np.zeros((0, rows.size), np.int64), np.zeros((0, rows.size)))  # random numbers are put back
             break
         search.take(found.symbols, found.logs)
         if found.output is not None:

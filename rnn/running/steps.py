@@ -116,8 +116,9 @@ class Running:
 class Rows:
     """Sequences that run side by side, one step after the other.
 
-    position  the step that comes next, from 1;  size  how many rows there are
-    steps     how many steps all inputs tell, None where the number is open;  lengths  those of each row
+    position   the step that comes next, from 1;  size  how many rows there are
+    steps      how many steps all inputs tell, None where the number is open;  lengths  those of each row
+    in_blocks  whether many steps may run natively, as far as is known
     """
 
     def __init__(
@@ -131,6 +132,7 @@ class Rows:
         steps: int | Array | None,
     ) -> None:
         self.of, self.position = of, 1
+        self.in_blocks = not of.late  # what depends on the choice at its own step is another program's
         axes = {n: of.net.input_nodes[n].axes for n in inputs}
         self.steps = next((len(inputs[n]) for n, a in axes.items() if a[:1] == ("t",)), None)
         batch = next((inputs[n].shape[a.index("b")] for n, a in axes.items() if "b" in a), rows or 1)
@@ -275,8 +277,6 @@ class Rows:
         """Choose and step natively, as ``Block`` in ``compiler/stepping`` says; None where that cannot be done."""
         from ...compiler.stepping import Block, run_block
 
-        if self.of.late:  # what depends on the choice at its own step is another program's
-            return None
         n, first, feed = len(uniform), self.position - 1, self.of.feed
         over = {name: a[first : first + n] for name, a in self.inputs.items() if self._over(name)}
         carried = self.of.after and feed in self.state
@@ -287,6 +287,7 @@ class Rows:
             self.of.steps, self.params, inputs, block, lengths=self._lengths(1), initial=self.state or None,
             start=self.position,
         )  # fmt: skip
+        self.in_blocks = found is not None
         if found is not None and found.output is not None:
             self._pending = self.state, found.output.final
             self.state, self.position = found.output.final, self.position + found.steps
