@@ -1,6 +1,6 @@
-"""Choosing a symbol from the scores of a step, natively: the meaning is ``rnn/running/search``'s, draw for draw.
+"""Choosing a symbol from the scores of a step: they become log p in float64, and the highest is taken, or one is drawn.
 
-A row of scores becomes log p in float64; of them the highest is taken, or one is drawn.
+Sums are in the order of the symbols, so a choice depends on nothing but its row. Arrays have ROOM behind n numbers.
 """
 
 from __future__ import annotations

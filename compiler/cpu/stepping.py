@@ -1,7 +1,8 @@
 """A block of steps natively: choose, hand the state on, run the kernels; see ``compiler/stepping``.
 
-What the loop needs is one record of whole numbers (addresses, and numbers by name in FIELDS), and a list of moves, each
-MOVE: from, to, rows, bytes of a row, from row to row there and here, and from step to step there.
+What the loop needs is one record of whole numbers (NAMES: sizes, and addresses of arrays), and a list of moves, each of
+MOVE numbers: address from, to, rows, bytes of a row, bytes from row to row there and here, and from step to step there.
+One thread chooses and moves; all that the batch has run the kernels.
 """
 
 from __future__ import annotations
@@ -42,8 +43,7 @@ whole numbers are read."""
     MOST, CHOSEN, RAN, ENDED, TABLE, START, STEPS, COUNT, MOVES, HANDED, EACH, SCORES, ROW, DOUBLE, ROWS, N,
     PROBABILITIES, TOP_K, STOP, NEVER, NEVERS, NUMBERS, LEFT, BEFORE, UNIFORM, SYMBOLS, LOGS, SCRATCH, FEED, FEED_ROW,
 ) = range(len(NAMES))  # fmt: skip
-SIZE = len(NAMES)
-MOVE = 7
+SIZE, MOVE = len(NAMES), 7
 
 
 def _copy(builder: Any, values: Sequence[Any]) -> None:
@@ -105,7 +105,7 @@ def choose_row(w: Array, b: int, step: int) -> int:
 
 @function
 def choose_rows(w: Array, step: int) -> bool:
-    """The symbols of all rows; whether there are, and one is read. What was chosen is given to what reads it."""
+    """The symbols of all rows; whether there are, and a row has more to choose."""
     symbols = view(w[SYMBOLS], (w[MOST], w[ROWS]), np.int64)
     for b in range(w[ROWS]):
         symbols[step, b] = choose_row(w, b, step)

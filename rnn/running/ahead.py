@@ -30,8 +30,7 @@ def run_ahead(rows: Rows, search: Search, scores: Array, never: Sequence[int]) -
     scores  [B, n], by which the next symbols are chosen
     Returns those by which the symbols after the last steps are chosen, and how many steps were run.
     """
-    ran, size = 0, FIRST
-    choice = _choice(rows, search, never)
+    ran, size, name = 0, FIRST, rows.of.scores.name
     while not search.done:
         left = search.left()
         most = 0 if left is None else int(left.max())
@@ -41,13 +40,13 @@ def run_ahead(rows: Rows, search: Search, scores: Array, never: Sequence[int]) -
             break
         size = min(size, most)
         begun = time.perf_counter()
-        found = rows.block(choice, scores, left, search.before(), search.uniform(size))
+        found = rows.block(_choice(rows, search, never), scores, left, search.before(), search.uniform(size))
         if found is None:
             search.take(np.zeros((0, rows.size), np.int64), np.zeros((0, rows.size)))  # random numbers are put back
             break
         search.take(found.symbols, found.logs)
         if found.output is not None:
-            scores, ran = found.output.value[choice.scores][0], ran + found.steps
+            scores, ran = found.output.value[name][0], ran + found.steps
         if len(found.symbols) < size:
             break
         taken = max(time.perf_counter() - begun, 1e-6)
