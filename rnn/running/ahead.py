@@ -50,7 +50,7 @@ def run_ahead(rows: Rows, search: Search, scores: Array, never: Sequence[int]) -
         if len(found.symbols) < size:
             break
         taken = max(time.perf_counter() - begun, 1e-6)
-        size = max(1, int(min(MOST, 8 * size, size * SECONDS / taken)))
+        size = max(1, size // 8, int(min(MOST, 8 * size, size * SECONDS / taken)))
     return scores, ran
 
 
