@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar, cast
 
 import numba
@@ -13,6 +14,7 @@ from numba.core.registry import cpu_target
 from numba.extending import overload
 
 from .native import Object
+from .vector.numba_api import config
 
 global_compiler_lock: Any = compiler_lock.global_compiler_lock
 normalize_signature: Any = sigutils.normalize_signature
@@ -61,16 +63,29 @@ class Entry:
         """Its object code for one signature, such as "void(int64, float32)"."""
         kinds, result = normalize_signature(signature)
         compiler = _Compiler(self.function, cpu_target, {"nopython": True, **OPTIONS}, {}, Compiler)
+        context = cpu_target.target_context  # made before optimisation is put off: it keeps what it finds then
         with global_compiler_lock:
-            made = compiler.compile(kinds, result)
-            library, symbol = made.library, made.fndesc.llvm_cfunc_wrapper_name
-            library.add_ir_module(_plain_call(made.target_context, made.fndesc, symbol))
+            with _optimised_at_last():
+                made = compiler.compile(kinds, result)
+                library, symbol = made.library, made.fndesc.llvm_cfunc_wrapper_name
+                library.add_ir_module(_plain_call(context, made.fndesc, symbol))
             library.enable_object_caching()
             library.finalize()
             code = library._get_compiled_object()
         needs = [f.name for f in library._final_module.functions if f.is_declaration]
         needs = [n for n in needs if not n.startswith("llvm.")]
         return Object(code, symbol, tuple(needs), not library.has_dynamic_globals)
+
+
+@contextmanager
+def _optimised_at_last() -> Iterator[None]:
+    """Numba optimises every part of a kernel by itself, and then all that it is made of: the last is enough."""
+    before = config.OPT
+    config.OPT = 0
+    try:
+        yield
+    finally:
+        config.OPT = before
 
 
 def _plain_call(context: Any, described: Any, symbol: str) -> Any:

@@ -67,10 +67,7 @@ def library_source(host: Host, dtype: str) -> str:
     lines = [f'"""Matrix products in {dtype} for {host.name}."""', "", "from bptt.compiler.cpu.jit import entry"]
     lines += [f"from bptt.compiler.cpu.products.{name} import {name}_of" for name in ARGUMENTS]
     lines += ["from bptt.compiler.cpu.vector.host import Host", "", f"host = {host!r}"]
-    lines += [f'_{name} = {name}_of(host, "{dtype}")' for name in ARGUMENTS]
-    for name, words in ARGUMENTS.items():
-        listed = ", ".join(words.split())
-        lines += ["", "", "@entry", f"def {name}({listed}):", f"    _{name}({listed})"]
+    lines += [f'{name} = entry({name}_of(host, "{dtype}"))' for name in ARGUMENTS]
     return "\n".join([*lines, ""])
 
 

@@ -102,7 +102,6 @@ def outer_of(host: Host, dtype: str) -> Callable[..., Any]:
     whole = tuple(strip_tiles(host, dtype, max(v, 1))[1] for v in range(VECTORS + 1))
     panel_bytes, strip = GROUP * VECTORS * host.bytes, STRIP * lanes
 
-    @inlined
     def outer(
         first: int,
         last: int,

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..jit import inlined
 from ..vector.host import Host
 from .emit import SIZES, Llvm, emitted, word
 from .tiles import COLUMN_TILE, ROW_TILE, VECTORS, column_tile, most_rows, row_tile, sets_of
@@ -28,7 +27,6 @@ def product_of(host: Host, dtype: str) -> Callable[..., Any]:
     most = tuple(most_rows(host, max(i // 16, 1), s) for i, s in enumerate(taken))
     chosen = tuple(taken)
 
-    @inlined
     def product(
         rows: int,
         order: int,
