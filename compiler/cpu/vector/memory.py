@@ -1,16 +1,20 @@
 """Vectors in memory: loads and stores at an element of an array, addresses, and arrays over addresses.
 
 Nothing is checked: an index is that of an element that is there, with the lanes after it.
+
+Lists of whole numbers, such as a kernel's table, are ``Words``: a type of their own costs Numba a fraction of an array,
+and kernels read them everywhere.
 """
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 from llvmlite import ir
 
 from .emit import Emit, Value
-from .numba_api import cgutils, extending, templates, types
+from .numba_api import cgutils, extending, models, templates, types
 from .types import NumbaType, Vector, is_number, only_compiled, typed, vector
 
 
@@ -41,25 +45,47 @@ def address(array: Any, index: Any) -> int:
 
 
 def view(address: int, shape: Any, dtype: Any) -> Any:
-    """A C-contiguous array over memory that others own; ``dtype`` is a class of numbers, such as numpy.float32."""
+    """A C-contiguous array over memory that others own; ``dtype`` is a class of numbers, such as numpy.float32.
+
+    With one axis of int64 it is no array but ``Words``: to be read and written at an index, and nothing else.
+    """
     return only_compiled("view")
 
 
 # ---- types -----------------------------------------------------------------------------------------
+class Words(types.Type):  # type: ignore[misc]
+    """Whole numbers of 64 bits, one after another in memory that others own."""
+
+    def __init__(self) -> None:
+        super().__init__(name="Words")
+
+
+WORDS = Words()
+
+
+@extending.register_model(Words)
+class _WordsModel(models.PrimitiveModel):  # type: ignore[misc]
+    def __init__(self, manager: Any, kind: Words) -> None:
+        super().__init__(manager, kind, ir.IntType(64).as_pointer())
+
+
 def _index_type(array: NumbaType, index: NumbaType) -> NumbaType:
     """A tuple of int64 for each axis of the array, or None where it is no such index."""
-    if not isinstance(array, types.Array):
+    if not isinstance(array, types.Array | Words):
         return None
+    axes = 1 if isinstance(array, Words) else array.ndim
     if isinstance(index, types.Integer):
-        return types.int64 if array.ndim == 1 else None
-    if not isinstance(index, types.BaseTuple) or len(index) != array.ndim:
+        return types.int64 if axes == 1 else None
+    if not isinstance(index, types.BaseTuple) or len(index) != axes:
         return None
-    return types.UniTuple(types.int64, array.ndim) if all(isinstance(i, types.Integer) for i in index) else None
+    return types.UniTuple(types.int64, axes) if all(isinstance(i, types.Integer) for i in index) else None
 
 
 def _at_type(array: NumbaType, index: NumbaType) -> tuple[Vector, Any] | None:
     at = _index_type(array, index)
-    if at is None or array.dtype not in (types.float32, types.float64) or array.layout == "F":
+    if at is None or isinstance(array, Words) or array.layout == "F":
+        return None
+    if array.dtype not in (types.float32, types.float64):
         return None
     return vector(array.dtype), at
 
@@ -91,14 +117,28 @@ def _view_type(address: NumbaType, shape: NumbaType, dtype: NumbaType) -> Any:
     else:
         return None
     sizes = types.UniTuple(types.int64, axes) if isinstance(shape, types.BaseTuple) else types.int64
-    return templates.signature(types.Array(dtype.instance_type, axes, "C"), types.int64, sizes, dtype)
+    number = dtype.instance_type
+    made = WORDS if axes == 1 and number == types.int64 else types.Array(number, axes, "C")
+    return templates.signature(made, types.int64, sizes, dtype)
+
+
+def _getitem_type(words: NumbaType, index: NumbaType) -> Any:
+    found = isinstance(words, Words) and isinstance(index, types.Integer)
+    return templates.signature(types.int64, words, types.int64) if found else None
+
+
+def _setitem_type(words: NumbaType, index: NumbaType, value: NumbaType) -> Any:
+    found = isinstance(words, Words) and isinstance(index, types.Integer) and isinstance(value, types.Integer)
+    return templates.signature(types.none, words, types.int64, types.int64) if found else None
 
 
 # ---- instructions ----------------------------------------------------------------------------------
 def _pointer(context: Any, builder: Any, sig: Any, args: Any) -> Value:
     """To the element that the first two arguments name."""
     array, at = sig.args[:2]
-    index = cgutils.unpack_tuple(builder, args[1], array.ndim) if isinstance(at, types.BaseTuple) else [args[1]]
+    index = cgutils.unpack_tuple(builder, args[1], len(at)) if isinstance(at, types.BaseTuple) else [args[1]]
+    if isinstance(array, Words):
+        return builder.gep(args[0], index)
     # taken out of the value: a copy of the array in memory, as Numba makes to read it, is a third of all compilation
     model = context.data_model_manager[array]
     data, shape, strides = (model.get(builder, args[0], name) for name in ("data", "shape", "strides"))
@@ -136,6 +176,8 @@ def _address(context: Any, builder: Any, sig: Any, args: Any) -> Value:
 
 def _view(context: Any, builder: Any, sig: Any, args: Any) -> Value:
     array, shape = sig.return_type, sig.args[1]
+    if isinstance(array, Words):
+        return builder.inttoptr(args[0], ir.IntType(64).as_pointer())
     sizes = cgutils.unpack_tuple(builder, args[1], array.ndim) if isinstance(shape, types.BaseTuple) else [args[1]]
     size = context.get_constant(types.intp, context.get_abi_sizeof(context.get_data_type(array.dtype)))
     strides = [size]
@@ -157,15 +199,30 @@ def _view(context: Any, builder: Any, sig: Any, args: Any) -> Value:
     return made
 
 
+def _getitem(context: Any, builder: Any, sig: Any, args: Any) -> Value:
+    return builder.load(_pointer(context, builder, sig, args))
+
+
+def _setitem(context: Any, builder: Any, sig: Any, args: Any) -> Value:
+    builder.store(args[2], _pointer(context, builder, sig, args))
+    return context.get_dummy_value()
+
+
 typed(load, lambda array, index: _load_type(array, index))
 typed(load_first, lambda array, index, n: _load_type(array, index, n))
 typed(store, lambda array, index, v: _store_type(array, index, v))
 typed(store_first, lambda array, index, v, n: _store_type(array, index, v, n))
 typed(address, _address_type)
 typed(view, _view_type)
+# tried before those of any target: there are dozens
+typed(operator.getitem, _getitem_type, metadata={"target": "cpu"})
+typed(operator.setitem, _setitem_type, metadata={"target": "cpu"})
 extending.lower_builtin(load, types.Array, types.Any)(_load)
 extending.lower_builtin(load_first, types.Array, types.Any, types.Integer)(_load)
 extending.lower_builtin(store, types.Array, types.Any, Vector)(_store)
 extending.lower_builtin(store_first, types.Array, types.Any, Vector, types.Integer)(_store)
 extending.lower_builtin(address, types.Array, types.Any)(_address)
+extending.lower_builtin(address, Words, types.Any)(_address)
+extending.lower_builtin(operator.getitem, Words, types.Integer)(_getitem)
+extending.lower_builtin(operator.setitem, Words, types.Integer, types.Integer)(_setitem)
 extending.lower_builtin(view, types.Integer, types.Any, types.Any)(_view)

@@ -11,9 +11,7 @@ from numba.core import config as _config
 from numba.core import types as _types
 from numba.core.datamodel import models as _models
 from numba.core.typing import templates as _templates
-from numba.np import arrayobj as _arrayobj
 
-arrayobj: Any = _arrayobj
 cgutils: Any = _cgutils
 codegen: Any = _codegen
 config: Any = _config

@@ -152,6 +152,20 @@ def test_only_in_compiled_code(f: Any) -> None:
     assert operator.attrgetter("__doc__")(f)
 
 
+@function
+def running_sums(at: Any, n: Any) -> Any:
+    words = view(at, (n,), np.int64)
+    for i in range(1, n):
+        words[i] += words[i - 1]
+    return words[n - 1] - view(address(words, (n - 1,)), 1, np.int64)[0]
+
+
+def test_lists_of_words_are_read_and_written_in_their_place() -> None:
+    words = np.array([3, -5, 2**40, 7], np.int64)
+    assert running_sums(words.ctypes.data, 3) == 0
+    assert words.tolist() == [3, -2, 2**40 - 2, 7]
+
+
 KERNEL = """
 from numpy import float32 as number
 from bptt.compiler.cpu.jit import entry
