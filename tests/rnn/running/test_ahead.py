@@ -37,7 +37,7 @@ AFTER = """
     y[0] = 0
     y[-1] = 3
     h[t] = tanh(W @ h[t-1] + E[y[t-1]] + F[y[t-2]] + U @ x[t])
-    o[t] = V @ h[t] + d
+    o[t] = V @ h[t] + d * cos(0.7 * t)
     L = mean(cross_entropy(o[t], y[t]), over=t)
 """
 CHOSEN_AT_THE_STEP = """
