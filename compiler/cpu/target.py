@@ -47,6 +47,18 @@ class _Ready:
 
 
 @dataclass(frozen=True)
+class _Places:
+    """Fresh results in one piece of memory of so many bytes.
+
+    shapes   name -> its shape, and where it begins;  entries  their places in the table, in this order
+    """
+
+    shapes: dict[str, tuple[tuple[int, ...], int]]
+    size: int
+    entries: list[int]
+
+
+@dataclass(frozen=True)
 class _Lists:
     """What a table has of a batch: the rows of each thread (see ``row_lists``), and counts of them.
 
@@ -180,35 +192,39 @@ class CpuTarget:
         """The table of one run, and the arrays that it points to."""
         threads = self.threads_for(batch)
         own = self.workspace.arrays(batch.sizes, threads)
-        fresh = {**self._new(into), **into}
+        fresh, addresses = self._new(into)
         if poison:
             for array in (*own.values(), *fresh.values()):
                 array[...] = POISON[array.dtype.kind]
         lists = self._lists_of(batch, threads)
         if self._pads:
             given = {**given, **{n: _padded(given[n], wide) for n, wide in self._pads.items()}}
-        table, names = self._table(batch, threads, own, lists, given), self.source.layout.names
-        for name, array in fresh.items():
-            table[self.source.layout.place[names[name]]] = at(array)
+        table = self._table(batch, threads, own, lists, given)
+        if addresses:
+            table[self._fresh_places.entries] = addresses
         return _Ready(threads, table, own, given, fresh)
 
-    def _new(self, into: Mapping[str, Array]) -> dict[str, Array]:
-        """Arrays for fresh results that have no place yet, in one piece of memory."""
-        if len(into) == len(self.fresh):
-            return {}
-        shapes, size = self._fresh_places
-        memory = aligned(size)
-        return {n: np.ndarray(s, self._item, memory, at) for n, (s, at) in shapes.items() if n not in into}
+    def _new(self, into: Mapping[str, Array]) -> tuple[dict[str, Array], list[int]]:
+        """Arrays for fresh results: given ones, the others in one piece of memory; and their addresses, in order."""
+        arrays, places = dict(into), self._fresh_places
+        if len(arrays) == len(places.shapes):
+            return arrays, [at(arrays[n]) for n in places.shapes]
+        memory, addresses = aligned(places.size), []
+        first = at(memory)
+        for name, (shape, begin) in places.shapes.items():
+            if name not in arrays:
+                arrays[name] = np.ndarray(shape, self._item, memory, begin)
+            addresses.append(first + begin if name not in into else at(into[name]))
+        return arrays, addresses
 
     @cached_property
-    def _fresh_places(self) -> tuple[dict[str, tuple[tuple[int, ...], int]], int]:
-        """Shape and place of each fresh result in one piece of memory, and the bytes of all."""
-        places, size = {}, 0
+    def _fresh_places(self) -> _Places:
+        layout, shapes, size = self.source.layout, {}, 0
         for name in sorted(self.fresh):
             shape = self.program.values[name].shape
-            places[name] = shape, size
+            shapes[name] = shape, size
             size += -(-prod(shape) * self._item.itemsize // ALIGNMENT) * ALIGNMENT
-        return places, size
+        return _Places(shapes, size, [layout.place[layout.names[n]] for n in shapes])
 
     @cached_property
     def _item(self) -> np.dtype[Any]:
