@@ -1,4 +1,4 @@
-"""What generated kernels call: scalar functions, random numbers, row operations and products.
+"""What generated kernels call: functions of numbers, random numbers, and what goes through a row in turn.
 
 All work in the type of their first argument: float32 stays float32. Every sum has one order, which depends on
 shapes alone, and NaN in an operand that counts comes out as NaN.
@@ -143,15 +143,7 @@ def random(k0: int, k1: int, p: float, t: int, s: int, row: int, unit: int) -> b
     return float(c0) * 2.0**-32 < p
 
 
-# ---- rows ----------------------------------------------------------------------------------------
-@function
-def highest(x: Array) -> float:
-    top: float = x[0]
-    for i in range(1, len(x)):
-        top = maximum(top, x[i])
-    return top
-
-
+# ---- rows: the others, all lanes at once, are in vector/rows.py --------------------------------------
 @function
 def argmax(x: Array) -> int:
     """The first of the highest; NaN is highest."""
@@ -160,29 +152,6 @@ def argmax(x: Array) -> int:
         if x[i] > x[best] or (x[i] != x[i] and x[best] == x[best]):
             best = i
     return best
-
-
-@function
-def softmax(x: Array, out: Array) -> None:
-    top = highest(x)
-    total = like(top, 0.0)
-    for i in range(len(x)):
-        e = math.exp(x[i] - top)
-        out[i] = e
-        total += e
-    for i in range(len(x)):
-        out[i] = out[i] / total
-
-
-@function
-def logsumexp(x: Array) -> float:
-    top = highest(x)
-    if not math.isfinite(top):
-        top = like(top, 0.0)
-    total = like(top, 0.0)
-    for i in range(len(x)):
-        total += math.exp(x[i] - top)
-    return top + math.log(total)
 
 
 @function
@@ -199,18 +168,6 @@ def cumsum_reversed(x: Array, out: Array) -> None:
     for i in range(len(x) - 1, -1, -1):
         total += x[i]
         out[i] = total
-
-
-@function
-def cross_entropy(x: Array, symbol: int) -> float:
-    if symbol < 0:
-        return like(x[0], 0.0)
-    top = highest(x)
-    total = like(top, 0.0)
-    for i in range(len(x)):
-        total += math.exp(x[i] - top)
-    score = x[symbol] if symbol < len(x) else like(top, 0.0)
-    return top + math.log(total) - score
 
 
 @function

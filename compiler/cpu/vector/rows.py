@@ -2,7 +2,7 @@
 
 A row is an array and the index of its first element; behind its n numbers there is room for the lanes of the last
 vector, and anything may be in it. Sums go into four vectors in turn, which are added pairwise and lane by lane at the
-end: their order depends on n alone. NaN and infinities mean what they mean in ``compiler/cpu/functions.py``.
+end: their order depends on n alone. NaN and infinities mean what they do in the interpreter.
 """
 
 from __future__ import annotations
