@@ -23,8 +23,8 @@ _FunctionCompiler: Any = vars(dispatcher)["_FunctionCompiler"]
 F = TypeVar("F", bound=Callable[..., Any])
 
 #: division by zero gives infinity or NaN, as in NumPy, and does not stop vectorisation; no fast-math of any
-#: kind: NaN is preserved and sums keep their order
-OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True}
+#: kind: NaN is preserved and sums keep their order. Nothing allocates, so that no arrays are counted
+OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True, "_nrt": False}
 
 
 def function(f: F) -> F:

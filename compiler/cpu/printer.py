@@ -158,14 +158,15 @@ class PassPrinter:
         for signal, store in (*chunks.save, *chunks.restore):
             v = self.program.values[signal]
             state, kept = self.reader.array(v), self.reader.array(self.program.values[store])
-            row = ", row" if "b" in v.axes else ""
-            scope = Scope((), chunks.axis, "b" in v.axes)
-            with self.reader.loop(scope):
+            wide = self.layout.features(v)
+            place = "".join(f", {i}" for i in (*(["row"] if "b" in v.axes else []), *UNITS[: len(wide)]))
+            with self.reader.loop(Scope((), chunks.axis, "b" in v.axes)):
                 for k in range(v.lead):
                     slot = self.reader.slot(v, chunks.axis, "lo", k - v.lead)
-                    pair = [f"{kept}[(lo - 1) // {chunks.size} * {v.lead} + {k}{row}]", f"{state}[{slot}{row}]"]
+                    pair = [f"{kept}[(lo - 1) // {chunks.size} * {v.lead} + {k}{place}]", f"{state}[{slot}{place}]"]
                     into, source = pair if (signal, store) in chunks.save else reversed(pair)
-                    self.w.line(f"{into}{'[:]' if v.shape else ''} = {source}")
+                    with self.w.blocks(*features(wide)):  # not a copy of slices, for which Numba may allocate
+                        self.w.line(f"{into} = {source}")
 
     # ---- stages --------------------------------------------------------------------------------
     def zero(self, stage: Rows) -> None:
