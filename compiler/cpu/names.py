@@ -41,7 +41,7 @@ KNOWN = (
 )
 # fmt: on
 RESERVED = frozenset(name for names in KNOWN for name in names)
-PREFIXES = ("running_", "order_", "lengths_", "count_", "unit", "part", "stage_", "list")
+PREFIXES = ("running_", "order_", "lengths_", "count_", "unit", "part", "stage_", "list", "symbol")
 
 
 class Names:

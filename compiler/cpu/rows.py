@@ -30,9 +30,17 @@ class RowPrinter:
     def put(self, op: RowOp, units: Sequence[str], text: str) -> None:
         self.w.line(f"{self.reader.element(op.dst, self.scope, units)} = {text}")
 
-    def inside(self, symbols: Sequence[Load], sizes: Sequence[int]) -> str:
+    def symbols(self, args: Sequence[Load]) -> list[str]:
+        """Variables that hold the symbols: a loop over units does not read them again, and can run on vectors."""
+        names = [f"symbol{k}" for k in range(1, len(args) + 1)]
+        for name, x in zip(names, args, strict=True):
+            self.w.line(f"{name} = {self.get(x)}")
+        return names
+
+    @staticmethod
+    def inside(symbols: Sequence[str], sizes: Sequence[int]) -> str:
         """Whether the symbols are rows of a table; below 0 is none."""
-        return " and ".join(f"0 <= {self.get(x)} < {n}" for x, n in zip(symbols, sizes, strict=True))
+        return " and ".join(f"0 <= {x} < {n}" for x, n in zip(symbols, sizes, strict=True))
 
     # ---- sums ----------------------------------------------------------------------------------
     def sum(self, item: Sum, into: str = "row") -> None:
@@ -53,9 +61,9 @@ class RowPrinter:
         if item.op == "scatter":
             sizes = item.attr[0]
             shape = self.shape(item.args[0])
-            with self.w.blocks(f"if {self.inside(item.args[1:], sizes)}:", *features(shape)):
+            symbols = self.symbols(item.args[1:])
+            with self.w.blocks(f"if {self.inside(symbols, sizes)}:", *features(shape)):
                 units = UNITS[: len(shape)]
-                symbols = [self.get(x) for x in item.args[1:]]
                 self.w.line(f"{target([*symbols, *units])} += {self.get(item.args[0], units)}")
             return
         if item.op == "contract":
@@ -213,26 +221,25 @@ def _contract(p: RowPrinter, op: RowOp) -> None:
 
 @template("take")
 def _take(p: RowPrinter, op: RowOp) -> None:
-    table, *symbols = op.args
-    shape = p.shape(op.dst)
-    units = list(UNITS[: len(shape)])
+    table, shape = op.args[0], p.shape(op.dst)
+    units, symbols = list(UNITS[: len(shape)]), p.symbols(op.args[1:])
     head = f"if {p.inside(symbols, p.shape(table)[: len(symbols)])}:"
     with p.w.blocks(head, *features(shape)):
-        p.put(op, units, p.get(table, [*(p.get(x) for x in symbols), *units]))
+        p.put(op, units, p.get(table, [*symbols, *units]))
     with p.w.blocks("else:", *features(shape)):
         p.put(op, units, "0")
 
 
 @template("scatter")
 def _scatter(p: RowPrinter, op: RowOp) -> None:
-    value, *symbols = op.args
-    sizes = op.attr[0]
+    value, sizes = op.args[0], op.attr[0]
     with p.w.blocks(*features(p.shape(op.dst))):
         p.put(op, UNITS[: len(p.shape(op.dst))], "0")
     shape = p.shape(value)
     units = list(UNITS[: len(shape)])
+    symbols = p.symbols(op.args[1:])
     with p.w.blocks(f"if {p.inside(symbols, sizes)}:", *features(shape)):
-        p.put(op, [*(p.get(x) for x in symbols), *units], p.get(value, units))
+        p.put(op, [*symbols, *units], p.get(value, units))
 
 
 @template("pick")
@@ -261,8 +268,8 @@ def _put(p: RowPrinter, op: RowOp) -> None:
 @template("minus_onehot")
 def _minus_onehot(p: RowPrinter, op: RowOp) -> None:
     vector, symbol = op.args
-    (size,) = p.shape(op.dst)
-    chosen, unit = p.get(symbol), UNITS[0]
+    (size,), unit, (chosen,) = p.shape(op.dst), UNITS[0], p.symbols([symbol])
     with p.w.blocks(f"for {unit} in range({size}):"):
-        hit = f"{p.get(vector, [unit])} - number({unit} == {chosen})"
-        p.put(op, [unit], f"{hit} if {chosen} >= 0 else number(0.0)")
+        p.put(op, [unit], f"{p.get(vector, [unit])} if {chosen} >= 0 else number(0.0)")
+    with p.w.block(f"if {p.inside([chosen], [size])}:"):
+        p.put(op, [chosen], f"{p.get(vector, [chosen])} - number(1.0)")
