@@ -82,6 +82,12 @@ def test_another_process_compiles_nothing(folder: Path) -> None:
     assert run.stdout.split() == ["0", "False"], run.stderr
 
 
+def test_machine_code_needs_nothing_of_numba(folder: Path) -> None:
+    load_kernels(SOURCE, SIGNATURES)
+    ((_, *needs),) = json.loads((entry(folder) / "symbols.json").read_text(encoding="utf-8")).values()
+    assert needs == []
+
+
 def test_a_function_that_the_process_lacks_is_named_before_anything_runs(folder: Path) -> None:
     load_kernels(SOURCE, SIGNATURES)
     code = (entry(folder) / "double.o").read_bytes()
