@@ -127,6 +127,7 @@ def can_join(net: Network, node: Node, loop: Node, after: set[Node]) -> bool:
     if not is_lone_product(net, node) or net.axis_of(node) != net.axis_of(loop):
         return False
     _, vector = net.matrix_of(node) or (node, node)
+    vector = net.real(vector.args[0]) if vector.op == "delay" else vector
     return vector.op in LEAVES or any(u in after for u in net.users[vector])
 
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property, lru_cache
+from collections.abc import Callable, Mapping
+from functools import cached_property
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Never, Protocol, cast, runtime_checkable
 
 import numpy as np
 
 from ..graph.carry import boundary_inputs
-from ..graph.circuit import Circuit
 from ..graph.errors import listed
 from ..graph.inputs import Given, Signature
 from ..graph.random import philox_key
@@ -20,8 +19,9 @@ from .interpret import interpret
 from .listing import listing
 from .loop import Program as LoopProgram
 from .loop import Value
-from .memory import ALIGNMENT, Array, Batch, predicted_bytes
-from .output import KINDS, Asked, Output, Results
+from .memory import Array, Batch, predicted_bytes
+from .output import Asked, Output
+from .storage import batch_of, behaved, full_rows, is_whole, output, result, stored_input
 
 if TYPE_CHECKING:
     from .cpu.profile import Profile
@@ -96,7 +96,7 @@ def _interpret(program: LoopProgram, threads: int | None, plan: Plan) -> Target:
 TARGETS: dict[str, Callable[[LoopProgram, int | None, Plan], Target]] = {"cpu": _cpu, "interpret": _interpret}
 
 
-class _Variant:
+class Variant:
     """One loop program of a road, ready to run."""
 
     def __init__(self, compiled: Compiled, road: Road, target: str, threads: int | None) -> None:
@@ -123,7 +123,7 @@ class _Variant:
                     part: tuple[Any, ...] = (*(slice(lo, hi) for lo, hi in ranges), ...)
                     found[key] = cast(Mapping[str, Array], grad)[whole][part]
             values = self.loops.results
-            itself = {values[k]: a for k, a in found.items() if values[k] in self.target.fresh and _is_whole(a)}
+            itself = {values[k]: a for k, a in found.items() if values[k] in self.target.fresh and is_whole(a)}
             self._given = grad, found, itself
         return self._given[1:]
 
@@ -137,14 +137,18 @@ class _Variant:
                     whole, ranges = self.compiled.parts.get(v.name, (v.name, ()))
                     found[v.name] = params[whole][tuple(slice(lo, hi) for lo, hi in ranges)]
             alias = all(a.flags.carray for a in found.values())  # of a copy the next call would read old numbers
-            found = {n: _behaved(a) for n, a in found.items()}
+            found = {n: behaved(a) for n, a in found.items()}
             self._stored = (params if alias else None), found
         return self._stored[1]
 
     @cached_property
-    def inputs(self) -> list[Value]:
-        """What is given for each call."""
+    def _inputs(self) -> list[Value]:
         return [v for v in self.loops.values.values() if v.role == "input"]
+
+    def storage(self, call: Given, order: Array | None, batch: Batch) -> dict[str, Array]:
+        """Params and inputs in storage layout."""
+        arrays = {v.name: stored_input(v, call.arrays[v.name], order, batch) for v in self._inputs}
+        return self.parameters(call.params) | arrays
 
 
 class Program:
@@ -167,7 +171,7 @@ class Program:
 
     def __init__(self, road: Road, target: str = "cpu", threads: int | None = None) -> None:
         self._road, self._target, self._threads = road, target, threads
-        self._variants: dict[bool, _Variant] = {}
+        self._variants: dict[bool, Variant] = {}
         self._lock = Lock()  # one workspace: one call at a time
 
     # ---- what it is ------------------------------------------------------------------------------
@@ -218,7 +222,7 @@ class Program:
         for name, n in (("T", T), ("rows", rows), ("S", S)):
             if not isinstance(n, int) or isinstance(n, bool) or n < 1:
                 raise ValueError(f"{name}={n!r}: expected a whole number from 1")
-        return self._variant(None).target.bytes(_even(T, S, rows))
+        return self._variant(None).target.bytes(full_rows(T, S, rows))
 
     def __repr__(self) -> str:
         request = self._road.request
@@ -232,14 +236,14 @@ class Program:
     def _asked(self) -> Asked:
         return Asked.of(self._road)
 
-    def _variant(self, initial: Mapping[str, Any] | None) -> _Variant:
+    def _variant(self, initial: Mapping[str, Any] | None) -> Variant:
         """The loop program for a call with, or without, initial values from the caller."""
         road = self._road
         if initial is not None:
             _ = road.states  # an error that names the equation where there can be none
         takes = road.can_be_cut and (initial is not None or not road.has_own_initial_values)
         if takes not in self._variants:
-            self._variants[takes] = _Variant(road.given if takes else road.own, road, self._target, self._threads)
+            self._variants[takes] = Variant(road.given if takes else road.own, road, self._target, self._threads)
         return self._variants[takes]
 
     # ---- a call ----------------------------------------------------------------------------------
@@ -296,10 +300,10 @@ class Program:
             found = {
                 key: stored[name]
                 if name in itself or (key not in into and name in variant.target.fresh)
-                else _result(variant.loops.values[name], stored[name], call, order, batch, into.get(key))
+                else result(variant.loops.values[name], stored[name], call, order, batch, into.get(key))
                 for key, name in variant.loops.results.items()
             }
-        return _output(found, variant.compiled, self._road.net, self._asked, grad)
+        return output(found, variant.compiled, self._road.net, self._asked, grad)
 
     def profile(self, params: Mapping[str, Any], /, *, lengths: Any = None, repeats: int = 5, **inputs: Any) -> Profile:
         """The least time of each kernel in several runs, with its rates against the limits of the machine.
@@ -316,7 +320,7 @@ class Program:
     def _prepared(
         self, params: Mapping[str, Any], inputs: Mapping[str, Any], lengths: Any, initial: Mapping[str, Any] | None,
         start: int, seed: int,
-    ) -> tuple[_Variant, Given, Array | None, Batch, dict[str, Array]]:  # fmt: skip
+    ) -> tuple[Variant, Given, Array | None, Batch, dict[str, Array]]:  # fmt: skip
         """What is run, and on what: arguments checked and stored."""
         philox_key(seed, "")  # raises for a seed that is none
         variant = self._variant(initial)
@@ -324,122 +328,5 @@ class Program:
         if initial is not None:
             inputs = {**inputs, **self._road.initial.boundary_arrays(initial, dtype)}
         call = variant.signature.given(params, inputs, lengths, start, dtype)
-        order, batch = _batch(call, start, seed)
-        return variant, call, order, batch, _storage(variant, call, order, batch)
-
-
-def _batch(call: Given, start: int, seed: int) -> tuple[Array | None, Batch]:
-    """The rows sorted by falling length along t (None: as they are), and what a run needs to know of them."""
-    sizes = {"t": 1, "s": 1} | call.sizes
-    if not call.lengths:
-        return None, _even(sizes["t"], sizes["s"], sizes["b"]).again(start, seed)
-    lengths = {a: call.lengths.get(a, np.full(sizes["b"], sizes[a], np.int64)) for a in ("t", "s")}
-    order = None
-    if "t" in call.lengths:
-        order = np.argsort(-lengths["t"], kind="stable")
-        lengths = {a: n[order] for a, n in lengths.items()}
-    original = np.arange(sizes["b"]) if order is None else order
-    return order, Batch(
-        {**sizes, **{a: int(n.max()) for a, n in lengths.items()}}, lengths, original, start, seed
-    )
-
-
-@lru_cache(8)
-def _even(t: int, s: int, rows: int) -> Batch:
-    """A batch of full rows: the same for all calls of its sizes."""
-    lengths = {"t": np.full(rows, t, np.int64), "s": np.full(rows, s, np.int64)}
-    return Batch({"t": t, "s": s, "b": rows}, lengths, np.arange(rows))
-
-
-def _storage(variant: _Variant, call: Given, order: Array | None, batch: Batch) -> dict[str, Array]:
-    """Params and inputs in storage layout: sorted, cut to the longest, with room for boundary values."""
-    arrays = {v.name: _stored(v, call.arrays[v.name], order, batch) for v in variant.inputs}
-    return variant.parameters(call.params) | arrays
-
-
-def _stored(v: Value, array: Array, order: Array | None, batch: Batch) -> Array:
-    index: list[Any] = [slice(batch.sizes[a]) for a in v.axes]
-    array = array[tuple(index)]
-    if order is not None and "b" in v.axes:
-        array = np.take(array, order, v.axes.index("b"))
-    if v.lead or v.trail:
-        steps = len(array)
-        room = np.empty((v.lead + steps + v.trail, *array.shape[1:]), array.dtype)
-        room[v.lead : v.lead + steps] = array
-        return room
-    return _behaved(array)
-
-
-def _is_whole(array: Array) -> bool:
-    """Whether kernels may write it: in one piece, at the beginning of a line of the cache."""
-    address: int = array.__array_interface__["data"][0]
-    return array.flags.carray and address % ALIGNMENT == 0
-
-
-def _behaved(array: Array) -> Array:
-    """The array as kernels take it: C-contiguous, aligned, writeable; a copy where it is not."""
-    return array if array.flags.carray else np.require(array, requirements=["C", "A", "W"])
-
-
-def _result(
-    v: Value, stored: Array, call: Given, order: Array | None, batch: Batch, into: Array | None = None
-) -> Array:
-    """A value as the caller gets it: rows in the caller's order, zero beyond lengths; one without axes in ``into``."""
-    if not v.axes:
-        if into is None:
-            return np.array(stored, copy=True)
-        np.copyto(into, stored)
-        return into
-    steps = v.axes.index(v.time) if v.time else None
-    if steps is not None:
-        stored = stored[v.lead : v.lead + batch.sizes[v.axes[steps]]]
-    out = np.zeros([*(call.sizes[a] for a in v.axes), *v.shape], stored.dtype)
-    inside = tuple(slice(n) for n in stored.shape)
-    rows = order if order is not None and "b" in v.axes else None
-    if rows is None:
-        out[inside] = stored
-    else:
-        np.moveaxis(out[inside], v.axes.index("b"), 0)[rows] = np.moveaxis(stored, v.axes.index("b"), 0)
-    for i, a in enumerate(v.axes):
-        if a in call.lengths and "b" in v.axes:
-            _clear_padding(out, i, v.axes, call.lengths[a])
-    return out
-
-
-def _clear_padding(out: Array, axis: int, axes: Sequence[str], lengths: Array) -> None:
-    beyond = np.arange(out.shape[axis])[:, None] >= lengths
-    if len(axes) == 3:
-        beyond = beyond[:, None, :] if axis == 0 else np.broadcast_to(beyond, out.shape[:3])
-        beyond = np.broadcast_to(beyond, out.shape[:3])
-    out[beyond] = 0
-
-
-def _output(
-    found: Mapping[str, Array], compiled: Compiled, net: Circuit, asked: Asked, grad: Mapping[str, Array] | None
-) -> Output:
-    """Results sorted by kind: parts of a gradient in their whole, the lags of a state stacked."""
-    out = Output(None, *(Results(kind, asked) for kind in KINDS))
-    lags: dict[str, dict[int, Array]] = {}
-    for key, array in found.items():
-        kind, _, name = key.partition(":")
-        if kind == "loss":
-            out.loss = float(array)
-        elif kind in ("value", "stats"):
-            getattr(out, kind)[name] = array
-        elif kind == "final":
-            state, _, lag = name.rpartition(":")
-            lags.setdefault(state, {})[int(lag)] = array
-        elif name in compiled.parts:
-            whole, ranges = compiled.parts[name]
-            if grad is not None:  # the part is in its place already
-                out.grad[whole] = grad[whole]
-                continue
-            if whole not in out.grad:
-                out.grad[whole] = np.zeros(net.param_nodes[whole].shape, array.dtype)
-            out.grad[whole][tuple(slice(lo, hi) for lo, hi in ranges)] = array
-        else:
-            out.grad[name] = array
-    for state, by_lag in lags.items():
-        newest_last = [by_lag[k] for k in sorted(by_lag, reverse=True)]
-        out.final[state] = newest_last[0] if len(newest_last) == 1 else np.stack(newest_last)
-    return out
+        order, batch = batch_of(call, start, seed)
+        return variant, call, order, batch, variant.storage(call, order, batch)

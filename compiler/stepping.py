@@ -16,7 +16,8 @@ from typing import Any, Protocol, runtime_checkable
 
 from .memory import Array, Batch
 from .output import Output
-from .program import Program, _output, _result, _Variant
+from .program import Program, Variant
+from .storage import output, result
 
 
 @dataclass(frozen=True)
@@ -129,13 +130,13 @@ def run_block(
         if not steps:
             return Chosen(symbols, logs, 0, None)
         found = {
-            key: _result(variant.loops.values[name], stored[name], call, order, batch)
+            key: result(variant.loops.values[name], stored[name], call, order, batch)
             for key, name in variant.loops.results.items()
         }
-    return Chosen(symbols, logs, steps, _output(found, variant.compiled, program._road.net, program._asked, None))
+    return Chosen(symbols, logs, steps, output(found, variant.compiled, program._road.net, program._asked, None))
 
 
-def _wiring(program: Program, variant: _Variant, block: Block) -> Wiring | None:
+def _wiring(program: Program, variant: Variant, block: Block) -> Wiring | None:
     """What is copied where; None where the scores are not those of rows, or something carried has no place."""
     values, results = variant.loops.values, variant.loops.results
     scores = values[results[f"value:{block.choice.scores}"]]
