@@ -175,7 +175,8 @@ class _Checker(Reading):
         return [item.dst] if isinstance(item, RowOp | Sum) and item.dst in self.values else []
 
     def checkpoints(self, chunks: Chunks, places: Sequence[Place]) -> None:
-        """What is restored is computed once more in these chunks: it is not there as a whole any longer."""
+        """What is restored is computed once more in these chunks: it is not there as a whole any longer, unless all of
+        it was kept, and the same is written again."""
         for signal, store in (*chunks.save, *chunks.restore):
             kept = self.values[store].keep if store in self.values else None
             if signal not in self.values or kept != Keep("every", chunks.size):
@@ -185,6 +186,8 @@ class _Checker(Reading):
         if chunks.restore:
             for p in places:
                 for name in (n for item in walk(p.stage.body) for n in self.targets(item)):
+                    if name in self.complete and self.values[name].keep.kind == "all":
+                        self.again.add(name)
                     self.defined.pop(name, None)
                     self.complete.discard(name)
 

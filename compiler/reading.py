@@ -49,6 +49,7 @@ class Reading:
             n: None for n, v in self.values.items() if v.role in ("param", "input")
         }
         self.complete: set[str] = set(self.defined)  # every step of them is there
+        self.again: set[str] = set()  # the same, while it is computed again
         self.filled: set[tuple[str, bool, int]] = set()
         self.writers: dict[str, Place] = {}  # all that a top-level stage will define, for lags around a loop
         self.number = 0
@@ -98,6 +99,8 @@ class Reading:
 
     def available(self, v: Value, lag: int, place: Place) -> None:
         """Whether the slot that a lag reads has been computed, and is still held."""
+        if v.name in self.again:
+            return
         made = self.defined.get(v.name, self.writers.get(v.name) if lag else None)
         if v.name in self.complete:
             if v.keep.kind != "all":

@@ -106,6 +106,23 @@ def test_opposite_loops_keep_their_states_and_say_nothing_else() -> None:
     assert predicted_bytes(spare.loops, 1000, 1, 4) < predicted_bytes(plain.loops, 1000, 1, 4) / 2
 
 
+def test_what_is_kept_for_all_steps_may_be_computed_again_and_read_at_any_step() -> None:
+    text = """
+        f[t] = relu(W @ x[t] + R @ f[t-1] + g[t-1])
+        g[t] = dropout(tanh(U @ f[t]), 0.3)
+        k[t] = tanh(M @ f[t-2] + p[t] * tanh(q[t]))
+        L = mean(cross_entropy(V @ k[t] + c, y[t]), over=t)
+    """
+    net = rnn.define(text, name="net")(x=3, f=3, g=3, k=3, y=3, q=3, p=3)
+    params, inputs = data(net, {"t": 7, "b": 2})
+    options: dict[str, Any] = {"target": "interpret", "dtype": "float64", "plan": compiler.Plan(fuse=False)}
+    spare = compiler.compile(net, checkpoint=2, **options)
+    check(spare.loops)
+    expected = compiler.compile(net, **options)(params, **inputs)
+    for name, g in spare(params, **inputs).grad.items():
+        np.testing.assert_allclose(g, expected.grad[name], atol=1e-12, err_msg=name)
+
+
 def test_a_distance_is_a_whole_number() -> None:
     with pytest.raises(ValueError, match="checkpoint"):
         compiler.compile(rnn.lstm(x=3, h=4, o=5), checkpoint=0)
