@@ -19,7 +19,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from training.names import limit_threads
+from training.names import limit_threads, measured_options
 
 TOLERANCE = 1e-5
 """Of probabilities, in float32."""
@@ -67,15 +67,7 @@ def _options(given: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--units", type=int, default=128)
     parser.add_argument("--vocabulary", type=int, default=65, help="characters")
     parser.add_argument("--length", type=int, default=4000, help="characters of a text")
-    parser.add_argument("--threads", type=int, default=1, help="of everybody")
-    parser.add_argument("--rounds", type=int, help="clean ones; default: 15")
-    parser.add_argument("--limit", type=float, help="seconds after which no more rounds begin; default: 120")
-    parser.add_argument("--quick", action="store_true", help="three rounds, ten seconds")
-    parser.add_argument("--out", type=Path, help="a file for the results, JSON")
-    options = parser.parse_args(given)
-    options.rounds = options.rounds or (3 if options.quick else 15)
-    options.limit = options.limit or (10 if options.quick else 120)
-    return options
+    return measured_options(parser, 1, given)
 
 
 def our_run(units: int, vocabulary: int) -> Any:

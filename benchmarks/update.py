@@ -18,7 +18,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from training.names import limit_threads
+from training.names import limit_threads, measured_options
 
 COMPARED = 3
 TOLERANCE = 1e-4
@@ -62,15 +62,7 @@ def main(given: Sequence[str] | None = None) -> int:
 
 def _options(given: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--threads", type=int, default=2, help="of everybody")
-    parser.add_argument("--rounds", type=int, help="clean ones; default: 15")
-    parser.add_argument("--limit", type=float, help="seconds after which no more rounds begin; default: 120")
-    parser.add_argument("--quick", action="store_true", help="three rounds, ten seconds")
-    parser.add_argument("--out", type=Path, help="a file for the results, JSON")
-    options = parser.parse_args(given)
-    options.rounds = options.rounds or (3 if options.quick else 15)
-    options.limit = options.limit or (10 if options.quick else 120)
-    return options
+    return measured_options(parser, 2, given)
 
 
 def our_trainer() -> Any:

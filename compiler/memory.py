@@ -202,12 +202,18 @@ class Workspace:
 
 
 def _places(arrays: Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]]) -> tuple[dict[str, int], int]:
-    """Where each array begins, and the bytes of all."""
+    return side_by_side({name: _bytes(*array) for name, array in arrays.items()}, STAGGER)
+
+
+def side_by_side(sizes: Mapping[str, int], stagger: int = 0) -> tuple[dict[str, int], int]:
+    """Where each of several pieces of so many bytes begins in one, and the bytes of all: each begins a line.
+
+    stagger  by how much the places of large pieces in their pages differ from each other; 0: as it comes
+    """
     places, end = {}, 0
-    for k, (name, (shape, dtype)) in enumerate(arrays.items()):
-        size = _bytes(shape, dtype)
-        if size >= PAGE:
-            end += (k * STAGGER - end) % PAGE
+    for k, (name, size) in enumerate(sizes.items()):
+        if stagger and size >= PAGE:
+            end += (k * stagger - end) % PAGE
         places[name] = end
         end += -(-size // ALIGNMENT) * ALIGNMENT
     return places, end

@@ -188,9 +188,10 @@ class Road:
         plan = self.plan
         eqs = {n: _computed(net, e) if n in results.values() else e for n, e in net.eqs.items()}
         network = Network(one_value_a_slot(eqs), list(dict.fromkeys(results.values())))
+        hoist = plan.hoist is not False
         if plan.merge:
-            network = regroup_sums(network, plan.hoist is not False)
-        passes = schedule(network, plan.hoist is not False)
+            network = regroup_sums(network, hoist)
+        passes = schedule(network, hoist)
         every = self.request.checkpoint
         for name in plan.place:
             if name not in eqs and name not in self.whole.eqs:

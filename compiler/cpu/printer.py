@@ -175,7 +175,9 @@ class PassPrinter:
         Weight gradients start with their first chunk: see ``split``.
         """
         inner = [s for x in stage.body if isinstance(x, Over) for s in x.sums]
-        sums = gradients(stage.sums, self.program, self.layout.inner)[1] if self._splits(stage) else stage.sums
+        sums: Sequence[Sum] = stage.sums
+        if mode(stage, self.program) == SPLIT:
+            _, sums = gradients(sums, self.program, self.layout.inner)
         for item in (*sums, *inner):
             v = self.program.values[item.dst]
             if item not in stage.sums and complete_with_over(v, stage):
@@ -191,9 +193,6 @@ class PassPrinter:
                         self.w.line(f"{self.reader.array(v)}[{', '.join([*index, '...'])}] = {neutral(item)}")
             else:
                 self.w.line(f"{self.reader.array(v)}[...] = {neutral(item)}")
-
-    def _splits(self, stage: Rows) -> bool:
-        return mode(stage, self.program) == SPLIT
 
     def split(self, stage: Rows, lo: str, end: str, size: str, order: str) -> None:
         """Sums over the batch: weight gradients by all threads, others by the first."""

@@ -15,7 +15,7 @@ import numpy as np
 from ..cache import Loaded, load_kernels
 from ..frames import pieces
 from ..loop import Program
-from ..memory import ALIGNMENT, POISON, Array, Batch, Workspace, aligned
+from ..memory import POISON, Array, Batch, Workspace, aligned, side_by_side
 from ..plan import Plan
 from .calls import SMALL
 from .cost import Work
@@ -219,12 +219,10 @@ class CpuTarget:
 
     @cached_property
     def _fresh_places(self) -> _Places:
-        layout, shapes, size = self.source.layout, {}, 0
-        for name in sorted(self.fresh):
-            shape = self.program.values[name].shape
-            shapes[name] = shape, size
-            size += -(-prod(shape) * self._item.itemsize // ALIGNMENT) * ALIGNMENT
-        return _Places(shapes, size, [layout.place[layout.names[n]] for n in shapes])
+        layout, shapes = self.source.layout, {n: self.program.values[n].shape for n in sorted(self.fresh)}
+        begins, size = side_by_side({n: prod(shape) * self._item.itemsize for n, shape in shapes.items()})
+        entries = [layout.place[layout.names[n]] for n in shapes]
+        return _Places({n: (shape, begins[n]) for n, shape in shapes.items()}, size, entries)
 
     @cached_property
     def _item(self) -> np.dtype[Any]:

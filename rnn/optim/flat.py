@@ -7,7 +7,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ...compiler.memory import ALIGNMENT, aligned
+from ...compiler.memory import aligned, side_by_side
 
 Array = NDArray[Any]
 Arrays = dict[str, Array]
@@ -15,14 +15,10 @@ Arrays = dict[str, Array]
 
 def alike(arrays: Mapping[str, Array]) -> Arrays:
     """Zeros of the same names, shapes and dtypes: parts of one buffer, each aligned."""
-    begins, size = [], 0
-    for array in arrays.values():
-        begins.append(size)
-        size += -(-array.nbytes // ALIGNMENT) * ALIGNMENT
+    begins, size = side_by_side({name: a.nbytes for name, a in arrays.items()})
     buffer = aligned(size)
     buffer[:] = 0
-    parts = zip(begins, arrays.items(), strict=True)
-    return {name: buffer[at : at + a.nbytes].view(a.dtype).reshape(a.shape) for at, (name, a) in parts}
+    return {n: buffer[begins[n] : begins[n] + a.nbytes].view(a.dtype).reshape(a.shape) for n, a in arrays.items()}
 
 
 def gathered(arrays: Mapping[str, Array]) -> Arrays:

@@ -111,10 +111,11 @@ def column_tile(module: Llvm, host: Host, dtype: str, vectors: int, columns: int
             return term(builder.add(n, word(1)), term(n, sums))
 
         sums = [e.zero for _ in places]
-        whole = builder.and_(rows, word(-2)) if columns * vectors >= LARGE else word(0)
+        first = word(0)
         if columns * vectors >= LARGE:
-            sums = e.loop(word(0), whole, 2, sums, turn)
-        sums = e.loop(whole, rows, 1, sums, term)
+            whole = builder.and_(rows, word(-2))
+            sums, first = e.loop(first, whole, 2, sums, turn), whole
+        sums = e.loop(first, rows, 1, sums, term)
         with builder.if_else(builder.icmp_signed("!=", add, word(0))) as (further, begun):
             with further:
                 for value, place in zip(sums, places, strict=True):
