@@ -288,11 +288,19 @@ class Nodes:
         if m.kind == "step":
             return b.delay(node, axis, -k, bounds) if k else node
         if m.kind == "fixed":
-            return b.at(node, axis, False, k) if k >= 1 else bounds[0]
+            return self._fixed(name, node, m, moments) if k >= 1 else bounds[0]
         if k > 0:
             return bounds[0]
         # h[T-k] is h[t-k] at t = T: it reads through to the values before the start
         return b.at(b.delay(node, axis, -k, bounds), axis, True, 0)
+
+    def _fixed(self, name: str, node: Node, m: Moment, moments: tuple[Moment, ...]) -> Node:
+        """h[k] is h[t+k-1] at t = 1: where a sequence is shorter it reads through to the values after its end."""
+        axis, k = str(m.axis), m.offset
+        if all(self.system.boundary(name, axis, True, j) is None for j in range(1, k)):
+            return b.at(node, axis, False, k)  # zero there
+        after = [self._outside(name, axis, True, j, moments) for j in range(1, k)]
+        return b.at(b.delay(node, axis, 1 - k, after), axis, False, 1)
 
     def _outside(self, name: str, axis: str, end: bool, offset: int, moments: tuple[Moment, ...]) -> Node:
         """The value of a name outside its steps: what the text says, else zero."""

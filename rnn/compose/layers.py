@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from ...graph.errors import LanguageError
 from ...graph.indices import moment
-from ...graph.language import Statement, Term
+from ...graph.language import Statement, Term, walk
 from ...graph.terms import call, indexed, name, number
 from ..define import Cell
 from .checks import check_added, check_below, check_from_right, check_joined
@@ -74,14 +74,19 @@ def bidirectional(
     forward, back = made.names(left, "_fw"), made.names(right, "_bw")
     other = replace(right, layer=tuple(backwards(right.layer, right.system)))
     made.lines += left.front
-    made.lines += renamed(left.layer, forward)
     if left.inline != right.inline:
         raise LanguageError(
             f"{left.cell.name} and {right.cell.name} do not read the same: of one the input are symbols, of the other "
             "vectors",
             mend="give the symbols vectors in an equation of their own, e[t] = E[x[t]]",
         )
-    made.lines += renamed(other.layer, {**back, right.source: left.source})
+    # symbols need a value at every end that is read, and so state their own
+    apart = not left.inline and (_meets(left, other) or _meets(other, left))
+    for part, suffix, new in ((left, "_fw", forward), (other, "_bw", back)):
+        source = made.another(part, suffix) if apart else left.source
+        made.lines += renamed(part.layer, {**new, part.source: source})
+        if apart:
+            made.lines.append(Statement(source, (name("t"),), read(left.source), note="with ends of its own"))
     out = unused(left.output, made.taken)
     turned = reversed_term(at_last(right), right.system)
     ends = call("concat", renamed_term(at_last(left), forward), renamed_term(turned, back))
@@ -142,6 +147,19 @@ def _layers(cells: Sequence[Cell | int]) -> list[Cell]:
             f"expected stack(cell, 2) or stack(a, b, …), of cells as rnn.define makes them; got {cells!r:.80}"
         )
     return found
+
+
+def _meets(part: Part, other: Part) -> bool:
+    """Whether a layer would read, beyond an end of their input, what the other says of its own input there."""
+    axes = part.system.axes
+    reads: set[bool] = set()
+    for x in (x for s in part.layer for x in walk(s.value) if x.head == "index" and same(x.args[0], name(part.source))):
+        for m in (moment(i) for i, axis in zip(x.args[1:], axes[part.source], strict=True) if axis == "t"):
+            if m is not None:
+                reads |= {True} if m.offset > (1 if m.kind == "fixed" else 0) else set()
+                reads |= {False} if m.offset < (1 if m.kind == "fixed" else 0) else set()
+    stated = (moment(s.items[0]) for s in other.layer if s.name == other.source and not plain(s))
+    return any((m.kind == "last") in reads for m in stated if m is not None)
 
 
 def _one_above_another(made: Made, parts: Sequence[Part]) -> list[dict[str, str]]:

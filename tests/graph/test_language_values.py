@@ -149,6 +149,8 @@ TIMES = {
     "h = x[T]": X[-1],
     "h = x[T-1] + x[2]": X[-2] + X[1],
     "h = x[T-6]\nx[-1] = v": np.broadcast_to(v, (BATCH, 4)),
+    "h = x[7]\nx[T+2] = v": np.broadcast_to(v, (BATCH, 4)),
+    "h = x[6] + x[5]\nx[T+2] = v": X[4],
     "h = x[0] + x[T+1]\nx[T+1] = v": np.broadcast_to(v, (BATCH, 4)),
     "h[t] = x[t+1]\nx[T+1] = 2": np.concatenate([X[1:], np.full_like(X[:1], 2)]),
     "h[t] = h[t-1] + x[t]": np.cumsum(X, 0),
