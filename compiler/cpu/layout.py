@@ -49,7 +49,8 @@ class Layout:
         self.program, self.names, self.plan = program, names, plan
         self.lanes = HOST.lanes(program.dtype)
         self.inner = inner_blocks(program)
-        self.chunked = _chunked(program)
+        self.by_units = plan.share == "units"
+        self.chunked = _chunked(program, self.by_units)
         self.stacks = _stacks(program, self)
         values = (names[n] for n in program.values)
         self.panels = 0  # numbers in all panels
@@ -192,10 +193,10 @@ def _fresh(program: Program, layout: Layout) -> frozenset[str]:
     return frozenset(v.name for v in static if uses[v.name] == 1 and layout.features(v) == v.shape)
 
 
-def _chunked(program: Program) -> dict[str, int]:
+def _chunked(program: Program, by_units: bool) -> dict[str, int]:
     """Signals that are stored for one chunk whose size a call chooses -> how many slots more they have."""
     found = {}
-    for chunks in repeated(program):
+    for chunks in repeated(program, by_units):
         written = set().union(*(writes(rows) for rows in chunks.stages))
         for v in (v for n, v in program.values.items() if n in written):
             more = v.keep.n - chunks.size

@@ -30,7 +30,7 @@ from .expressions import Expressions
 from .fused import Fused, Tiles
 from .layout import Layout
 from .names import FUNCTIONS, INDICES, LISTS, MEMORY, SIZES
-from .parallel import ALL, SPLIT, Pass, mode
+from .parallel import ALL, SPLIT, TOGETHER, Pass, mode
 from .rows import RowPrinter
 from .scope import UNITS, Reader, Scope, features
 from .tiling import TilePrinter, flat_group
@@ -75,7 +75,8 @@ class PassPrinter:
         looped = bool(size)
         self.size = size or (str(part.chunks.size) if part.chunks else "")
         lo, end = ("lo", "hi + 1") if looped else ("1", "")
-        if not looped and part.mode != SPLIT:
+        self.reader.shared = part.mode == TOGETHER
+        if not looped and part.mode not in (SPLIT, TOGETHER):
             for rows in part.stages:
                 self.zero(rows)
         if part.chunks is not None:
@@ -122,6 +123,8 @@ class PassPrinter:
 
     def _prologue(self) -> list[str]:
         """What the body uses, taken from the table."""
+        if self.reader.shares:
+            self.w.use("threads")
         used, at = set(self.w.used), self.layout.at
         values = {self.names[n]: v for n, v in self.program.values.items() if self.names[n] in used}
         self.layout.used.update(v.name for v in values.values())
@@ -138,8 +141,12 @@ class PassPrinter:
         for n, v in values.items():
             place = f"table[{at(n)}]"
             if v.role == "block" and v.name in self.layout.inner:
-                place += f" + who * {self.layout.inner_bytes(v)}"
+                own = "thread" if self.reader.shared else "who"
+                place += f" + {own} * {self.layout.inner_bytes(v)}"
             lines.append(f"    {n} = view({place}, {self.layout.shape_text(v)}, {TYPES[v.dtype]})")
+        for count in sorted(self.reader.shares):
+            for name, k in zip(self.reader.share(count), ("thread", "(thread + 1)"), strict=True):
+                lines.append(f"    {name} = {count} * {k} // threads")
         return lines
 
     @contextmanager
@@ -244,8 +251,16 @@ class PassPrinter:
                 TilePrinter(self).lines(statement, scope)
             else:
                 self.statement(statement, scope, stage)
+            self.wait(scope)
         for item in sums:
             self.sum(item, scope)
+        if sums:
+            self.wait(scope)
+
+    def wait(self, scope: Scope) -> None:
+        """Threads that share each statement go on when all have computed their part of one."""
+        if self.reader.shared and not scope.single:
+            self.w.line(f"meet({self.w.use('barrier')}, {self.w.use('threads')}, {self.w.use('give_way')})")
 
     def statement(self, statement: Statement, scope: Scope, stage: Rows) -> None:
         if isinstance(statement, Over):
@@ -282,7 +297,7 @@ class PassPrinter:
         vectors = is_vectorisable(statement, self.program)
         kind = VectorExpressions if vectors else Expressions
         expressions = kind(self.reader, scope, statement.shape, units, names)
-        with self.reader.loop(scope), self.w.blocks(*expressions.loops()):
+        with self.reader.loop(scope, whole=expressions.is_shared), self.w.blocks(*expressions.loops()):
             self.lets(statement, expressions)
 
     def lets(self, statement: Map, expressions: Expressions) -> None:
@@ -387,8 +402,7 @@ class PassPrinter:
         if item.op == "at" and item.attr == (scope.axis, True, 0) and scope.batch and not scope.single:
             # rows are sorted by their lengths: those that end here are the last that run
             t = scope.axis or "t"
-            with self.w.block(f"for n in range({self.reader.running(t)}[{t} + 1], {self.reader.rows(scope)}):"):
-                self.w.line(f"row = {self.reader.order(scope)}[n]")
+            with self.reader.loop(scope, f"{self.reader.running(t)}[{t} + 1]"):
                 rows.add(item)
             return
         with self.reader.loop(scope):

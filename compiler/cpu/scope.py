@@ -37,19 +37,35 @@ class Reader:
     def __init__(self, layout: Layout, writer: Writer) -> None:
         self.layout, self.writer = layout, writer
         self.program, self.names, self.inner = layout.program, layout.names, layout.inner
+        self.shared = False  # whether all threads compute each statement together, for all rows
+        self.shares: set[int] = set()  # numbers of panels or units that are cut for threads
         self.places: dict[str, str] = {}  # indices that are worked out once a step: variable -> its text
 
     # ---- rows ----------------------------------------------------------------------------------
     @contextmanager
-    def loop(self, scope: Scope) -> Iterator[None]:
-        """The loop over the rows of a block, where the statement is not printed for a single row."""
+    def loop(self, scope: Scope, first: str = "0", whole: bool = False) -> Iterator[None]:
+        """The loop over the rows of a block, where the statement is not printed for a single row.
+
+        Threads that compute a statement together have some of the rows each, or, ``whole``, all: then they have some
+        of the units.
+        """
         w = self.writer
         if scope.single or not scope.batch:
             yield
-        else:
-            with w.block(f"for n in range({self.rows(scope)}):"):
-                w.line(f"row = {self.order(scope)}[n]")
-                yield
+            return
+        end = self.rows(scope)
+        if self.shared and not whole:
+            count = end if first == "0" else f"({end} - {first})"
+            parts = (f"{count} * {k} // {w.use('threads')}" for k in ("thread", "(thread + 1)"))
+            first, end = (p if first == "0" else f"{first} + {p}" for p in parts)
+        with w.block(f"for n in range({end if first == '0' else f'{first}, {end}'}):"):
+            w.line(f"row = {self.order(scope)}[n]")
+            yield
+
+    def share(self, count: int) -> tuple[str, str]:
+        """Which of so many panels or units a thread computes: the first, and the one after the last."""
+        self.shares.add(count)
+        return f"from_{count}", f"to_{count}"
 
     def rows(self, scope: Scope) -> str:
         """How many rows run: of the thread's, or of all."""
