@@ -205,8 +205,8 @@ class CallPrinter:
         """The address of row 0 of an operand, and how many numbers on the next row is."""
         v = self.reader.value(load)
         every = self.scope.batch and not self.scope.single
-        index = self.reader.where(v, self.scope, load.lags, "0" if every else "row", "lo" if self.flat else "")
-        index += ["0"] * len(v.shape)
+        index = self.reader.index(v, self.scope, load.lags, "0" if every else "row", "lo" if self.flat else "")
+        index += self.reader.inside(v, ["0"] * len(v.shape))
         own = every and ("b" in v.axes or (v.role == "block" and v.name not in self.reader.inner))
         return f"address({self.reader.array(v)}, ({', '.join(index)},))", self.layout.step(v) if own else 0
 
@@ -340,5 +340,5 @@ class GradientPrinter:
 
     def _start(self, v: Value) -> str:
         rows = ["0"] * (1 if v.role == "block" else len(v.axes))
-        index = [*rows, *self.reader.inside(v), *["0"] * len(v.shape)]
+        index = [*rows, *self.reader.inside(v, ["0"] * len(v.shape))]
         return f"address({self.reader.array(v)}, ({', '.join(index)},))"

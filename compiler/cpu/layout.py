@@ -36,8 +36,9 @@ MOST = 64
 
 @dataclass(frozen=True)
 class Stack:
-    """Signals side by side in one array, named by the first: for each row one after the other, so that a product
-    of all of them has one operand."""
+    """Vectors side by side in one array, named by the first: for each row one after the other, so that a product
+    of all of them has one operand. A row takes an odd number of lines of the cache: rows that are a power of two apart
+    would share a few sets of it."""
 
     names: tuple[str, ...]
 
@@ -73,7 +74,12 @@ class Layout:
     def step(self, v: Value) -> int:
         """How many numbers on the next row of a value is."""
         stack = self.stack(v)
-        return self.width(v) * (len(stack.names) if stack else 1)
+        return (len(stack.names) * self.width(v) // self.lanes | 1) * self.lanes if stack else self.width(v)
+
+    def first(self, v: Value) -> int:
+        """Where a vector begins in the row of its stack."""
+        stack = self.stack(v)
+        return stack.names.index(v.name) * self.width(v) if stack else 0
 
     def width(self, v: Value) -> int:
         """The last feature axis of a value's array: whole vectors, but for parameters, the caller's own arrays."""
@@ -90,8 +96,7 @@ class Layout:
         if v.role == "block":
             return self.features(v) if v.name in self.inner else (sizes["b"], *self.features(v))
         extents = (self.slots(v, sizes) if a == v.time else sizes[a] for a in v.axes)
-        stack = self.stack(v)
-        return (*extents, *([len(stack.names)] if stack else []), *self.features(v))
+        return (*extents, *((self.step(v),) if self.stack(v) else self.features(v)))
 
     def slots(self, v: Value, sizes: Mapping[str, int]) -> int:
         """How many slots of a value are stored along its time axis."""
@@ -172,8 +177,7 @@ class Layout:
             own = [] if v.name in self.inner else ["B"]
         else:
             own = [self._slots_text(v, a) if a == v.time else a.upper() for a in v.axes]
-        stack = self.stack(v)
-        items = [*own, *([str(len(stack.names))] if stack else []), *map(str, self.features(v))] or ["1"]
+        items = [*own, *map(str, (self.step(v),) if self.stack(v) else self.features(v))] or ["1"]
         return f"({', '.join(items)}{',' if len(items) == 1 else ''})"
 
     def _slots_text(self, v: Value, axis: str) -> str:
@@ -213,7 +217,7 @@ def _stacks(program: Program, layout: Layout) -> dict[str, Stack]:
         values = [program.values[load.value] for load in loads]
         first = values[0]
         alike = all(
-            v.role == "signal" and v.shape[-1] % layout.lanes == 0 and "b" in v.axes
+            v.role == "signal" and len(v.shape) == 1 and v.shape[0] % layout.lanes == 0 and "b" in v.axes
             and replace(v, name="", note="") == replace(first, name="", note="") for v in values
         )  # fmt: skip
         names = tuple(v.name for v in values)

@@ -166,11 +166,12 @@ class PassPrinter:
             v = self.program.values[signal]
             state, kept = self.reader.array(v), self.reader.array(self.program.values[store])
             wide = self.layout.features(v)
-            place = "".join(f", {i}" for i in (*(["row"] if "b" in v.axes else []), *UNITS[: len(wide)]))
+            rows, units = ["row"] if "b" in v.axes else [], UNITS[: len(wide)]
+            there, here = ("".join(f", {i}" for i in (*rows, *u)) for u in (units, self.reader.inside(v, units)))
             with self.reader.loop(Scope((), chunks.axis, "b" in v.axes)):
                 for k in range(v.lead):
                     slot = self.reader.slot(v, chunks.axis, "lo", k - v.lead)
-                    pair = [f"{kept}[(lo - 1) // {chunks.size} * {v.lead} + {k}{place}]", f"{state}[{slot}{place}]"]
+                    pair = [f"{kept}[(lo - 1) // {chunks.size} * {v.lead} + {k}{there}]", f"{state}[{slot}{here}]"]
                     into, source = pair if (signal, store) in chunks.save else reversed(pair)
                     with self.w.blocks(*features(wide)):  # not a copy of slices, for which Numba may allocate
                         self.w.line(f"{into} = {source}")
@@ -190,7 +191,7 @@ class PassPrinter:
             if item not in stage.sums and complete_with_over(v, stage):
                 continue
             if v.role != "block" and "b" in v.axes:
-                index = [":"] * v.axes.index("b") + ["row", *self.reader.inside(v)]
+                index = [":"] * v.axes.index("b") + ["row"]  # no sum is in a stack
                 with self.reader.loop(Scope((), stage.axis, True)):
                     if v.axes == ("b",):  # in plain loops: an assignment to a slice takes long to compile
                         with self.w.blocks(*features(v.shape)):
@@ -362,7 +363,7 @@ class PassPrinter:
                     for a, i in zip(v.axes, self.reader.index(v, scope), strict=True)
                 ]
                 source = "0" if fill.source is None else self.reader.element(fill.source, scope, units)
-                self.w.line(f"{self.reader.array(v)}[{', '.join([*index, *self.reader.inside(v), *units])}] = {source}")
+                self.w.line(f"{self.reader.array(v)}[{', '.join([*index, *self.reader.inside(v, units)])}] = {source}")
 
     def constant_slot(self, v: Value, fill: Fill) -> str:
         """The index of a slot before the start."""

@@ -105,16 +105,10 @@ class Reader:
         shift = dict(lags)
         return [row if a == "b" else self.slot(v, a, step or a, -shift.get(a, 0)) for a in v.axes]
 
-    def where(
-        self, v: Value, scope: Scope, lags: Sequence[tuple[str, int]] = (), row: str = "row", step: str = ""
-    ) -> list[str]:
-        """The same with the value's place in a stack."""
-        return [*self.index(v, scope, lags, row, step), *self.inside(v)]
-
-    def inside(self, v: Value) -> list[str]:
-        """The index of a value in the array that it shares with others."""
-        stack = self.layout.stack(v)
-        return [str(stack.names.index(v.name))] if stack else []
+    def inside(self, v: Value, units: Sequence[str]) -> list[str]:
+        """The indices of features, in the array that a value shares with others if it does."""
+        first = self.layout.first(v)
+        return [f"{first} + {units[0]}"] if first and units else list(units)
 
     def slot(self, v: Value, axis: str, step: str, plus: int) -> str:
         """The index of the slot ``step + plus``."""
@@ -141,22 +135,23 @@ class Reader:
         if self.is_local(v):
             return self.array(v)
         lags = load.lags if isinstance(load, Load) else ()
-        index = [*self.where(v, scope, lags, row), *units]
+        index = [*self.index(v, scope, lags, row), *self.inside(v, units)]
         return f"{self.array(v)}[{', '.join(index) or '0'}]"
 
     def view(self, load: Load | str, scope: Scope, units: Sequence[str] = ()) -> str:
         """The features of the row that are left when the first are fixed."""
         v = self.value(load)
-        index = [*self.where(v, scope, load.lags if isinstance(load, Load) else ()), *units]
-        if len(units) < len(v.shape) and self.layout.width(v) != v.shape[-1]:
-            index += [":"] * (len(v.shape) - len(units) - 1) + [f":{v.shape[-1]}"]
+        index = [*self.index(v, scope, load.lags if isinstance(load, Load) else ()), *self.inside(v, units)]
+        if len(units) < len(v.shape) and self.layout.step(v) != v.shape[-1]:
+            first = self.layout.first(v)
+            index += [":"] * (len(v.shape) - len(units) - 1) + [f"{first or ''}:{first + v.shape[-1]}"]
         return f"{self.array(v)}[{', '.join(index)}]" if index else self.array(v)
 
     def place(self, load: Load | str, scope: Scope, units: Sequence[str] = ()) -> str:
         """The array, and the index of the first of the features that are left when ``units`` are fixed."""
         v = self.value(load)
-        index = [*self.where(v, scope, load.lags if isinstance(load, Load) else ()), *units]
-        index += ["0"] * (len(v.shape) - len(units))
+        units = [*units, *["0"] * (len(v.shape) - len(units))]
+        index = [*self.index(v, scope, load.lags if isinstance(load, Load) else ()), *self.inside(v, units)]
         return f"{self.array(v)}, ({', '.join(index)},)"
 
 
