@@ -13,12 +13,12 @@ product(rows, order*, x*, x_row, terms, vectors, panels, panel*, panel_step, out
     from what is in out, else 0. ``sets`` of accumulators take terms in turn: 1, or more for few rows (``sets_for``).
 outer(first, last, rows, bs, count, table*, scratch, add)
     C[i, j] = (0 | C[i, j]) + sum_n a[a_list[n], i] · b[b_list[n], j], one group of rows after another, for each of
-    ``bs`` b and each of ``count`` a. The table has lines of four numbers: for each b its address, its row, its list* and
-    its columns; then for each a the same of it, followed by a line for each b with C*, C's row and, in the first, sums*:
-    where that is not 0, also sums[i] = (0 | sums[i]) + sum_n a[a_list[n], i]. Rows of a, b and C, and
-    sums, are padded to whole vectors; columns of C from those of b on become 0 (NaN where a is not finite), those of
-    sums anything. The work is ``outer_tiles`` tiles; this call does those from ``first`` to before ``last``.
-    ``scratch`` is memory of ``scratch_bytes(host)`` bytes for this call alone.
+    ``bs`` b and each of ``count`` a. The table has lines of four numbers: for each b its address, its row, its list*
+    and its columns; then for each a the same of it, followed by a line for each b with C*, C's row and, in the first,
+    sums*: where that is not 0, also sums[i] = (0 | sums[i]) + sum_n a[a_list[n], i]. Rows of a, b and C, and sums, are
+    padded to whole vectors; columns of C from those of b on become 0 (NaN where a is not finite), those of sums
+    anything. The work is ``outer_tiles`` tiles; this call does those from ``first`` to before ``last``. ``scratch`` is
+    memory of ``scratch_bytes(host)`` bytes for this call alone.
 pack(first, last, table*, matrices*, panels*)
     Copies from matrices, whose addresses are listed, to panels: those from ``first`` to before ``last`` of the
     table's, as ``Layout.table`` gives them.

@@ -29,7 +29,7 @@ GROUP = 128
 PANELS, STRIP = 16, 3
 #: rows ahead that copies have brought to the cache
 AHEAD = 8
-#: whole numbers of one line of the table: of a and b its address, its row, its list*, its columns; of C its address, its
+#: whole numbers of a line of the table: of a and b its address, its row, its list*, its columns; of C its address, its
 #: row, and that of the sums of a's columns, or 0
 FIELDS = 4
 
