@@ -223,9 +223,15 @@ def _bytes(shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:
     return prod(shape) * dtype.itemsize
 
 
+def at(array: Array) -> int:
+    """The address of an array's first element."""
+    found: int = array.__array_interface__["data"][0]
+    return found
+
+
 def aligned(size: int) -> Array:
     """``size`` bytes, aligned; at the beginning of a large page where that leaves little unused before it."""
     step = LARGE_PAGE if size >= 16 * LARGE_PAGE else ALIGNMENT
     memory = np.empty(size + step, np.uint8)
-    offset = -memory.ctypes.data % step
+    offset = -at(memory) % step
     return memory[offset : offset + size]

@@ -11,7 +11,7 @@ import numpy as np
 from ..graph.circuit import Circuit
 from ..graph.inputs import Given
 from .loop import Value
-from .memory import ALIGNMENT, Array, Batch
+from .memory import ALIGNMENT, Array, Batch, at
 from .output import KINDS, Asked, Output, Results
 
 if TYPE_CHECKING:
@@ -57,8 +57,7 @@ def stored_input(v: Value, array: Array, order: Array | None, batch: Batch) -> A
 
 def is_whole(array: Array) -> bool:
     """Whether kernels may write it: in one piece, at the beginning of a line of the cache."""
-    address: int = array.__array_interface__["data"][0]
-    return array.flags.carray and address % ALIGNMENT == 0
+    return array.flags.carray and at(array) % ALIGNMENT == 0
 
 
 def behaved(array: Array) -> Array:

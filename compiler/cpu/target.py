@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import ctypes
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +14,12 @@ import numpy as np
 from ..cache import Loaded, load_kernels
 from ..frames import pieces
 from ..loop import Program
-from ..memory import POISON, Array, Batch, Workspace, aligned, side_by_side
+from ..memory import POISON, Array, Batch, Workspace, aligned, at, side_by_side
 from ..plan import Plan
 from .calls import SMALL
 from .cost import Work
-from .driver import BARRIER, FIELDS, REPEAT, RUN, driver, encoded
-from .parallel import ALL, ROWS
+from .driver import FIELDS, REPEAT, RUN, driver, encoded
+from .parallel import ROWS
 from .products.library import library, sets_for
 from .products.pack import FIELDS as COPY_FIELDS
 from .products.tiles import VECTORS
@@ -168,14 +167,7 @@ class CpuTarget:
         ``into``: where fresh results go, in aligned arrays; the others in new ones.
         """
         ready = self._ready(batch, given, poison, into or {})
-        barrier = np.zeros(BARRIER, np.int64)
-        call, give_way, threads, table = driver(), _give_way(), ready.threads, at(ready.table)
-        steps, count, meeting = at(self._steps), len(self._steps) // FIELDS, at(barrier)
-
-        def work(thread: int) -> None:
-            call(table, steps, count, thread, threads, meeting, give_way)
-
-        team().run(work, threads)
+        team().run(driver()["run"], at(ready.table), at(self._steps), len(self._steps) // FIELDS, ready.threads)
         return self._results(ready)
 
     def step(
@@ -256,15 +248,9 @@ class CpuTarget:
         return seconds
 
     def _time(self, run: Run, ready: _Ready, lo: int, hi: int) -> float:
-        kernel, table, threads = self.source.kernels[run.kernel], at(ready.table), ready.threads
-        call = self._loaded.kernels[kernel.name].ctypes
-
-        def work(thread: int) -> None:
-            if kernel.mode != ALL or thread == 0:
-                call(table, thread if kernel.mode == ROWS else threads, thread, lo, hi)
-
+        step, ends = self.listed([run]), np.array([lo, hi])
         before = time.perf_counter()
-        team().run(work, threads)
+        team().run(driver()["one"], at(ready.table), at(step), at(ends), ready.threads)
         return time.perf_counter() - before
 
     def bytes(self, batch: Batch) -> int:
@@ -348,12 +334,6 @@ def _padded(array: Array, wide: tuple[int, ...]) -> Array:
     return copy
 
 
-def at(array: Array) -> int:
-    """The address of an array's first element."""
-    found: int = array.__array_interface__["data"][0]
-    return found
-
-
 def row_lists(batch: Batch, threads: int) -> list[Array]:
     """For each thread, and at last for all rows: how many rows run at each step of t, which; the same for s.
 
@@ -373,8 +353,3 @@ def row_lists(batch: Batch, threads: int) -> list[Array]:
             found += [running.astype(np.int64), np.ascontiguousarray(order)]
     return found + whole
 
-
-@cache
-def _give_way() -> int:
-    """The address of the C function that offers the processor to others."""
-    return ctypes.cast(ctypes.CDLL(None).sched_yield, ctypes.c_void_p).value or 0

@@ -10,13 +10,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from operator import is_
-from typing import Any
 
 import numpy as np
 
 from ...compiler.cache import load_kernels
-from ...compiler.cpu.target import at
+from ...compiler.cpu.native import Native
 from ...compiler.cpu.threads import available, team
+from ...compiler.memory import at
 from .flat import Array
 from .rule import Rule
 
@@ -59,13 +59,9 @@ class Blocks:
         begins += self.offset
         return begins
 
-    def run(self, kernel: Any, table: Array, *more: int) -> None:
-        """``kernel(table, first block, last block, …)`` on the threads."""
-        begin, rows, threads = at(table), len(table), self.threads
-        if threads == 1:
-            kernel(begin, 0, rows, *more)
-        else:
-            team().run(lambda n: kernel(begin, rows * n // threads, rows * (n + 1) // threads, *more), threads)
+    def run(self, kernel: Native, table: Array, more: int) -> None:
+        """``kernel(table, its rows, more, …)`` on the threads, each for its share of the rows."""
+        team().run(kernel, at(table), len(table), more, self.threads)
 
 
 @lru_cache(16)
@@ -98,7 +94,7 @@ class Update:
         self._gradients: Sequence[Array] = ()
         self._own: Sequence[float] = ()
         self._each: list[float] = []
-        self._kernel = _kernel(update_source(rule, dtype.name), "update", 4)
+        self._kernel = _kernel(update_source(rule, dtype.name), "update")
 
     def run(self, gradients: Sequence[Array], numbers: Mapping[str, float], own: Sequence[float]) -> None:
         """Change weights and slots, in place; ``own`` has the own number of each weight."""
@@ -125,7 +121,7 @@ def update_source(rule: Rule, dtype: str) -> str:
     lines += [f"from bptt.compiler.cpu.vector.types import count_lanes{', where' * ('where' in rule.called())}", "", ""]
     body = ["lanes_ = count_lanes(number)", f"numbers_ = view(given_, {len(rule.numbers)}, number)"]
     body += [f"{name} = numbers_[{k}]" for k, name in enumerate(rule.numbers) if name != rule.own]
-    body += ["for k_ in range(begin_, end_):"]
+    body += ["for k_ in range(rows_ * thread_ // threads_, rows_ * (thread_ + 1) // threads_):"]
     block = [f"row_ = view(table_ + k_ * {(3 + len(rule.kept)) * WORD}, {3 + len(rule.kept)}, int64)"]
     block += ["n_ = row_[0]"]
     block += [f"{rule.own} = view(given_, row_[1] + 1, number)[row_[1]]"] if rule.own else []
@@ -137,7 +133,8 @@ def update_source(rule: Rule, dtype: str) -> str:
     rest = "whole_, n_ - whole_"
     block += _indented([*(f"{name} = load_first({name}_, {rest})" for name in arrays), *rule.lines,
                         *(f"store_first({name}_, whole_, {name}, n_ - whole_)" for name in rule.kept)])  # fmt: skip
-    lines += ["@entry", "def update(table_, begin_, end_, given_):", *_indented([*body, *_indented(block)])]
+    lines += ["@entry", "def update(table_, rows_, given_, thread_, threads_, barrier_, give_way_):"]
+    lines += _indented([*body, *_indented(block)])
     return "\n".join([*lines, ""])
 
 
@@ -146,10 +143,9 @@ def _indented(lines: Sequence[str]) -> list[str]:
 
 
 @cache
-def _kernel(source: str, name: str, arguments: int) -> Any:
-    """A kernel, compiled or from the cache, for ``ctypes``."""
-    loaded = load_kernels(source, {name: f"void({', '.join(['int64'] * arguments)})"})
-    return loaded.kernels[name].ctypes
+def _kernel(source: str, name: str) -> Native:
+    """A kernel, compiled or from the cache: what threads run."""
+    return load_kernels(source, {name: f"void({', '.join(['int64'] * 7)})"}).kernels[name]
 
 
 # ---- a norm --------------------------------------------------------------------------------------
@@ -162,7 +158,7 @@ class Squares:
         self.blocks = blocks_of(tuple(a.size for a in self.arrays), dtype.itemsize)
         self.table, self.sums = self.blocks.table(2), np.zeros(len(self.blocks.count))
         self.table[:, 1] = self.blocks.addresses(self.arrays)
-        self._kernel = _kernel(_NORM.format(dtype=dtype), "squares", 4)
+        self._kernel = _kernel(_NORM.format(dtype=dtype), "squares")
 
     def total(self) -> float:
         """Of what the arrays hold now."""
@@ -180,9 +176,9 @@ from bptt.compiler.cpu.vector.types import count_lanes, total, wide
 
 
 @entry
-def squares(table, begin, end, sums):
+def squares(table, rows, sums, thread, threads, barrier, give_way):
     lanes = count_lanes(number)
-    for k in range(begin, end):
+    for k in range(rows * thread // threads, rows * (thread + 1) // threads):
         row = view(table + k * 16, 2, int64)
         n = row[0]
         x = view(row[1], n, number)
