@@ -204,11 +204,11 @@ def run_block(
 ) -> tuple[Array, Array, int, dict[str, Array]]:
     """See ``compiler/stepping.Stepped``."""
     ready = target._ready(batch, given, poison)
-    stored = target._results(ready)
+    stored = ready.results
     packing, kernels = (target.listed(part) for part in _parts(target.source))
     block = _Arrays(target, wiring, stored, ready.given)
     record = block.record(
-        table=at(ready.table), start=target.source.layout.place["start"], steps=at(kernels),
+        table=ready.table, start=target.source.layout.place["start"], steps=at(kernels),
         count=len(kernels) // FIELDS,
     )  # fmt: skip
     team().run(stepper(), at(record), at(packing), len(packing) // FIELDS, ready.threads)

@@ -91,7 +91,8 @@ def sleep(box: int, seen: int) -> None:
 def now(box: int) -> int:
     """Nanoseconds from some moment on."""
     _read_clock(CLOCK, box + BYTES * TIME)
-    return entry_of(box, TIME) * 1_000_000_000 + entry_of(box, TIME + 1)
+    found: int = entry_of(box, TIME) * 1_000_000_000 + entry_of(box, TIME + 1)
+    return found
 
 
 @function
