@@ -33,7 +33,7 @@ from .products.emit import function as external
 
 #: nanoseconds for which a thread without work looks for it before it sleeps; and after which the processor was taken by
 #: others when it was offered to them
-LINGER, TAKEN = 600_000, 20_000
+LINGER, TAKEN = 500_000, 20_000
 #: looking is worth it where this is above 0: what is added for a job that came while it would have been looked for, and
 #: for another one, up to what, and what it is where others want the processor
 SOON, LATE, MOST, CROWDED = 2, -1, 3, -16

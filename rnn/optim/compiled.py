@@ -22,7 +22,7 @@ from .rule import Rule
 
 BLOCK = 4096
 """Elements of a block at most."""
-SHARE = 2**16
+SHARE = 2**15
 """Elements that a thread has at least: with fewer, waking it takes longer than it saves."""
 WORD = 8
 VECTOR_FUNCTIONS = ("maximum", "minimum", "sign", "sqrt")
@@ -59,10 +59,6 @@ class Blocks:
         begins += self.offset
         return begins
 
-    def run(self, kernel: Native, table: Array, more: int) -> None:
-        """``kernel(table, its rows, more, …)`` on the threads, each for its share of the rows."""
-        team().run(kernel, at(table), len(table), more, self.threads)
-
 
 @lru_cache(16)
 def blocks_of(sizes: tuple[int, ...], item: int) -> Blocks:
@@ -83,7 +79,7 @@ class Update:
 
     def __init__(self, rule: Rule, weights: Sequence[Array], slots: Sequence[Sequence[Array]]) -> None:
         dtype = weights[0].dtype
-        self.rule, self.dtype = rule, dtype
+        self.rule = rule
         self.blocks = blocks_of(tuple(w.size for w in weights), dtype.itemsize)
         self.table = self.blocks.table(4 + len(rule.slots))
         self.table[:, 3] = self.blocks.addresses(weights)
@@ -91,6 +87,8 @@ class Update:
             self.table[:, 4 + k] = self.blocks.addresses([kept[k] for kept in slots])
         # the table has addresses: what they are of must stay
         self._kept = [*weights, *(a for kept in slots for a in kept)]
+        self._given = np.zeros(len(rule.numbers) + len(weights), dtype)  # numbers, and the different own ones
+        self._places = at(self.table), len(self.table), at(self._given)
         self._gradients: Sequence[Array] = ()
         self._own: Sequence[float] = ()
         self._each: list[float] = []
@@ -106,8 +104,9 @@ class Update:
             places = np.array([len(self.rule.numbers) + each.index(n) for n in own], np.int64)
             self.table[:, 1] = places[self.blocks.owner]
             self._own, self._each = own, each
-        given = np.array([*(numbers.get(name, 0.0) for name in self.rule.numbers), *self._each], self.dtype)
-        self.blocks.run(self._kernel, self.table, at(given))
+        given = [*(numbers.get(name, 0.0) for name in self.rule.numbers), *self._each]
+        self._given[: len(given)] = given
+        team().run(self._kernel, *self._places, self.blocks.threads)
 
 
 def update_source(rule: Rule, dtype: str) -> str:
@@ -158,12 +157,13 @@ class Squares:
         self.blocks = blocks_of(tuple(a.size for a in self.arrays), dtype.itemsize)
         self.table, self.sums = self.blocks.table(2), np.zeros(len(self.blocks.count))
         self.table[:, 1] = self.blocks.addresses(self.arrays)
+        self._places = at(self.table), len(self.table), at(self.sums)
         self._kernel = _kernel(_NORM.format(dtype=dtype), "squares")
 
     def total(self) -> float:
         """Of what the arrays hold now."""
-        self.blocks.run(self._kernel, self.table, at(self.sums))
-        return float(self.sums.sum())
+        team().run(self._kernel, *self._places, self.blocks.threads)
+        return sum(self.sums.tolist())
 
 
 _NORM = '''"""Sums of squares of {dtype}, of one block after another, in float64."""
