@@ -234,9 +234,13 @@ class Team:
 
     def _dismiss(self) -> None:
         """At the end of the process: workers leave their loops. A forked one has none."""
-        if self._workers and os.getpid() == self._process:
-            _native()["lead"].ctypes(*self._places, 0, 0, 0, 0, len(self._workers) + 1, _give_way())
-            for worker in self._workers:
+        if os.getpid() != self._process:
+            return
+        with self._lock:
+            leaving, self._workers = self._workers, []
+            if leaving:
+                _native()["lead"].ctypes(*self._places, 0, 0, 0, 0, len(leaving) + 1, _give_way())
+            for worker in leaving:
                 worker.thread.join()
 
 

@@ -31,8 +31,11 @@ def test_all_threads_do_their_parts_awake_or_asleep() -> None:
     assert sum_of_squares(team, numbers, 2) == SIZE  # one of them has no part
     assert sum_of_squares(team, numbers, 1) == SIZE
     assert [int(w.box[TURN]) for w in team._workers] == [7, 6]
+    workers = team._workers
     team._dismiss()
-    assert not any(w.thread.is_alive() for w in team._workers)
+    assert not any(w.thread.is_alive() for w in workers)
+    assert sum_of_squares(team, numbers, 2) == SIZE  # by another one
+    team._dismiss()
 
 
 def test_looking_for_work_is_given_up_where_it_is_not_worth_it() -> None:
