@@ -44,6 +44,7 @@ HELPERS = (
     "cpu/native.py",
     "cpu/parallel.py",
     "cpu/stepping.py",
+    "cpu/threads.py",
     "../graph/random.py",
     *(
         f"cpu/vector/{name}.py"

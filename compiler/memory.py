@@ -76,6 +76,8 @@ class Batch:
 
     def again(self, start: int, seed: int) -> Batch:
         """The same rows in another call; it shares all arrays with this one."""
+        if start == self.start and seed == self.seed:
+            return self
         found = object.__new__(Batch)
         found.__dict__.update(self.__dict__, start=start, seed=seed)
         return found
@@ -223,9 +225,15 @@ def _bytes(shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:
     return prod(shape) * dtype.itemsize
 
 
+def at(array: Array) -> int:
+    """The address of an array's first element."""
+    found: int = array.__array_interface__["data"][0]
+    return found
+
+
 def aligned(size: int) -> Array:
     """``size`` bytes, aligned; at the beginning of a large page where that leaves little unused before it."""
     step = LARGE_PAGE if size >= 16 * LARGE_PAGE else ALIGNMENT
     memory = np.empty(size + step, np.uint8)
-    offset = -memory.ctypes.data % step
+    offset = -at(memory) % step
     return memory[offset : offset + size]

@@ -131,7 +131,6 @@ class Results(dict[str, "Array"]):
     """Arrays by name. A name that is not there is a KeyError that says what there is, and how to get it."""
 
     def __init__(self, kind: str, asked: Asked) -> None:
-        super().__init__()
         self.kind, self.asked = kind, asked
 
     def __missing__(self, name: object) -> Array:

@@ -13,7 +13,7 @@ import numpy as np
 from ..graph.carry import boundary_inputs
 from ..graph.errors import listed
 from ..graph.inputs import Given, Signature
-from ..graph.random import philox_key
+from ..graph.random import check_seed
 from .check import checked
 from .interpret import interpret
 from .listing import listing
@@ -21,7 +21,8 @@ from .loop import Program as LoopProgram
 from .loop import Value
 from .memory import Array, Batch, predicted_bytes
 from .output import Asked, Output
-from .storage import batch_of, behaved, full_rows, is_whole, output, result, stored_input
+from .returned import Returned
+from .storage import batch_of, behaved, full_rows, is_whole, stored_input
 
 if TYPE_CHECKING:
     from .cpu.profile import Profile
@@ -108,6 +109,7 @@ class Variant:
         nets = road.computed, road.whole
         net, whole = (boundary_inputs(n, compiled.initial) if compiled.initial else n for n in nets)
         self.signature = Signature(net, whole)
+        self._road = road
         self._given: tuple[Mapping[str, Array] | None, dict[str, Array], dict[str, Array]] = (None, {}, {})
         self._stored: tuple[Mapping[str, Array] | None, dict[str, Array]] = (None, {})
 
@@ -127,6 +129,10 @@ class Variant:
             self._given = grad, found, itself
         return self._given[1:]
 
+    @cached_property
+    def returned(self) -> Returned:
+        """Where its results go."""
+        return Returned(self.compiled, self.target.fresh, self._road.net, Asked.of(self._road))
 
     def parameters(self, params: Mapping[str, Array]) -> dict[str, Array]:
         """The parameters as the loop program has them; found once where the same are given again."""
@@ -147,8 +153,10 @@ class Variant:
 
     def storage(self, call: Given, order: Array | None, batch: Batch) -> dict[str, Array]:
         """Params and inputs in storage layout."""
-        arrays = {v.name: stored_input(v, call.arrays[v.name], order, batch) for v in self._inputs}
-        return self.parameters(call.params) | arrays
+        found, full = self.parameters(call.params).copy(), not call.lengths
+        for v in self._inputs:
+            found[v.name] = stored_input(v, call.arrays[v.name], order, batch, full)
+        return found
 
 
 class Program:
@@ -233,8 +241,8 @@ class Program:
         return f"<program {self._road.net.name}: {'; '.join(asked)}; {request.dtype} on {self._target}>"
 
     @cached_property
-    def _asked(self) -> Asked:
-        return Asked.of(self._road)
+    def _dtype(self) -> np.dtype[Any]:
+        return np.dtype(self._road.request.dtype)
 
     def _variant(self, initial: Mapping[str, Any] | None) -> Variant:
         """The loop program for a call with, or without, initial values from the caller."""
@@ -297,13 +305,7 @@ class Program:
         with self._lock:
             into, itself = variant.places(grad)
             stored = variant.target.run(batch, arrays, poison, itself)
-            found = {
-                key: stored[name]
-                if name in itself or (key not in into and name in variant.target.fresh)
-                else result(variant.loops.values[name], stored[name], call, order, batch, into.get(key))
-                for key, name in variant.loops.results.items()
-            }
-        return output(found, variant.compiled, self._road.net, self._asked, grad)
+            return variant.returned.output(stored, call, order, batch, into, itself, grad)
 
     def profile(self, params: Mapping[str, Any], /, *, lengths: Any = None, repeats: int = 5, **inputs: Any) -> Profile:
         """The least time of each kernel in several runs, with its rates against the limits of the machine.
@@ -322,11 +324,10 @@ class Program:
         start: int, seed: int,
     ) -> tuple[Variant, Given, Array | None, Batch, dict[str, Array]]:  # fmt: skip
         """What is run, and on what: arguments checked and stored."""
-        philox_key(seed, "")  # raises for a seed that is none
+        check_seed(seed)
         variant = self._variant(initial)
-        dtype = np.dtype(self._road.request.dtype)
         if initial is not None:
-            inputs = {**inputs, **self._road.initial.boundary_arrays(initial, dtype)}
-        call = variant.signature.given(params, inputs, lengths, start, dtype)
+            inputs = {**inputs, **self._road.initial.boundary_arrays(initial, self._dtype)}
+        call = variant.signature.given(params, inputs, lengths, start, self._dtype)
         order, batch = batch_of(call, start, seed)
         return variant, call, order, batch, variant.storage(call, order, batch)

@@ -17,7 +17,6 @@ from typing import Any, Protocol, runtime_checkable
 from .memory import Array, Batch
 from .output import Output
 from .program import Program, Variant
-from .storage import output, result
 
 
 @dataclass(frozen=True)
@@ -129,11 +128,8 @@ def run_block(
         symbols, logs, steps, stored = variant.target.step(batch, arrays, wiring, checked)
         if not steps:
             return Chosen(symbols, logs, 0, None)
-        found = {
-            key: result(variant.loops.values[name], stored[name], call, order, batch)
-            for key, name in variant.loops.results.items()
-        }
-    return Chosen(symbols, logs, steps, output(found, variant.compiled, program._road.net, program._asked, None))
+        out = variant.returned.output(stored, call, order, batch)
+    return Chosen(symbols, logs, steps, out)
 
 
 def _wiring(program: Program, variant: Variant, block: Block) -> Wiring | None:

@@ -69,8 +69,12 @@ class _Seen:
         if dtype is None or dtype != self.dtype or not isinstance(params, Mapping):
             return False
         same = len(params) == len(self.arrays) and all(map(is_, params.values(), self.arrays))
-        named = same and params.keys() == self.checked.keys()
-        return named and all(a.shape == s and a.dtype == dtype for a, s in zip(self.arrays, self.shapes, strict=True))
+        if not same or params.keys() != self.checked.keys():
+            return False
+        for array, shape in zip(self.arrays, self.shapes, strict=True):  # which can be changed in place
+            if array.shape != shape or array.dtype != dtype:
+                return False
+        return True
 
 
 class Signature:
@@ -94,8 +98,9 @@ class Signature:
         self.symbols = _symbol_ranges(self.whole)
         self._seen = _Seen(None, (), (), {})
         # what inputs looked like that were checked last, all of full length, and their sizes
-        self._forms: tuple[Any, ...] = ()
+        self._forms: list[tuple[str, Any, Any]] | None = None
         self._sizes: dict[str, int] = {}
+        self._zeros: dict[str, Array] = {}
 
     @property
     def inputs(self) -> list[str]:
@@ -118,24 +123,36 @@ class Signature:
         if not _whole(start) or not 1 <= start < LARGEST_STEP:
             raise ValueError(f"start: expected the number of the first step, from 1 to 2**53, got {start!r}")
         checked = self._seen.checked if self._seen.are(params, dtype) else self._checked(params, dtype)
-        plain = lengths is None and dtype is not None
-        forms = (dtype, *((n, *_form(a)) for n, a in inputs.items())) if plain else ()
-        if forms and forms == self._forms:
-            sizes, arrays, found = dict(self._sizes), dict(inputs), dict[str, "Array"]()
+        forms = _forms(inputs, dtype) if lengths is None and dtype is not None else None
+        if forms is not None and forms == self._forms:
+            sizes, arrays, found = self._sizes.copy(), {**inputs}, dict[str, "Array"]()
         else:
             sizes, arrays, found = self._shaped(inputs, lengths, dtype)
             if not found and all(arrays[n] is a for n, a in inputs.items()):
-                self._forms, self._sizes = forms, dict(sizes)
-        for name, node in self.zero.items():
-            if name not in arrays:
-                shape = tuple(sizes[a] for a in node.axes) + node.shape
-                whole = node.dtype == "i"
-                arrays[name] = np.full(shape, -1 if whole else 0.0, np.int64 if whole else dtype or np.float64)
+                self._forms, self._sizes = forms, sizes.copy()
+        if len(self.zero) > 0:
+            self._add_zeros(arrays, sizes, dtype)
         result = Given(checked, arrays, sizes, found)
         _check_unfolding(self.circuit, result)
-        _check_symbols(self, result)
+        if self.symbols:
+            _check_symbols(self, result)
         _check_positions(self.whole, result)
         return result
+
+    def _add_zeros(self, arrays: dict[str, Array], sizes: Mapping[str, int], dtype: Any) -> None:
+        """The boundary values that are zero. For a dtype, which compiled programs have, the same arrays as for the
+        last call of these sizes: they only read them."""
+        for name, node in self.zero.items():
+            if name in arrays:
+                continue
+            shape = (*[sizes[a] for a in node.axes], *node.shape)
+            zeros = self._zeros.get(name)
+            if dtype is None or zeros is None or zeros.shape != shape:
+                whole = node.dtype == "i"
+                zeros = np.full(shape, -1 if whole else 0.0, np.int64 if whole else dtype or np.float64)
+            if dtype is not None:
+                self._zeros[name] = zeros
+            arrays[name] = zeros
 
     def _shaped(
         self, inputs: Mapping[str, Any], lengths: Any, dtype: Any
@@ -164,13 +181,19 @@ class Signature:
         )
 
 
-def _form(x: Any) -> tuple[Any, Any]:
-    """What shape and numbers an array has; equal to nothing where it is none."""
-    return (x.shape, x.dtype) if type(x) is np.ndarray else (None, object())
+def _forms(inputs: Mapping[str, Any], dtype: Any) -> list[tuple[str, Any, Any]] | None:
+    """What tells whether inputs need the same checks as others did: their names, shapes and numbers; None where one is
+    no array."""
+    forms = [("", dtype, None)]
+    for name, x in inputs.items():
+        if type(x) is not np.ndarray:
+            return None
+        forms.append((name, x.shape, x.dtype))
+    return forms
 
 
 def _whole(x: Any) -> bool:
-    return isinstance(x, int | np.integer) and not isinstance(x, bool)
+    return type(x) is int or (isinstance(x, int | np.integer) and not isinstance(x, bool))
 
 
 # ---- parameters ----------------------------------------------------------------------------------
@@ -372,11 +395,18 @@ def _symbol_ranges(circuit: Circuit) -> dict[str, tuple[int, int]]:
     }
 
 
+def _all_within(array: Array, lowest: int, values: int) -> bool:
+    """Whether all symbols are in range, padding too. Read without sign, numbers below 0 are the largest."""
+    if array.dtype == np.int64 and array.view(np.uint64).max() < values:
+        return True
+    return bool(array.min() >= lowest and array.max() < values)
+
+
 def _check_symbols(signature: Signature, call: Given) -> None:
     """Symbols are in range within the lengths; -1, no symbol, only as a target and before the start."""
     for name, (lowest, values) in signature.symbols.items():
         array = call.arrays.get(name)
-        if array is None or (array.min() >= lowest and array.max() < values):
+        if array is None or _all_within(array, lowest, values):
             continue
         wrong = ((array < lowest) | (array >= values)) & _within(signature.whole.input_nodes[name].axes, call)
         if wrong.any():

@@ -44,10 +44,16 @@ def philox(counter: tuple[Array, Array, Array, Array], key: tuple[int, int]) -> 
     return tuple(w.astype(np.uint32) for w in words)  # type: ignore[return-value]
 
 
+def check_seed(seed: int) -> None:
+    """Raises ValueError for a seed that is not within 0 to 2**64 - 1."""
+    whole = type(seed) is int or (isinstance(seed, int | np.integer) and not isinstance(seed, bool))
+    if not whole or not 0 <= seed < 2**64:
+        raise ValueError(f"seed: expected a whole number from 0 to 2**64 - 1, got {seed!r}")
+
+
 def philox_key(seed: int, name: str) -> tuple[int, int]:
     """The key of what has this name. Raises ValueError for a seed that is not within 0 to 2**64 - 1."""
-    if not isinstance(seed, int | np.integer) or isinstance(seed, bool) or not 0 <= seed < 2**64:
-        raise ValueError(f"seed: expected a whole number from 0 to 2**64 - 1, got {seed!r}")
+    check_seed(seed)
     return int(seed) & WORD, (int(seed) >> 32) ^ crc32(name.encode())
 
 

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from typing import Any
 
 from ..cache import load_kernels
 from .barrier import meet
 from .jit import function
+from .native import Native
 from .parallel import ALL, ROWS
 from .products.emit import caller, entry_of
 
@@ -65,21 +65,30 @@ def run_steps(table: int, steps: int, count: int, thread: int, threads: int, bar
 
 _SOURCE = '''"""The loop over the kernels of a program."""
 
-from bptt.compiler.cpu.driver import run_steps
+from bptt.compiler.cpu.driver import run_kernel, run_steps
 from bptt.compiler.cpu.jit import entry
+from bptt.compiler.cpu.products.emit import entry_of
 
 
 @entry
 def run(table, steps, count, thread, threads, barrier, give_way):
     run_steps(table, steps, count, thread, threads, barrier, give_way)
+
+
+@entry
+def one(table, step, ends, thread, threads, barrier, give_way):
+    run_kernel(step, 0, table, thread, threads, barrier, give_way, entry_of(ends, 0), entry_of(ends, 1))
 '''
 
 
 @cache
-def driver() -> Any:
-    """``run(table, steps, count, thread, threads, barrier, give_way)``, compiled or from the cache, for ``ctypes``."""
-    loaded = load_kernels(_SOURCE, {"run": f"void({', '.join(['int64'] * 7)})"})
-    return loaded.kernels["run"].ctypes
+def driver() -> dict[str, Native]:
+    """What threads run (see ``threads``), compiled or from the cache: all steps, or one kernel alone.
+
+    run(table, steps, count, …);  one(table, step, first and last step of a chunk, …), addresses all but the count
+    """
+    kind = f"void({', '.join(['int64'] * 7)})"
+    return load_kernels(_SOURCE, {"run": kind, "one": kind}).kernels
 
 
 def encoded(steps: Sequence[Sequence[int]]) -> list[int]:

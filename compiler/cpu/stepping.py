@@ -16,12 +16,13 @@ import numpy as np
 from llvmlite import ir
 
 from ..cache import load_kernels
-from ..memory import Array, Batch
+from ..memory import Array, Batch, at
 from ..stepping import Wiring
-from .barrier import BARRIER, latest, meet, publish
+from .barrier import latest, meet, publish
 from .choose import ROOM, drawn, log_probabilities, most_probable
-from .driver import FIELDS, driver, run_steps
+from .driver import FIELDS, run_steps
 from .jit import function
+from .native import Native
 from .products.emit import POINTER, WORD, emitted
 from .products.emit import function as external
 from .source import Repeat, Run, Source
@@ -158,9 +159,12 @@ def between(w: Array, step: int) -> None:
 
 
 @function
-def step_block(record: int, thread: int, threads: int, barrier: int, give_way: int) -> None:
-    """All steps of a block, as one of its threads."""
+def step_block(
+    record: int, packing: int, count: int, thread: int, threads: int, barrier: int, give_way: int
+) -> None:
+    """All steps of a block, as one of its threads, after what is run once for all."""
     w = view(record, (SIZE,), np.int64)
+    run_steps(w[TABLE], packing, count, thread, threads, barrier, give_way)
     for step in range(w[MOST]):
         if thread == 0:
             if choose_rows(w, step):
@@ -185,41 +189,30 @@ from bptt.compiler.cpu.jit import entry
 
 
 @entry
-def steps(record, thread, threads, barrier, give_way):
-    step_block(record, thread, threads, barrier, give_way)
+def steps(record, packing, count, thread, threads, barrier, give_way):
+    step_block(record, packing, count, thread, threads, barrier, give_way)
 '''
 
 
 @cache
-def stepper() -> Any:
-    """``steps(record, thread, threads, barrier, give_way)``, compiled or from the cache, for ``ctypes``."""
-    loaded = load_kernels(_SOURCE, {"steps": f"void({', '.join(['int64'] * 5)})"})
-    return loaded.kernels["steps"].ctypes
+def stepper() -> Native:
+    """``steps(record, steps before, their count, …)``, compiled or from the cache; what threads run (``threads``)."""
+    return load_kernels(_SOURCE, {"steps": f"void({', '.join(['int64'] * 7)})"}).kernels["steps"]
 
 
 def run_block(
     target: CpuTarget, batch: Batch, given: Mapping[str, Array], wiring: Wiring, poison: bool
 ) -> tuple[Array, Array, int, dict[str, Array]]:
     """See ``compiler/stepping.Stepped``."""
-    from .target import _give_way, at
-
     ready = target._ready(batch, given, poison)
-    stored, threads = target._results(ready), ready.threads
-    barrier = np.zeros(BARRIER, np.int64)
-    meeting, give_way, table = at(barrier), _give_way(), at(ready.table)
+    stored = ready.results
     packing, kernels = (target.listed(part) for part in _parts(target.source))
     block = _Arrays(target, wiring, stored, ready.given)
     record = block.record(
-        table=table, start=target.source.layout.place["start"], steps=at(kernels), count=len(kernels) // FIELDS
-    )
-    first, steps = driver(), stepper()
-    packs, count, words = at(packing), len(packing) // FIELDS, at(record)
-
-    def work(thread: int) -> None:
-        first(table, packs, count, thread, threads, meeting, give_way)
-        steps(words, thread, threads, meeting, give_way)
-
-    team().run(work, threads)
+        table=ready.table, start=target.source.layout.place["start"], steps=at(kernels),
+        count=len(kernels) // FIELDS,
+    )  # fmt: skip
+    team().run(stepper(), at(record), at(packing), len(packing) // FIELDS, ready.threads)
     chosen = int(record[CHOSEN])
     return block.symbols[:chosen], block.logs[:chosen], int(record[RAN]), stored
 
@@ -273,8 +266,6 @@ class _Arrays:
 
     def record(self, **words: int) -> Array:
         """The record of the loop, with what the program adds."""
-        from .target import at
-
         choice, (rows, n) = self.choice, self.scores.shape
         words |= {"most": len(self.uniform), "moves": at(self.moves), "handed": self.handed}
         words |= {"each": len(self.moves) - 1, "scores": at(self.scores), "row": self.scores.strides[0]}
@@ -292,8 +283,6 @@ class _Arrays:
 
 def _move(source: Array, to: Array, step: int = 0) -> list[int]:
     """A move between arrays of one shape; ``step``: bytes from step to step at the source."""
-    from .target import at
-
     if source.ndim == 0 or (source.flags.c_contiguous and to.flags.c_contiguous):
         return [at(source), at(to), 1, source.nbytes, 0, 0, step]
     # only the rows of a last axis are padded: whatever is before it follows in equal steps

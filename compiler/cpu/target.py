@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import ctypes
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache, cached_property
+from dataclasses import dataclass, field
+from functools import cached_property
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -15,17 +14,17 @@ import numpy as np
 from ..cache import Loaded, load_kernels
 from ..frames import pieces
 from ..loop import Program
-from ..memory import POISON, Array, Batch, Workspace, aligned, side_by_side
+from ..memory import POISON, Array, Batch, Workspace, aligned, at, side_by_side
 from ..plan import Plan
 from .barrier import BARRIER
 from .cost import Work
 from .driver import FIELDS, REPEAT, RUN, driver, encoded
-from .parallel import ALL, ROWS
+from .parallel import ROWS
 from .products.library import library, sets_for
 from .products.pack import FIELDS as COPY_FIELDS
 from .products.tiles import VECTORS
 from .source import Repeat, Run, Source, print_program
-from .threads import available, team
+from .threads import available, give_way, team
 
 if TYPE_CHECKING:
     from ..stepping import Wiring
@@ -39,39 +38,47 @@ MANY = 20
 
 @dataclass(frozen=True)
 class _Ready:
-    """What one run needs: its table, and the arrays in it: the program's own, given ones, fresh results."""
+    """What one run needs: its table, and the arrays in it that are not the program's own: given ones, all results."""
 
     threads: int
-    table: Array
-    own: Mapping[str, Array]
+    table: int
     given: Mapping[str, Array]
-    fresh: Mapping[str, Array]
+    results: dict[str, Array]
 
 
 @dataclass(frozen=True)
 class _Places:
     """Fresh results in one piece of memory of so many bytes.
 
-    shapes   name -> its shape, and where it begins;  entries  their places in the table, in this order
+    shapes   name -> its shape, and where it begins;  entries  name -> its place in the table
     """
 
     shapes: dict[str, tuple[tuple[int, ...], int]]
     size: int
-    entries: list[int]
+    entries: dict[str, int]
 
 
-@dataclass(frozen=True)
-class _Lists:
-    """What a table has of a batch: the rows of each thread (see ``row_lists``), and counts of them.
+@dataclass
+class _Laid:
+    """The table for one batch after another of the same sizes.
 
-    entries    place in the table -> number;  addresses  of the lists, in the order of ``row_lists``
+    words    the table, to write its entries one by one;  address  where it is
+    arrays   those of the program's own
+    results  the results that are among them, without what pads their rows
+    running  of the batch whose rows are in the table: batches of full rows share it;  lists  the rows of each thread
+    given    the parameters, and ``into`` the fresh results, whose addresses are in the table
     """
 
-    running: Mapping[str, Array]
+    sizes: Mapping[str, int]
     threads: int
-    arrays: list[Array]
-    entries: dict[int, int]
-    addresses: list[int]
+    address: int
+    words: memoryview
+    arrays: Mapping[str, Array]
+    results: dict[str, Array]
+    running: Mapping[str, Array] | None = None
+    lists: list[Array] = field(default_factory=list)
+    given: dict[str, Array] = field(default_factory=dict)
+    into: Mapping[str, Array] | None = None
 
 
 class CpuTarget:
@@ -83,10 +90,7 @@ class CpuTarget:
 
     def __init__(self, program: Program, threads: int | None = None, plan: Plan | None = None) -> None:
         self.program, self.threads, self.plan = program, threads or available(), plan or Plan()
-        self._base: tuple[tuple[int, ...], Array] | None = None
-        self._given: dict[str, Array] = {}  # the parameters whose addresses are in the base
-        self._lists: _Lists | None = None
-        self._found: tuple[Mapping[str, Array], dict[str, Array]] | None = None
+        self._laid: _Laid | None = None
         self._small = 0  # batches so far for which threads would better have shared units
         self._barrier = np.zeros(BARRIER, np.int64)  # between runs nobody waits at it
 
@@ -133,6 +137,11 @@ class CpuTarget:
         """The program as the driver reads it."""
         return self.listed(self.source.order)
 
+    @cached_property
+    def _program_of_steps(self) -> tuple[int, int]:
+        """Where it is, and how many steps it has."""
+        return at(self._steps), len(self._steps) // FIELDS
+
     def listed(self, order: Sequence[Run | Repeat]) -> Array:
         """Kernels in an order, as the driver reads it."""
         rows: list[list[int]] = []
@@ -161,7 +170,7 @@ class CpuTarget:
         """Addresses that no call changes: functions of the library, the copies that fill panels, a list of row 0."""
         found = {name: library(self.program.dtype).address(name) for name in ("outer", "pack", "product")
                  if name in self.source.layout.place}  # fmt: skip
-        more = {"copies": at(self._copies), "zero": at(_ZERO), "barrier": at(self._barrier), "give_way": _give_way()}
+        more = {"copies": at(self._copies), "zero": at(_ZERO), "barrier": at(self._barrier), "give_way": give_way()}
         return found | more
 
     @cached_property
@@ -190,15 +199,10 @@ class CpuTarget:
         if chosen is not self:
             return chosen.run(batch, given, poison, into)
         self._small += self._prefers_units(batch)
-        ready = self._ready(batch, given, poison, into or {})
-        call, give_way, threads, table = driver(), _give_way(), ready.threads, at(ready.table)
-        steps, count, meeting = at(self._steps), len(self._steps) // FIELDS, at(self._barrier)
-
-        def work(thread: int) -> None:
-            call(table, steps, count, thread, threads, meeting, give_way)
-
-        team().run(work, threads)
-        return self._results(ready)
+        ready = self._ready(batch, given, poison, into or _NOWHERE)
+        address, count = self._program_of_steps
+        team().run(driver()["run"], ready.table, address, count, ready.threads)
+        return ready.results
 
     def step(
         self, batch: Batch, given: Mapping[str, Array], wiring: Wiring, poison: bool = False
@@ -212,56 +216,66 @@ class CpuTarget:
         self, batch: Batch, given: Mapping[str, Array], poison: bool = False, into: Mapping[str, Array] = _NOWHERE
     ) -> _Ready:
         """The table of one run, and the arrays that it points to."""
-        threads = self.threads_for(batch)
-        own = self.workspace.arrays(batch.sizes, threads)
-        fresh, addresses = self._new(into)
+        laid = self._laid
+        if laid is None or laid.running is not batch.running:
+            laid = self._laid_for(batch)
+        fresh = self._fresh_in(laid, into)
         if poison:
-            for array in (*own.values(), *fresh.values()):
+            for array in (*laid.arrays.values(), *fresh.values()):
                 array[...] = POISON[array.dtype.kind]
-        lists = self._lists_of(batch, threads)
         if self._pads:
             given = {**given, **{n: _padded(given[n], wide) for n, wide in self._pads.items()}}
-        table = self._table(batch, threads, own, lists, given)
-        if addresses:
-            table[self._fresh_places.entries] = addresses
-        return _Ready(threads, table, own, given, fresh)
+        words, known = laid.words, laid.given
+        for name, array in given.items():
+            if known.get(name) is not array:
+                words[self._entries[name]] = at(array)
+                if name in self._parameters:  # in training, these are the same arrays in every call
+                    known[name] = array
+        start, low, high = self._own_entries
+        words[start], words[low], words[high] = batch.start, batch.seed & 0xFFFFFFFF, batch.seed >> 32
+        return _Ready(laid.threads, laid.address, given, {**laid.results, **fresh})
 
-    def _new(self, into: Mapping[str, Array]) -> tuple[dict[str, Array], list[int]]:
-        """Arrays for fresh results: given ones, the others in one piece of memory; and their addresses, in order."""
-        arrays, places = dict(into), self._fresh_places
-        if len(arrays) == len(places.shapes):
-            return arrays, [at(arrays[n]) for n in places.shapes]
-        memory, addresses = aligned(places.size), []
-        first = at(memory)
+    def _fresh_in(self, laid: _Laid, into: Mapping[str, Array]) -> Mapping[str, Array]:
+        """Arrays for fresh results: given ones, the others in one piece of memory; their addresses are in the table."""
+        places, words = self._fresh_places, laid.words
+        if len(into) == len(places.shapes):
+            if into is not laid.into:
+                for name, entry in places.entries.items():
+                    words[entry] = at(into[name])
+            laid.into = into
+            return into
+        memory, laid.into = aligned(places.size), None
+        first, arrays = at(memory), dict(into)
         for name, (shape, begin) in places.shapes.items():
-            if name not in arrays:
+            if name in into:
+                words[places.entries[name]] = at(into[name])
+            else:
                 arrays[name] = np.ndarray(shape, self._item, memory, begin)
-            addresses.append(first + begin if name not in into else at(into[name]))
-        return arrays, addresses
+                words[places.entries[name]] = first + begin
+        return arrays
 
     @cached_property
     def _fresh_places(self) -> _Places:
         layout, shapes = self.source.layout, {n: self.program.values[n].shape for n in sorted(self.fresh)}
         begins, size = side_by_side({n: prod(shape) * self._item.itemsize for n, shape in shapes.items()})
-        entries = [layout.place[layout.names[n]] for n in shapes]
+        entries = {n: layout.place[layout.names[n]] for n in shapes}
         return _Places({n: (shape, begins[n]) for n, shape in shapes.items()}, size, entries)
 
     @cached_property
     def _item(self) -> np.dtype[Any]:
         return np.dtype(self.program.dtype)
 
-    def _lists_of(self, batch: Batch, threads: int) -> _Lists:
-        """The rows of each thread; batches of full rows share what they are made of, and so these."""
-        found = self._lists
-        if found is None or found.running is not batch.running or found.threads != threads:
-            place, arrays = self.source.layout.place, row_lists(batch, threads)
-            entries = {place[f"lengths_{axis}"]: at(batch.lengths[axis]) for axis in ("t", "s")}
-            entries[place["original"]] = at(batch.original)
-            for name in place:
-                if name.startswith("count_"):
-                    entries[place[name]] = batch.count(tuple(name.removeprefix("count_")))
-            found = self._lists = _Lists(batch.running, threads, arrays, entries, [at(a) for a in arrays])
-        return found
+    @cached_property
+    def _entries(self) -> dict[str, int]:
+        """The places in the table of what is given."""
+        layout, values = self.source.layout, self.source.program.values.values()
+        return {v.name: layout.place[layout.names[v.name]] for v in values if v.role in ("param", "input")}
+
+    @cached_property
+    def _own_entries(self) -> tuple[int, int, int]:
+        """The places of what is a call's own beside arrays."""
+        place = self.source.layout.place
+        return place["start"], place["seed_low"], place["seed_high"]
 
     def timed(self, batch: Batch, given: Mapping[str, Array]) -> dict[str, float]:
         """Seconds that each kernel takes in one run, by name: each is run by itself, on all threads that share it."""
@@ -278,15 +292,9 @@ class CpuTarget:
         return seconds
 
     def _time(self, run: Run, ready: _Ready, lo: int, hi: int) -> float:
-        kernel, table, threads = self.source.kernels[run.kernel], at(ready.table), ready.threads
-        call = self._loaded.kernels[kernel.name].ctypes
-
-        def work(thread: int) -> None:
-            if kernel.mode != ALL or thread == 0:
-                call(table, thread if kernel.mode == ROWS else threads, thread, lo, hi)
-
+        step, ends = self.listed([run]), np.array([lo, hi])
         before = time.perf_counter()
-        team().run(work, threads)
+        team().run(driver()["one"], ready.table, at(step), at(ends), ready.threads)
         return time.perf_counter() - before
 
     def bytes(self, batch: Batch) -> int:
@@ -312,19 +320,17 @@ class CpuTarget:
 
         return profile(self.for_batch(batch), batch, given, repeats)
 
-    def _results(self, ready: _Ready) -> dict[str, Array]:
-        """The arrays that were asked for, without what pads their rows: the same views while the workspace stays."""
-        if self._found is None or self._found[0] is not ready.own:
-            found = {}
-            for name in set(self.program.results.values()) - self.fresh:
-                v, a = self.source.program.values[name], ready.own[name]
-                found[name] = a[..., : v.shape[-1]] if v.shape else a.reshape(a.shape if v.axes else ())
-            self._found = (ready.own, found)
-        return {**self._found[1], **ready.fresh}
+    def _results(self, own: Mapping[str, Array]) -> dict[str, Array]:
+        """The results among the program's own arrays, without what pads their rows."""
+        found = {}
+        for name in set(self.program.results.values()) - self.fresh:
+            v, a = self.source.program.values[name], own[name]
+            found[name] = a[..., : v.shape[-1]] if v.shape else a.reshape(a.shape if v.axes else ())
+        return found
 
     @cached_property
-    def _parameters(self) -> list[str]:
-        return [v.name for v in self.source.program.values.values() if v.role == "param"]
+    def _parameters(self) -> frozenset[str]:
+        return frozenset(v.name for v in self.source.program.values.values() if v.role == "param")
 
     @cached_property
     def _pads(self) -> dict[str, tuple[int, ...]]:
@@ -332,39 +338,41 @@ class CpuTarget:
         values = (v for v in self.source.program.values.values() if v.role in ("param", "input"))
         return {v.name: wide for v in values if (wide := self.source.layout.features(v)) != v.shape}
 
-    def _table(
-        self, batch: Batch, threads: int, own: Mapping[str, Array], lists: _Lists, given: Mapping[str, Array]
-    ) -> Array:
-        """What kernels read: what calls of these sizes share, and what is this call's."""
-        layout, key = self.source.layout, (*batch.sizes.values(), threads)
-        if self._base is None or self._base[0] != key:
-            self._base, self._given = (key, self._shared(batch, threads, own)), {}
-        table, place, names = self._base[1], layout.place, layout.names
-        for name, array in given.items():  # in training, parameters are the same arrays in every call
-            if self._given.get(name) is not array:
-                table[place[names[name]]] = at(array)
-        self._given = {n: given[n] for n in self._parameters}
-        table = table.copy()
-        table[place["start"]] = batch.start
-        table[place["seed_low"]], table[place["seed_high"]] = batch.seed & 0xFFFFFFFF, batch.seed >> 32
-        for k, number in lists.entries.items():
-            table[k] = number
-        table[len(place) :] = lists.addresses
-        return table
-
-    def _shared(self, batch: Batch, threads: int, own: Mapping[str, Array]) -> Array:
+    def _laid_for(self, batch: Batch) -> _Laid:
         """The table without what belongs to one call."""
+        threads, laid = self.threads_for(batch), self._laid
+        if laid is None or (laid.sizes, laid.threads) != (batch.sizes, threads):
+            laid = self._laid = self._begun(batch, threads)
+        place, words = self.source.layout.place, laid.words
+        laid.lists = [*row_lists(batch, threads), *batch.lengths.values(), batch.original]
+        for axis in ("t", "s"):
+            words[place[f"lengths_{axis}"]] = at(batch.lengths[axis])
+        words[place["original"]] = at(batch.original)
+        for name in self._counts:
+            words[place[name]] = batch.count(tuple(name.removeprefix("count_")))
+        for k, array in enumerate(laid.lists[: len(words) - len(place)]):
+            words[len(place) + k] = at(array)
+        laid.running = batch.running
+        return laid
+
+    @cached_property
+    def _counts(self) -> list[str]:
+        return [name for name in self.source.layout.place if name.startswith("count_")]
+
+    def _begun(self, batch: Batch, threads: int) -> _Laid:
+        """The table with what all batches of the same sizes share."""
         layout, sizes = self.source.layout, batch.sizes
-        table = np.zeros(len(layout.place) + 4 * (threads + 1 if threads > 1 else 2), np.int64)
-        known = {"T": sizes["t"], "S": sizes["s"], "B": sizes["b"], "threads": threads, "lists": len(layout.place),
+        own, place = self.workspace.arrays(sizes, threads), layout.place
+        known = {"T": sizes["t"], "S": sizes["s"], "B": sizes["b"], "threads": threads, "lists": len(place),
                  "chunk": layout.steps_of_chunk(sizes), "flat_bytes": layout.flat_bytes(sizes),
                  "terms_bytes": layout.terms_bytes}  # fmt: skip
         known |= self._fixed
         known |= {f"sets_{v}": sets_for(sizes["b"], v) for v in range(1, VECTORS + 1)}
         known |= {layout.names[n] if n in self.source.program.values else n: at(a) for n, a in own.items()}
-        for name, k in layout.place.items():
+        table = np.zeros(len(place) + 4 * (threads + 1 if threads > 1 else 2), np.int64)
+        for name, k in place.items():
             table[k] = known.get(name, 0)
-        return table
+        return _Laid(sizes, threads, at(table), table.data, own, self._results(own))
 
 
 def _padded(array: Array, wide: tuple[int, ...]) -> Array:
@@ -372,12 +380,6 @@ def _padded(array: Array, wide: tuple[int, ...]) -> Array:
     copy = np.zeros((*array.shape[: array.ndim - len(wide)], *wide), array.dtype)
     copy[..., : array.shape[-1]] = array
     return copy
-
-
-def at(array: Array) -> int:
-    """The address of an array's first element."""
-    found: int = array.__array_interface__["data"][0]
-    return found
 
 
 def row_lists(batch: Batch, threads: int) -> list[Array]:
@@ -399,8 +401,3 @@ def row_lists(batch: Batch, threads: int) -> list[Array]:
             found += [running.astype(np.int64), np.ascontiguousarray(order)]
     return found + whole
 
-
-@cache
-def _give_way() -> int:
-    """The address of the C function that offers the processor to others."""
-    return ctypes.cast(ctypes.CDLL(None).sched_yield, ctypes.c_void_p).value or 0

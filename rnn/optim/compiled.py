@@ -10,19 +10,19 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from operator import is_
-from typing import Any
 
 import numpy as np
 
 from ...compiler.cache import load_kernels
-from ...compiler.cpu.target import at
+from ...compiler.cpu.native import Native
 from ...compiler.cpu.threads import available, team
+from ...compiler.memory import at
 from .flat import Array
 from .rule import Rule
 
 BLOCK = 4096
 """Elements of a block at most."""
-SHARE = 2**16
+SHARE = 2**15
 """Elements that a thread has at least: with fewer, waking it takes longer than it saves."""
 WORD = 8
 VECTOR_FUNCTIONS = ("maximum", "minimum", "sign", "sqrt")
@@ -59,14 +59,6 @@ class Blocks:
         begins += self.offset
         return begins
 
-    def run(self, kernel: Any, table: Array, *more: int) -> None:
-        """``kernel(table, first block, last block, …)`` on the threads."""
-        begin, rows, threads = at(table), len(table), self.threads
-        if threads == 1:
-            kernel(begin, 0, rows, *more)
-        else:
-            team().run(lambda n: kernel(begin, rows * n // threads, rows * (n + 1) // threads, *more), threads)
-
 
 @lru_cache(16)
 def blocks_of(sizes: tuple[int, ...], item: int) -> Blocks:
@@ -87,7 +79,7 @@ class Update:
 
     def __init__(self, rule: Rule, weights: Sequence[Array], slots: Sequence[Sequence[Array]]) -> None:
         dtype = weights[0].dtype
-        self.rule, self.dtype = rule, dtype
+        self.rule = rule
         self.blocks = blocks_of(tuple(w.size for w in weights), dtype.itemsize)
         self.table = self.blocks.table(4 + len(rule.slots))
         self.table[:, 3] = self.blocks.addresses(weights)
@@ -95,10 +87,12 @@ class Update:
             self.table[:, 4 + k] = self.blocks.addresses([kept[k] for kept in slots])
         # the table has addresses: what they are of must stay
         self._kept = [*weights, *(a for kept in slots for a in kept)]
+        self._given = np.zeros(len(rule.numbers) + len(weights), dtype)  # numbers, and the different own ones
+        self._places = at(self.table), len(self.table), at(self._given)
         self._gradients: Sequence[Array] = ()
         self._own: Sequence[float] = ()
         self._each: list[float] = []
-        self._kernel = _kernel(update_source(rule, dtype.name), "update", 4)
+        self._kernel = _kernel(update_source(rule, dtype.name), "update")
 
     def run(self, gradients: Sequence[Array], numbers: Mapping[str, float], own: Sequence[float]) -> None:
         """Change weights and slots, in place; ``own`` has the own number of each weight."""
@@ -110,8 +104,9 @@ class Update:
             places = np.array([len(self.rule.numbers) + each.index(n) for n in own], np.int64)
             self.table[:, 1] = places[self.blocks.owner]
             self._own, self._each = own, each
-        given = np.array([*(numbers.get(name, 0.0) for name in self.rule.numbers), *self._each], self.dtype)
-        self.blocks.run(self._kernel, self.table, at(given))
+        given = [*(numbers.get(name, 0.0) for name in self.rule.numbers), *self._each]
+        self._given[: len(given)] = given
+        team().run(self._kernel, *self._places, self.blocks.threads)
 
 
 def update_source(rule: Rule, dtype: str) -> str:
@@ -125,7 +120,7 @@ def update_source(rule: Rule, dtype: str) -> str:
     lines += [f"from bptt.compiler.cpu.vector.types import count_lanes{', where' * ('where' in rule.called())}", "", ""]
     body = ["lanes_ = count_lanes(number)", f"numbers_ = view(given_, {len(rule.numbers)}, number)"]
     body += [f"{name} = numbers_[{k}]" for k, name in enumerate(rule.numbers) if name != rule.own]
-    body += ["for k_ in range(begin_, end_):"]
+    body += ["for k_ in range(rows_ * thread_ // threads_, rows_ * (thread_ + 1) // threads_):"]
     block = [f"row_ = view(table_ + k_ * {(3 + len(rule.kept)) * WORD}, {3 + len(rule.kept)}, int64)"]
     block += ["n_ = row_[0]"]
     block += [f"{rule.own} = view(given_, row_[1] + 1, number)[row_[1]]"] if rule.own else []
@@ -137,7 +132,8 @@ def update_source(rule: Rule, dtype: str) -> str:
     rest = "whole_, n_ - whole_"
     block += _indented([*(f"{name} = load_first({name}_, {rest})" for name in arrays), *rule.lines,
                         *(f"store_first({name}_, whole_, {name}, n_ - whole_)" for name in rule.kept)])  # fmt: skip
-    lines += ["@entry", "def update(table_, begin_, end_, given_):", *_indented([*body, *_indented(block)])]
+    lines += ["@entry", "def update(table_, rows_, given_, thread_, threads_, barrier_, give_way_):"]
+    lines += _indented([*body, *_indented(block)])
     return "\n".join([*lines, ""])
 
 
@@ -146,10 +142,9 @@ def _indented(lines: Sequence[str]) -> list[str]:
 
 
 @cache
-def _kernel(source: str, name: str, arguments: int) -> Any:
-    """A kernel, compiled or from the cache, for ``ctypes``."""
-    loaded = load_kernels(source, {name: f"void({', '.join(['int64'] * arguments)})"})
-    return loaded.kernels[name].ctypes
+def _kernel(source: str, name: str) -> Native:
+    """A kernel, compiled or from the cache: what threads run."""
+    return load_kernels(source, {name: f"void({', '.join(['int64'] * 7)})"}).kernels[name]
 
 
 # ---- a norm --------------------------------------------------------------------------------------
@@ -162,12 +157,13 @@ class Squares:
         self.blocks = blocks_of(tuple(a.size for a in self.arrays), dtype.itemsize)
         self.table, self.sums = self.blocks.table(2), np.zeros(len(self.blocks.count))
         self.table[:, 1] = self.blocks.addresses(self.arrays)
-        self._kernel = _kernel(_NORM.format(dtype=dtype), "squares", 4)
+        self._places = at(self.table), len(self.table), at(self.sums)
+        self._kernel = _kernel(_NORM.format(dtype=dtype), "squares")
 
     def total(self) -> float:
         """Of what the arrays hold now."""
-        self.blocks.run(self._kernel, self.table, at(self.sums))
-        return float(self.sums.sum())
+        team().run(self._kernel, *self._places, self.blocks.threads)
+        return sum(self.sums.tolist())
 
 
 _NORM = '''"""Sums of squares of {dtype}, of one block after another, in float64."""
@@ -180,9 +176,9 @@ from bptt.compiler.cpu.vector.types import count_lanes, total, wide
 
 
 @entry
-def squares(table, begin, end, sums):
+def squares(table, rows, sums, thread, threads, barrier, give_way):
     lanes = count_lanes(number)
-    for k in range(begin, end):
+    for k in range(rows * thread // threads, rows * (thread + 1) // threads):
         row = view(table + k * 16, 2, int64)
         n = row[0]
         x = view(row[1], n, number)

@@ -142,6 +142,56 @@ def test_kernels_write_gradients_where_the_caller_wants_them(monkeypatch: pytest
             np.testing.assert_array_equal(first[name], array)
 
 
+def test_what_was_checked_before_is_checked_again_where_it_has_changed() -> None:
+    """The same arrays are not looked at twice; others are, and so is what was changed in place."""
+    net = rnn.elman(x=16, h=16, o=3)
+    params, rng = net.init(seed=1), np.random.default_rng(0)
+    program = compiler.compile(net, threads=2)
+    expected = compiler.compile(net, target="interpret")
+
+    def agree(**given: Any) -> None:
+        found, wanted = program(params, **given), expected(params, **given)
+        assert np.isclose(found.loss, wanted.loss, rtol=1e-5)
+        for name, array in wanted.grad.items():
+            np.testing.assert_allclose(found.grad[name], array, atol=1e-5, err_msg=name)
+
+    x, y = rng.normal(size=(5, 4, 16)).astype("float32"), rng.integers(0, 3, (5, 4))
+    agree(x=x, y=y)
+    agree(x=x, y=y)
+    agree(y=y, x=2 * x)  # another order, another array
+    agree(x=np.asfortranarray(x), y=y[::-1])
+    agree(x=x[:3, :2], y=y[:3, :2])  # other sizes, which are no copies
+    agree(x=x, y=y, lengths=[1, 5, 2, 2])
+    agree(x=x, y=y, lengths=[5, 1, 2, 2])  # the same sizes, other rows
+    agree(x=x, y=y)
+    agree(x=x, y=y, initial={"h": np.ones((4, 16), np.float32)})
+    agree(x=x, y=y)
+    params["W"] *= 0.5  # the same array with other numbers
+    agree(x=x, y=y)
+    params["W"] = params["W"] * 0.5
+    agree(x=x, y=y)
+
+    def refused(kind: type[Exception], text: str, given: dict[str, Any], **changed: Any) -> None:
+        with pytest.raises(kind, match=text):
+            program(given, **{"x": x, "y": y, **changed})
+        agree(x=x, y=y)
+
+    refused(TypeError, "got float64", params, x=x.astype("float64"))
+    refused(ValueError, "expected .T, B, 16.", params, x=x[..., :8])
+    refused(ValueError, "that is the shape", params, x=x[:4])
+    refused(ValueError, "expected symbols from 0 to 2", params, y=np.full((5, 4), 3))
+    refused(ValueError, "got -2", params, y=np.full((5, 4), -2))
+    refused(TypeError, "expected symbols", params, y=y.astype("float32"))
+    refused(ValueError, "parameter b of elman is missing", {n: p for n, p in params.items() if n != "b"})
+    refused(ValueError, "no parameter z", {**params, "z": x})
+    whole = params["W"].shape
+    params["W"].shape = (256,)
+    with pytest.raises(ValueError, match="the parameter W: expected the shape"):
+        program(params, x=x, y=y)
+    params["W"].shape = whole
+    agree(x=x, y=y)
+
+
 WRONG: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "no input": ({"x": None}, ValueError, r"the input x of two lags is missing"),
     "dtype": ({"x": np.zeros((T, B, 3), np.float32)}, TypeError, "expected an array of float64, got float32"),

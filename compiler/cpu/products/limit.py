@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -17,7 +17,7 @@ from .emit import Emitter, Llvm, emitted, word
 #: turns of the loop of one measurement of multiply-adds, about 10 ms, as long as a step of some size; bytes that one
 #: thread reads
 TURNS, BYTES = 3_000_000, 1 << 26
-SIGNATURES = {"multiply": "void(int64, int64)", "read": "void(int64, int64, int64)"}
+SIGNATURES = dict.fromkeys(("multiply", "read"), f"void({', '.join(['int64'] * 7)})")
 
 
 def limit(dtype: str, threads: int = 1, repeats: int = 5) -> float:
@@ -25,11 +25,10 @@ def limit(dtype: str, threads: int = 1, repeats: int = 5) -> float:
 
     A multiply-add counts two; on a host without it, a multiplication and an addition.
     """
-    multiply = _functions(HOST, dtype)["multiply"].ctypes
     memory = [_aligned(1 << 12) for _ in range(threads)]
     flops = 2 * sums(HOST) * HOST.lanes(dtype) * TURNS * threads
-    work = [lambda m=m: multiply(TURNS, m.ctypes.data) for m in memory]
-    return max(flops / _seconds(work) for _ in range(repeats)) / 1e9
+    multiply = _functions(HOST, dtype)["multiply"]
+    return flops / _seconds(multiply, TURNS, memory, repeats) / 1e9
 
 
 def memory_limit(threads: int = 1, repeats: int = 5) -> float:
@@ -37,11 +36,8 @@ def memory_limit(threads: int = 1, repeats: int = 5) -> float:
 
     Where the last cache is larger than that, it is what is measured: what weights and batches of this size see.
     """
-    read = _functions(HOST, "float32")["read"].ctypes
     memory = [_aligned(BYTES + (1 << 12)) for _ in range(threads)]
-    work = [lambda m=m: read(BYTES, m.ctypes.data, m.ctypes.data + BYTES) for m in memory]
-    _seconds(work)
-    return max(BYTES * threads / _seconds(work) for _ in range(repeats))
+    return BYTES * threads / _seconds(_functions(HOST, "float32")["read"], BYTES, memory, repeats)
 
 
 def sums(host: Host) -> int:
@@ -54,17 +50,15 @@ def _aligned(size: int) -> np.ndarray[Any, Any]:
     return raw[-raw.ctypes.data % 64 :][:size]
 
 
-def _seconds(work: Sequence[Callable[[], object]]) -> float:
-    """The time from the first start to the last end, each in a thread of its own: those that run programs, too."""
-    times: list[tuple[float, float]] = []
-
-    def run(thread: int) -> None:
+def _seconds(work: Any, size: int, memory: Sequence[np.ndarray[Any, Any]], repeats: int) -> float:
+    """The least time of so many runs, with memory for each thread, after one that wakes them."""
+    places = np.array([m.ctypes.data for m in memory])
+    times = []
+    for _ in range(repeats + 1):
         begin = time.perf_counter()
-        work[thread]()
-        times.append((begin, time.perf_counter()))
-
-    team().run(run, len(work))
-    return max(end for _, end in times) - min(begin for begin, _ in times)
+        team().run(work, size, places.ctypes.data, 0, len(memory))
+        times.append(time.perf_counter() - begin)
+    return min(times[1:])
 
 
 @cache
@@ -72,6 +66,7 @@ def _functions(host: Host, dtype: str) -> Any:
     source = f'''"""The machine's limits in {dtype} for {host.name}."""
 
 from bptt.compiler.cpu.jit import entry
+from bptt.compiler.cpu.products.emit import entry_of
 from bptt.compiler.cpu.products.limit import multiply_of, read_of
 from bptt.compiler.cpu.vector.host import Host
 
@@ -81,13 +76,13 @@ _read = read_of(host, "{dtype}")
 
 
 @entry
-def multiply(turns, memory):
-    _multiply(turns, memory)
+def multiply(turns, memory, unused, thread, threads, barrier, give_way):
+    _multiply(turns, entry_of(memory, thread))
 
 
 @entry
-def read(size, memory, out):
-    _read(size, memory, out)
+def read(size, memory, unused, thread, threads, barrier, give_way):
+    _read(size, entry_of(memory, thread), entry_of(memory, thread) + size)
 '''
     return load_kernels(source, SIGNATURES).kernels
 
