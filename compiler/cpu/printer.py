@@ -282,8 +282,10 @@ class PassPrinter:
         vectors = is_vectorisable(statement, self.program)
         kind = VectorExpressions if vectors else Expressions
         expressions = kind(self.reader, scope, statement.shape, units, names)
-        with self.reader.loop(scope), self.w.blocks(*expressions.loops()):
-            self.lets(statement, expressions)
+        with self.reader.loop(scope):
+            expressions.begin(statement)
+            with self.w.blocks(*expressions.loops()):
+                self.lets(statement, expressions)
 
     def lets(self, statement: Map, expressions: Expressions) -> None:
         """What a map computes at one unit, or the lanes from one on."""

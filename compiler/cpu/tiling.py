@@ -64,8 +64,10 @@ class TilePrinter:
             for name in product.dsts:
                 e.tiles[name] = f"load(line, (row, {f'{first} + ' if first else ''}{UNITS[0]}))"
                 first += width(group, lanes)
-        with self.reader.loop(scope), self.w.blocks(*e.loops()):
-            self.p.lets(group.map, e)
+        with self.reader.loop(scope):
+            e.begin(group.map)
+            with self.w.blocks(*e.loops()):
+                self.p.lets(group.map, e)
 
     def _expressions(self, group: Fused, scope: Scope) -> VectorExpressions:
         for product in group.products:
@@ -88,7 +90,7 @@ class TilePrinter:
             for product in group.products:
                 calls.stack(product, "tile", first, self.p.known.flat, f"(end - base + {lanes - 1}) // {lanes}")
                 first += len(product.dsts)
-            with self._rows(scope, stage), self.w.block(f"for {UNITS[0]} in range(base, end, {lanes}):"):
+            with self._rows(group, e, scope, stage), self.w.block(f"for {UNITS[0]} in range(base, end, {lanes}):"):
                 self.p.lets(group.map, e)
 
     def _columns(
@@ -106,7 +108,7 @@ class TilePrinter:
             for k, product in enumerate(group.products):
                 calls.column(product, "tile", k * runs[0].vectors, self.p.known.flat)
             units = f"for {UNITS[0]} in range(base, min(base + vectors * {lanes}, {size}), {lanes}):"
-            with self._rows(scope, stage), self.w.block(units):
+            with self._rows(group, e, scope, stage), self.w.block(units):
                 self.p.lets(group.map, e)
 
     def _panel(self, runs: Sequence[Run]) -> None:
@@ -120,9 +122,10 @@ class TilePrinter:
             self.w.line(f"base = (panel * vectors + (panel >= {count}) * {count}) * {self.lanes}")
 
     @contextmanager
-    def _rows(self, scope: Scope, stage: Rows) -> Iterator[None]:
+    def _rows(self, group: Fused, e: VectorExpressions, scope: Scope, stage: Rows) -> Iterator[None]:
         """The loops over the steps of a chunk and their rows."""
         with self.p.each_step(stage, "lo", "hi + 1"), self.reader.loop(scope):
+            e.begin(group.map)
             yield
 
     def _buffer(self) -> None:
