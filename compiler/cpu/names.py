@@ -27,7 +27,9 @@ VECTORS = ("splat", "where")
 CALLS = ("call_outer", "call_pack", "call_product", "describe")
 #: what the table has beside sizes and values: functions of the library, and memory of their own
 FUNCTIONS = ("outer", "pack", "product", "sets_1", "sets_2", "sets_3", "sets_4")
-MEMORY = ("copies", "flat", "flat_bytes", "flat_tiles", "panels", "row_lists", "scratch", "terms", "tiles", "zero")
+MEMORY = (
+    "copies", "flat", "flat_bytes", "flat_tiles", "numbers", "panels", "row_lists", "scratch", "terms", "tiles", "zero",
+)
 MATH = ("inf", "nan")
 #: their arguments and variables, and names of Python that they use
 LOCAL = (

@@ -24,11 +24,13 @@ from ..loop import (
     Statement,
     Sum,
     Value,
+    stores,
 )
 from .calls import CallPrinter, GradientPrinter, Panels, gradients
 from .expressions import Expressions
 from .fused import Fused, Tiles
 from .layout import Layout
+from .matrices import MatrixPrinter
 from .names import FUNCTIONS, INDICES, LISTS, MEMORY, SIZES
 from .parallel import ALL, SPLIT, Pass, mode
 from .rows import RowPrinter
@@ -259,6 +261,9 @@ class PassPrinter:
         elif isinstance(statement, Product):
             self.product(statement, scope)
         elif isinstance(statement, RowOp):
+            written = {name for item in stage.body for name in stores(item)}
+            if MatrixPrinter(self.reader, self.panels, scope, written).product(statement):
+                return
             with self.reader.loop(scope):
                 RowPrinter(self.reader, scope).row_op(statement)
         elif isinstance(statement, Sum):

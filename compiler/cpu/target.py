@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from ..stepping import Wiring
     from .profile import Profile
 
-_ZERO = np.zeros(1, np.int64)
 _NOWHERE: Mapping[str, Array] = {}
 
 
@@ -140,10 +139,14 @@ class CpuTarget:
 
     @cached_property
     def _fixed(self) -> dict[str, int]:
-        """Addresses that no call changes: functions of the library, the copies that fill panels, a list of row 0."""
+        """Addresses that no call changes: functions of the library, copies that fill panels, rows listed in order."""
         found = {name: library(self.program.dtype).address(name) for name in ("outer", "pack", "product")
                  if name in self.source.layout.place}  # fmt: skip
-        return found | {"copies": at(self._copies), "zero": at(_ZERO)}
+        return found | {"copies": at(self._copies), "zero": at(self._numbers), "numbers": at(self._numbers)}
+
+    @cached_property
+    def _numbers(self) -> Array:
+        return np.arange(self.source.layout.numbers)
 
     @cached_property
     def _copies(self) -> Array:
