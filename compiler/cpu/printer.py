@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 
 from ..frames import complete_with_over
@@ -34,6 +34,7 @@ from .matrices import MatrixPrinter
 from .names import FUNCTIONS, INDICES, LISTS, MEMORY, SIZES
 from .parallel import ALL, SPLIT, Pass, mode
 from .rows import RowPrinter
+from .scatters import ScatterPrinter, scatters
 from .scope import UNITS, Reader, Scope, features
 from .tiling import TilePrinter, flat_group
 from .vectors import VectorExpressions, is_vectorisable
@@ -197,9 +198,15 @@ class PassPrinter:
                 self.w.line(f"{self.reader.array(v)}[...] = {neutral(item)}")
 
     def split(self, stage: Rows, lo: str, end: str, size: str, order: str) -> None:
-        """Sums over the batch: weight gradients by all threads, others by the first."""
+        """Sums over the batch: weight gradients, and those into tables, by all threads, others by the first."""
         scope = Scope((stage.axis,) if stage.axis else (), stage.axis, True)
         groups, rest = gradients(stage.sums, self.program, self.layout.inner)
+        tables, rest = scatters(rest, self.program)
+        if tables:
+            into = ScatterPrinter(self.reader, scope, tables)
+            into.begin()
+            with self.each_step(stage, lo, end) if stage.axis else nullcontext(), self.reader.loop(scope):
+                into.row()
         if rest:
             with self.w.block("if thread == 0:"):
                 self.rows(replace(stage, sums=tuple(rest)), lo, end)
