@@ -39,7 +39,7 @@ class Plan:
     hoist: bool | None = None
     rows: int = 512
     lines: bool = True
-    tables: int = 0
+    tables: int = 256
     place: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

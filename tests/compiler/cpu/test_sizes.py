@@ -13,8 +13,8 @@ from bptt.compiler.cpu import cost
 from bptt.compiler.program import Program
 from bptt.graph.circuit import Circuit
 
-#: products in the loops, and before them with sums over the batch every few rows; no buffer between product and map
-JOINED, APART, STORED = Plan(), Plan(hoist=True, chunk=2, rows=11), Plan(lines=False)
+#: products in the loops, those of symbols once a call; all before them, with sums every few rows; no buffer for maps
+JOINED, APART, STORED = Plan(), Plan(hoist=True, chunk=2, rows=11, tables=0), Plan(lines=False)
 #: four gates stacked, a candidate by itself, two layers, an embedding, a softmax: all ways that products are printed
 EQUATIONS = """
 z[t] = sigmoid(W_z @ h[t-1] + U_z @ e[t] + b_z)
