@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Container
-from math import prod
 
 import numpy as np
 
-from ...graph.build import split_spec
-from ..loop import Block, Load, RowOp
+from ..loop import Block, Load, Statement
 from .calls import Panels
+from .factors import MatrixProduct, matrix_product
 from .layout import MOST, SCRATCH
 from .products.library import outer_tiles, sets_for
 from .products.outer import FIELDS
 from .scope import Reader, Scope
 from .vector.host import HOST
-
-#: multiply-adds from which a call, and panels that are filled for it, cost less than plain loops
-WORTH = 4096
 
 
 class MatrixPrinter:
@@ -26,67 +22,58 @@ class MatrixPrinter:
     unfinished  what is computed in the same pass: panels are filled before it
     """
 
-    def __init__(self, reader: Reader, panels: Panels, scope: Scope, unfinished: Container[str]) -> None:
+    def __init__(self, reader: Reader, panels: Panels, scope: Scope, unfinished: Container[str] = ()) -> None:
         self.reader, self.panels, self.scope, self.unfinished = reader, panels, scope, unfinished
         self.w, self.layout = reader.writer, reader.layout
 
-    def product(self, op: RowOp) -> bool:
-        """Print C[p, q] = Σ_k A · B, where the library can and it is worth it; whether it was."""
-        if op.op != "contract" or self.scope.batch or self.scope.axes or not self._is_worth_it(op):
-            return False
-        left, right, out = split_spec(op.attr[0])
-        (a, a_letters), (b, b_letters) = zip(op.args, (left, right), strict=True)
-        if out[0] not in a_letters:
-            (a, a_letters), (b, b_letters) = (b, b_letters), (a, a_letters)
-        by_rows, transposed = a_letters[0] == out[0], b_letters[1] == out[1]
-        if by_rows and b.value not in self.unfinished:
-            self._rows(op.dst, a, b, transposed)
-            return True
-        if not by_rows and transposed:
-            self._outer(op.dst, a, b)
-            return True
-        return False
+    def product(self, statement: Statement, shared: bool = False) -> bool:
+        """Print a product, if it is one that the library can compute here; whether it was.
 
-    def _is_worth_it(self, op: RowOp) -> bool:
-        """Whether it is a product of two matrices, and not of small ones."""
-        left, right, out = split_spec(op.attr[0])
-        values = [self.reader.value(x) for x in op.args]
-        if any(v.axes or v.dtype != "f" for v in values) or [len(left), len(right), len(out)] != [2, 2, 2]:
+        shared  whether all threads come here: each computes a part of the rows, or tiles, of the result
+        """
+        plain = not (self.scope.batch or self.scope.axes)
+        found = matrix_product(statement, self.reader.program) if plain else None
+        if found is None or (found.by_rows and found.b.value in self.unfinished):
             return False
-        summed = (set(left) & set(right)) - set(out)
-        if len(summed) != 1 or sorted(left + right) != sorted([*out, *summed, *summed]):
-            return False
-        terms = values[0].shape[left.index(next(iter(summed)))]
-        return terms * prod(self.reader.value(op.dst).shape) >= WORTH
+        print_product = self._rows if found.by_rows else self._outer
+        print_product(found, shared)
+        return True
 
-    def _rows(self, dst: str, a: Load, b: Load, transposed: bool) -> None:
-        """C[p] = Σ_k A[p, k] · B[k] for all rows p, B as panels; ``transposed``: B is that already."""
-        rows, terms = self.reader.value(a).shape
+    def _part(self, count: int, shared: bool) -> None:
+        """``base`` and ``end``: the thread's part of so many."""
+        threads = self.w.use("threads") if shared else ""
+        for name, thread, whole in zip(("base", "end"), ("thread", "(thread + 1)"), (0, count), strict=True):
+            self.w.line(f"{name} = {count} * {thread} // {threads}" if shared else f"{name} = {whole}")
+
+    def _rows(self, p: MatrixProduct, shared: bool) -> None:
+        """C[p] = Σ_k A[p, k] · B[k] for all rows p, B as panels."""
+        rows, terms = self.reader.value(p.a).shape
         lanes, item = self.layout.lanes, np.dtype(self.layout.program.dtype).itemsize
-        whole = [(0, n) for n in self.reader.value(b).shape]
-        panels, offset = self.panels.matrix(Block(b.value, whole[0], whole[1], transposed))
+        whole = [(0, n) for n in self.reader.value(p.b).shape]
+        panels, offset = self.panels.matrix(Block(p.b.value, whole[0], whole[1], p.transposed))
+        self._part(rows, shared)
         for run in panels.runs:
             first = f"{self.w.use('panels')} + {item * (offset + run.offset)}"
-            to = f"{self._start(dst)} + {item * run.first * lanes}"
+            to = self._start(p.dst) + (f" + {item * run.first * lanes}" if run.first else "")
             self.w.line(
-                f"call_product({self.w.use('product')}, {rows}, {self._numbers(rows)}, {self._start(a)}, "
-                f"{self._width(a)}, {terms}, {run.vectors}, {run.panels}, {first}, {run.step}, {to}, "
-                f"{self._width(dst)}, {lanes}, {run.vectors * lanes}, 0, {sets_for(rows, run.vectors)})"
+                f"call_product({self.w.use('product')}, end - base, {self._numbers(rows)} + 8 * base, "
+                f"{self._start(p.a)}, {self._width(p.a)}, {terms}, {run.vectors}, {run.panels}, {first}, {run.step}, "
+                f"{to}, {self._width(p.dst)}, {lanes}, {run.vectors * lanes}, 0, {sets_for(rows, run.vectors)})"
             )
 
-    def _outer(self, dst: str, a: Load, b: Load) -> None:
+    def _outer(self, p: MatrixProduct, shared: bool) -> None:
         """C = Σ_k A[k] B[k]ᵀ."""
-        (terms, columns), width = self.reader.value(a).shape, self.reader.value(b).shape[1]
+        (terms, columns), width = self.reader.value(p.a).shape, self.reader.value(p.b).shape[1]
         numbers = self._numbers(terms)
+        self._part(outer_tiles(HOST, self.layout.program.dtype, width, [columns]), shared)
         self.w.line(f"sums = {self.w.use('terms')} + thread * {MOST * FIELDS * 8}")
         self.w.line(
-            f"describe(sums, {self._start(a)}, {self._width(a)}, {numbers}, {columns}, {self._start(dst)}, "
-            f"{self._width(dst)}, 0)"
+            f"describe(sums, {self._start(p.a)}, {self._width(p.a)}, {numbers}, {columns}, {self._start(p.dst)}, "
+            f"{self._width(p.dst)}, 0)"
         )
         self.w.line(
-            f"call_outer({self.w.use('outer')}, 0, {outer_tiles(HOST, self.layout.program.dtype, width, [columns])}, "
-            f"{terms}, {self._start(b)}, {self._width(b)}, {numbers}, {width}, 1, sums, "
-            f"{self.w.use('scratch')} + thread * {SCRATCH}, 0)"
+            f"call_outer({self.w.use('outer')}, base, end, {terms}, {self._start(p.b)}, {self._width(p.b)}, {numbers}, "
+            f"{width}, 1, sums, {self.w.use('scratch')} + thread * {SCRATCH}, 0)"
         )
 
     def _numbers(self, count: int) -> str:

@@ -198,7 +198,12 @@ class PassPrinter:
                 self.w.line(f"{self.reader.array(v)}[...] = {neutral(item)}")
 
     def split(self, stage: Rows, lo: str, end: str, size: str, order: str) -> None:
-        """Sums over the batch: weight gradients, and those into tables, by all threads, others by the first."""
+        """Products of matrices; sums over the batch: weight gradients and those into tables by all threads, others by
+        the first."""
+        matrices = MatrixPrinter(self.reader, self.panels, Scope((), None, False))
+        for statement in stage.body:
+            self.w.comment("; ".join(self.listed(statement)))
+            matrices.product(statement, shared=True)
         scope = Scope((stage.axis,) if stage.axis else (), stage.axis, True)
         groups, rest = gradients(stage.sums, self.program, self.layout.inner)
         tables, rest = scatters(rest, self.program)
