@@ -21,7 +21,7 @@ FUNCTIONS_OF_NUMBERS = (
     "softplus", "sqrt", "step", "tanh",
 )
 RANDOM = ("random_lanes",)
-ROWS = ("cross_entropy_row", "highest_row", "logsumexp_row", "softmax_row", "sum_row")
+ROWS = ("cross_entropy_row", "highest_row", "logsumexp_row", "scored_row", "softmax_row", "sum_row")
 ARRAYS = ("address", "load", "load_first", "store", "view")
 VECTORS = ("splat", "where")
 CALLS = ("call_outer", "call_pack", "call_product", "describe")

@@ -33,7 +33,7 @@ from .layout import Layout
 from .matrices import MatrixPrinter
 from .names import FUNCTIONS, INDICES, LISTS, MEMORY, SIZES
 from .parallel import ALL, SPLIT, Pass, mode
-from .rows import RowPrinter
+from .rows import RowPrinter, Scored, with_scored
 from .scatters import ScatterPrinter, scatters
 from .scope import UNITS, Reader, Scope, features
 from .tiling import TilePrinter, flat_group
@@ -253,9 +253,13 @@ class PassPrinter:
 
     def body(self, body: Sequence[Statement], sums: Sequence[Sum], scope: Scope, stage: Rows) -> None:
         together = self.known.groups(body) if scope.batch and not scope.single else body
-        for statement in together:
+        for statement in with_scored(tuple(together)):
             if isinstance(statement, Fused):
                 TilePrinter(self).lines(statement, scope)
+            elif isinstance(statement, Scored):
+                self.w.comment("; ".join((*self.listed(statement.loss), *self.listed(statement.softmax))))
+                with self.reader.loop(scope):
+                    RowPrinter(self.reader, scope).scored(statement)
             else:
                 self.statement(statement, scope, stage)
         for item in sums:
