@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 LISTED, SYMBOLS = "files.json", "symbols.json"
 #: what kernels call, beside what is printed
 HELPERS = (
+    "cpu/barrier.py",
     "cpu/choose.py",
     "cpu/driver.py",
     "cpu/functions.py",

@@ -1,7 +1,8 @@
 """Sums rearranged so that what can leave a loop leaves it, and products that are only added become one.
 
     a + b + W @ h[t-1]          →  (a + b) + W @ h[t-1]       a, b stand outside the loop
-    a + U @ x + W @ h[t-1]      →  a + (U @ x + W @ h[t-1])       the same where products are not hoisted
+    a + W @ h[t-1] + U @ x      →  a + (U @ x + W @ h[t-1])       the same where products are not hoisted: that of x
+                                                           first, which a core computes while it waits for h[t-1]
     W @ h[t-1] + R @ h[t-2] + … →  (W @ h[t-1] + R @ h[t-2]) + …     one product over stacked operands
 """
 
@@ -40,18 +41,18 @@ def _regrouped(
 
     cycle  node -> the loop it is in;  after  loop -> all that follows from it: empty where its products stay outside
     """
-    outside, products, rest = [], [], []
+    outside, joined, products, rest = [], [], [], []
     for old, new in zip(node.args, args, strict=True):
         real = net.real(old)
         elsewhere = node in cycle and cycle.get(real) != cycle[node] and net.stripped(real).op != "const"
         joins = elsewhere and after[cycle[node]] and can_join(net, real, node, after[cycle[node]])
-        if elsewhere and not joins:
-            outside.append(new)
+        if elsewhere:
+            (joined if joins else outside).append(new)
         elif is_lone_product(net, real):
             products.append(new)
         else:
             rest.append(new)
-    groups = [g for g in (outside, products) if g]
+    groups = [g for g in (outside, joined + products) if g]
     if len(groups) + len(rest) < 2 or all(len(g) == 1 for g in groups):
         return None
     terms = [g[0] if len(g) == 1 else make("add", g) for g in groups]

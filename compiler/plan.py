@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 #: the choices of a plan that are one value each
-CHOICES = ("chunk", "fuse", "rings", "merge", "hoist", "rows", "lines", "tables")
+CHOICES = ("chunk", "fuse", "rings", "merge", "hoist", "rows", "lines", "share", "tables")
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,8 @@ class Plan:
             None: as the target runs faster, which for the CPU is in the loop
     rows    rows of the batch times steps that kernels of the CPU compute before all threads sum over them
     lines   whether, in kernels of the CPU, what products leave for the map after them lies in one buffer, not in arrays
+    share   what the threads of the CPU share: "rows" of the batch, which each takes through all of time, or the "units"
+            of each statement of a loop, after which they wait for each other. None: units where rows are few
     tables  in training, products with rows of a table that has so many rows at most are rows of a product with all of
             it, which is computed once a call; 0: none are. It pays where a batch has more rows times steps than the
             table has rows, and the table stays in cache
@@ -39,6 +41,7 @@ class Plan:
     hoist: bool | None = None
     rows: int = 512
     lines: bool = True
+    share: str | None = None
     tables: int = 256
     place: Mapping[str, str] = field(default_factory=dict)
 
@@ -52,6 +55,8 @@ class Plan:
                 raise ValueError(f"a plan's {name} is True or False, not {getattr(self, name)!r}")
         if self.hoist is not None and not isinstance(self.hoist, bool):
             raise ValueError(f"a plan's hoist is True, False or None, not {self.hoist!r}")
+        if self.share not in (None, "rows", "units"):
+            raise ValueError(f'a plan shares "rows" or "units", or None for the target to choose, not {self.share!r}')
         wrong = {k: v for k, v in self.place.items() if v not in ("keep", "recompute")}
         if wrong:
             raise ValueError(f'a plan places an equation by "keep" or "recompute", not {wrong}')

@@ -14,16 +14,15 @@ from ..memory import Array
 from .layout import MOST, SCRATCH, Layout
 from .products.layout import FIELDS as COPY_FIELDS
 from .products.layout import Layout as PanelLayout
-from .products.layout import Part, interleaved, side_by_side
-from .products.library import outer_tiles, sets_for
+from .products.layout import Part, Run, interleaved, side_by_side
+from .products.library import LEAST_ROWS, outer_tiles, sets_for
 from .products.outer import FIELDS
+from .products.tiles import VECTORS
 from .scope import Reader, Scope
 from .vector.host import HOST
 
 #: how the destinations of a product share panels: one after the other, or one vector of each
 SIDE_BY_SIDE, INTERLEAVED = "side by side", "interleaved"
-#: batches with fewer rows than this have sums in more accumulators at once
-SMALL = 8
 
 
 @dataclass
@@ -126,18 +125,45 @@ class CallPrinter:
         return f"{address} + {self._bytes(numbers)}" if numbers else address
 
     def line(self, statement: Product, first: int, width: int) -> None:
-        """All destinations one after the other, to the row's line of ``width`` numbers, from ``first`` on."""
-        self._runs(statement, SIDE_BY_SIDE, lambda n: f"address(line, (0, {first + n}))", width)
+        """All destinations one after the other, to the row's line of ``width`` numbers, from ``first`` on.
 
-    def _runs(self, statement: Product, which: int | str, to: Callable[[int], str], out_row: int) -> None:
-        """One call for each run of panels, each part; ``to``: the address of what begins with a number."""
+        Threads that share the units have panels of each destination, those of the units that are theirs.
+        """
+        dsts = statement.dsts
+        if not self.reader.shared:
+            self._runs(statement, SIDE_BY_SIDE, partial(_in_line, first), width, len(dsts))
+            return
+        for index, name in enumerate(dsts):
+            before = first + index * -(-self.reader.value(name).shape[0] // self.layout.lanes) * self.layout.lanes
+            self._runs(statement, index, partial(_in_line, before), width, len(dsts))
+
+    def units(self, statement: Product) -> tuple[str, str]:
+        """The units whose panels a thread has: the first, and the one after the last."""
+        panels = self.panels.place(self.parts(statement)[0][0], 0)[0]
+        begin, end = (panels.first_vector(p) for p in self.reader.share(panels.panels))
+        return f"{begin} * {self.layout.lanes}", f"{end} * {self.layout.lanes}"
+
+    def _runs(
+        self, statement: Product, which: int | str, to: Callable[[int], str], out_row: int, beside: int = 1
+    ) -> None:
+        """One call for each run of panels, each part; ``to``: the address of what begins with a number.
+
+        ``beside``: of how many destinations side by side the order of sums is, in whatever panels they are computed
+        """
         lanes = self.layout.lanes
         for add, (packs, operand) in enumerate(self.parts(statement)):
             panels, offset = self.panels.place(packs, which)
+            sets = self._sets(min(beside * panels.blocks, VECTORS))
             for run in panels.runs:
                 first = f"{self.w.use('panels')} + {self._bytes(offset + run.offset)}"
-                terms = _Terms(panels.terms, run.vectors, run.panels, first, run.step, self._sets(run.vectors))
-                self._call(operand, terms, f"{to(run.first * lanes)}, {out_row}, {lanes}, {run.vectors * lanes}", add)
+                out, count = to(run.first * lanes), str(run.panels)
+                if self.reader.shared and not self.scope.single:
+                    begin, end = _of_run(panels, run, *self.reader.share(panels.panels))
+                    first += f" + {begin} * {self._bytes(run.step)}"
+                    out += f" + {begin} * {self._bytes(run.vectors * lanes)}"
+                    count = f"{end} - {begin}"
+                terms = _Terms(panels.terms, run.vectors, count, first, run.step, sets)
+                self._call(operand, terms, f"{out}, {out_row}, {lanes}, {run.vectors * lanes}", add)
 
     def stack(self, statement: Product, tile: str, first: int, width: int, count: str) -> None:
         """One vector of each destination for ``count`` vectors of units from ``base`` on.
@@ -187,19 +213,32 @@ class CallPrinter:
         """The address of row 0 of an operand, and how many numbers on the next row is."""
         v = self.reader.value(load)
         every = self.scope.batch and not self.scope.single
-        index = self.reader.where(v, self.scope, load.lags, "0" if every else "row", "lo" if self.flat else "")
-        index += ["0"] * len(v.shape)
+        index = self.reader.index(v, self.scope, load.lags, "0" if every else "row", "lo" if self.flat else "")
+        index += self.reader.inside(v, ["0"] * len(v.shape))
         own = every and ("b" in v.axes or (v.role == "block" and v.name not in self.reader.inner))
         return f"address({self.reader.array(v)}, ({', '.join(index)},))", self.layout.step(v) if own else 0
 
     def _sets(self, vectors: int) -> str:
         if self.scope.single or not self.scope.batch:
             return str(sets_for(1, vectors))
-        small, large = sets_for(1, vectors), sets_for(SMALL, vectors)
-        return str(large) if small == large else self.w.use(f"sets_{vectors}")
+        found = {sets_for(rows, vectors) for rows in LEAST_ROWS}
+        return self.w.use(f"sets_{vectors}") if len(found) > 1 else str(found.pop())
 
     def _bytes(self, numbers: int) -> int:
         return numbers * np.dtype(self.layout.program.dtype).itemsize
+
+
+def _in_line(first: int, numbers: int) -> str:
+    """The address of a number of row 0's line."""
+    return f"address(line, (0, {first + numbers}))"
+
+
+def _of_run(panels: PanelLayout, run: Run, begin: str, end: str) -> tuple[str, str]:
+    """Of panels of all runs, from ``begin`` to before ``end``, those of one run, counted in it."""
+    if run.panels == panels.panels:
+        return begin, end
+    before = sum(r.panels for r in panels.runs[: panels.runs.index(run)])
+    return f"min(max({begin} - {before}, 0), {run.panels})", f"min(max({end} - {before}, 0), {run.panels})"
 
 
 @dataclass(frozen=True)
@@ -309,5 +348,5 @@ class GradientPrinter:
 
     def _start(self, v: Value) -> str:
         rows = ["0"] * (1 if v.role == "block" else len(v.axes))
-        index = [*rows, *self.reader.inside(v), *["0"] * len(v.shape)]
+        index = [*rows, *self.reader.inside(v, ["0"] * len(v.shape))]
         return f"address({self.reader.array(v)}, ({', '.join(index)},))"

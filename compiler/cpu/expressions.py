@@ -51,8 +51,18 @@ class Expressions:
         return self.rows[e.symbols, self.reader.value(e.table).shape[: len(e.symbols)]]
 
     def loops(self) -> list[str]:
-        """The heads of the loops over units."""
-        return features(self.shape, self.units)
+        """The heads of the loops over units; of the first, threads that share them have some each."""
+        heads = features(self.shape, self.units)
+        return [self._shared(self.shape[0]), *heads[1:]] if self.is_shared else heads
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether threads compute some of the units each."""
+        return self.reader.shared and self.scope.batch and not self.scope.single and bool(self.shape)
+
+    def _shared(self, count: int, step: int = 1) -> str:
+        first, end = (n if step == 1 else f"{n} * {step}" for n in self.reader.share(count))
+        return f"for {self.units[0]} in range({first}, {end}{'' if step == 1 else f', {step}'}):"
 
     def store(self, name: str) -> str:
         """The line that stores a let."""

@@ -36,8 +36,9 @@ MOST = 64
 
 @dataclass(frozen=True)
 class Stack:
-    """Signals side by side in one array, named by the first: for each row one after the other, so that a product
-    of all of them has one operand."""
+    """Vectors side by side in one array, named by the first: for each row one after the other, so that a product
+    of all of them has one operand. A row takes an odd number of lines of the cache: rows that are a power of two apart
+    would share a few sets of it."""
 
     names: tuple[str, ...]
 
@@ -50,7 +51,8 @@ class Layout:
         self.lanes = HOST.lanes(program.dtype)
         self.inner = inner_blocks(program)
         self.lone = lone_blocks(program)
-        self.chunked = _chunked(program)
+        self.by_units = plan.share == "units"
+        self.chunked = _chunked(program, self.by_units)
         self.stacks = _stacks(program, self)
         values = (names[n] for n in program.values)
         self.panels = 0  # numbers in all panels
@@ -74,7 +76,12 @@ class Layout:
     def step(self, v: Value) -> int:
         """How many numbers on the next row of a value is."""
         stack = self.stack(v)
-        return self.width(v) * (len(stack.names) if stack else 1)
+        return (len(stack.names) * self.width(v) // self.lanes | 1) * self.lanes if stack else self.width(v)
+
+    def first(self, v: Value) -> int:
+        """Where a vector begins in the row of its stack."""
+        stack = self.stack(v)
+        return stack.names.index(v.name) * self.width(v) if stack else 0
 
     def width(self, v: Value) -> int:
         """The last feature axis of a value's array: whole vectors, but for parameters, the caller's own arrays."""
@@ -92,8 +99,7 @@ class Layout:
             own = () if v.name in self.inner else (1 if v.name in self.lone else sizes["b"],)
             return (*own, *self.features(v))
         extents = (self.slots(v, sizes) if a == v.time else sizes[a] for a in v.axes)
-        stack = self.stack(v)
-        return (*extents, *([len(stack.names)] if stack else []), *self.features(v))
+        return (*extents, *((self.step(v),) if self.stack(v) else self.features(v)))
 
     def slots(self, v: Value, sizes: Mapping[str, int]) -> int:
         """How many slots of a value are stored along its time axis."""
@@ -178,8 +184,7 @@ class Layout:
             own = [] if v.name in self.inner else ["1" if v.name in self.lone else "B"]
         else:
             own = [self._slots_text(v, a) if a == v.time else a.upper() for a in v.axes]
-        stack = self.stack(v)
-        items = [*own, *([str(len(stack.names))] if stack else []), *map(str, self.features(v))] or ["1"]
+        items = [*own, *map(str, (self.step(v),) if self.stack(v) else self.features(v))] or ["1"]
         return f"({', '.join(items)}{',' if len(items) == 1 else ''})"
 
     def _slots_text(self, v: Value, axis: str) -> str:
@@ -199,10 +204,10 @@ def _fresh(program: Program, layout: Layout) -> frozenset[str]:
     return frozenset(v.name for v in static if uses[v.name] == 1 and layout.features(v) == v.shape)
 
 
-def _chunked(program: Program) -> dict[str, int]:
+def _chunked(program: Program, by_units: bool) -> dict[str, int]:
     """Signals that are stored for one chunk whose size a call chooses -> how many slots more they have."""
     found = {}
-    for chunks in repeated(program):
+    for chunks in repeated(program, by_units):
         written = set().union(*(writes(rows) for rows in chunks.stages))
         for v in (v for n, v in program.values.items() if n in written):
             more = v.keep.n - chunks.size
@@ -219,7 +224,7 @@ def _stacks(program: Program, layout: Layout) -> dict[str, Stack]:
         values = [program.values[load.value] for load in loads]
         first = values[0]
         alike = all(
-            v.role == "signal" and v.shape[-1] % layout.lanes == 0 and "b" in v.axes
+            v.role == "signal" and len(v.shape) == 1 and v.shape[0] % layout.lanes == 0 and "b" in v.axes
             and replace(v, name="", note="") == replace(first, name="", note="") for v in values
         )  # fmt: skip
         names = tuple(v.name for v in values)

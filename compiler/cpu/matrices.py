@@ -39,11 +39,9 @@ class MatrixPrinter:
         print_product(found, shared)
         return True
 
-    def _part(self, count: int, shared: bool) -> None:
-        """``base`` and ``end``: the thread's part of so many."""
-        threads = self.w.use("threads") if shared else ""
-        for name, thread, whole in zip(("base", "end"), ("thread", "(thread + 1)"), (0, count), strict=True):
-            self.w.line(f"{name} = {count} * {thread} // {threads}" if shared else f"{name} = {whole}")
+    def _part(self, count: int, shared: bool) -> tuple[str, str]:
+        """The thread's part of so many rows or tiles: the first, and the one after the last."""
+        return self.reader.share(count) if shared else ("0", str(count))
 
     def _rows(self, p: MatrixProduct, shared: bool) -> None:
         """C[p] = Σ_k A[p, k] · B[k] for all rows p, B as panels."""
@@ -51,12 +49,12 @@ class MatrixPrinter:
         lanes, item = self.layout.lanes, np.dtype(self.layout.program.dtype).itemsize
         whole = [(0, n) for n in self.reader.value(p.b).shape]
         panels, offset = self.panels.matrix(Block(p.b.value, whole[0], whole[1], p.transposed))
-        self._part(rows, shared)
+        begin, end = self._part(rows, shared)
         for run in panels.runs:
             first = f"{self.w.use('panels')} + {item * (offset + run.offset)}"
             to = self._start(p.dst) + (f" + {item * run.first * lanes}" if run.first else "")
             self.w.line(
-                f"call_product({self.w.use('product')}, end - base, {self._numbers(rows)} + 8 * base, "
+                f"call_product({self.w.use('product')}, {end} - {begin}, {self._numbers(rows)} + 8 * {begin}, "
                 f"{self._start(p.a)}, {self._width(p.a)}, {terms}, {run.vectors}, {run.panels}, {first}, {run.step}, "
                 f"{to}, {self._width(p.dst)}, {lanes}, {run.vectors * lanes}, 0, {sets_for(rows, run.vectors)})"
             )
@@ -65,15 +63,15 @@ class MatrixPrinter:
         """C = Σ_k A[k] B[k]ᵀ."""
         (terms, columns), width = self.reader.value(p.a).shape, self.reader.value(p.b).shape[1]
         numbers = self._numbers(terms)
-        self._part(outer_tiles(HOST, self.layout.program.dtype, width, [columns]), shared)
+        begin, end = self._part(outer_tiles(HOST, self.layout.program.dtype, width, [columns]), shared)
         self.w.line(f"sums = {self.w.use('terms')} + thread * {MOST * FIELDS * 8}")
         self.w.line(
             f"describe(sums, {self._start(p.a)}, {self._width(p.a)}, {numbers}, {columns}, {self._start(p.dst)}, "
             f"{self._width(p.dst)}, 0)"
         )
         self.w.line(
-            f"call_outer({self.w.use('outer')}, base, end, {terms}, {self._start(p.b)}, {self._width(p.b)}, {numbers}, "
-            f"{width}, 1, sums, {self.w.use('scratch')} + thread * {SCRATCH}, 0)"
+            f"call_outer({self.w.use('outer')}, {begin}, {end}, {terms}, {self._start(p.b)}, {self._width(p.b)}, "
+            f"{numbers}, {width}, 1, sums, {self.w.use('scratch')} + thread * {SCRATCH}, 0)"
         )
 
     def _numbers(self, count: int) -> str:

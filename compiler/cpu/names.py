@@ -24,11 +24,13 @@ RANDOM = ("random_lanes",)
 ROWS = ("cross_entropy_row", "highest_row", "logsumexp_row", "scored_row", "softmax_row", "sum_row")
 ARRAYS = ("address", "load", "load_first", "store", "view")
 VECTORS = ("splat", "where")
+WAITING = ("meet",)
 CALLS = ("call_outer", "call_pack", "call_product", "describe")
 #: what the table has beside sizes and values: functions of the library, and memory of their own
 FUNCTIONS = ("outer", "pack", "product", "sets_1", "sets_2", "sets_3", "sets_4")
 MEMORY = (
-    "copies", "flat", "flat_bytes", "flat_tiles", "numbers", "panels", "row_lists", "scratch", "terms", "tiles", "zero",
+    "barrier", "copies", "flat", "flat_bytes", "flat_tiles", "give_way", "numbers", "panels", "row_lists", "scratch",
+    "terms", "tiles", "zero",
 )
 MATH = ("inf", "nan")
 #: their arguments and variables, and names of Python that they use
@@ -38,12 +40,12 @@ LOCAL = (
     "number", "int64", "boolean", "entry", "range", "min", "max", "abs",
 )
 KNOWN = (
-    SIZES, INDICES, LISTS, HELPERS, FUNCTIONS_OF_NUMBERS, RANDOM, ROWS, ARRAYS, VECTORS, CALLS, FUNCTIONS, MEMORY, MATH,
-    LOCAL,
+    SIZES, INDICES, LISTS, HELPERS, FUNCTIONS_OF_NUMBERS, RANDOM, ROWS, ARRAYS, VECTORS, WAITING, CALLS, FUNCTIONS,
+    MEMORY, MATH, LOCAL,
 )
 # fmt: on
 RESERVED = frozenset(name for names in KNOWN for name in names)
-PREFIXES = ("running_", "order_", "lengths_", "count_", "unit", "part", "stage_", "list", "symbol")
+PREFIXES = ("running_", "order_", "lengths_", "count_", "unit", "part", "stage_", "list", "symbol", "from_", "to_")
 
 
 class Names:

@@ -3,6 +3,9 @@
 A thread takes its rows through all stages without waiting for the others. Sums over the batch come after them, in
 passes of their own that are cut by what they compute, not by rows: so no sum depends on the number of threads.
 What couples rows in any other way is computed by one thread.
+
+Where rows are fewer than threads can use, the units of loops are shared instead (``Plan.share``): each thread computes
+some panels of a product for all rows, and the map at some of its units.
 """
 
 from __future__ import annotations
@@ -16,8 +19,9 @@ from ..loop import ALL as KEEP_ALL
 from ..loop import Chunks, Over, Program, Rows, Stage, Sum, Value, loads, stores, walk
 from .factors import independent_products, is_of_products
 
-#: every thread for its own rows; one thread for all rows; all threads, each a part of what is computed from all rows
-ROWS, ALL, SPLIT = 0, 1, 2
+#: every thread for its own rows; one thread for all rows; all threads, each a part of what is computed from all rows;
+#: the same for each statement of a loop, after which they wait for each other
+ROWS, ALL, SPLIT, TOGETHER = 0, 1, 2, 3
 
 
 @dataclass(frozen=True)
@@ -40,33 +44,35 @@ class Loop:
 Step = Pass | Loop
 
 
-def steps(program: Program) -> tuple[Step, ...]:
+def steps(program: Program, by_units: bool = False) -> tuple[Step, ...]:
     """The stages of a program whose sums stand apart (see ``apart``) as passes."""
-    return tuple(_step(stage, program) for stage in program.stages)
+    return tuple(_step(stage, program, by_units) for stage in program.stages)
 
 
-def repeated(program: Program) -> list[Chunks]:
+def repeated(program: Program, by_units: bool = False) -> list[Chunks]:
     """The chunks that all threads go through together, and whose size is free: no states are kept before them."""
-    loops = (step.chunks for step in steps(program) if isinstance(step, Loop))
+    loops = (step.chunks for step in steps(program, by_units) if isinstance(step, Loop))
     return [chunks for chunks in loops if not (chunks.save or chunks.restore)]
 
 
-def _step(stage: Stage, program: Program) -> Step:
+def _step(stage: Stage, program: Program, by_units: bool) -> Step:
     if isinstance(stage, Rows):
-        return Pass((stage,), mode(stage, program))
-    modes = [mode(rows, program) for rows in stage.stages]
-    if len(set(modes)) == 1 and modes[0] != SPLIT:
+        return Pass((stage,), mode(stage, program, by_units))
+    modes = [mode(rows, program, by_units) for rows in stage.stages]
+    if len(set(modes)) == 1 and modes[0] in (ROWS, ALL):
         return Pass(stage.stages, modes[0], stage)
     return Loop(stage, tuple(Pass((rows,), m) for rows, m in zip(stage.stages, modes, strict=True)))
 
 
-def mode(rows: Rows, program: Program) -> int:
+def mode(rows: Rows, program: Program, by_units: bool = False) -> int:
     """How threads share a stage."""
     if is_of_products(rows, program):
         return SPLIT
     if not rows.batch or couples_rows(rows, program):
         return ALL
-    return SPLIT if rows.sums and all(sums_batch(s) for s in rows.sums) else ROWS
+    if rows.sums and all(sums_batch(s) for s in rows.sums):
+        return SPLIT
+    return TOGETHER if by_units and rows.axis is not None and rows.order != "free" else ROWS
 
 
 def sums_batch(item: Sum) -> bool:

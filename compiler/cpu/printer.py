@@ -32,7 +32,7 @@ from .fused import Fused, Tiles
 from .layout import Layout
 from .matrices import MatrixPrinter
 from .names import FUNCTIONS, INDICES, LISTS, MEMORY, SIZES
-from .parallel import ALL, SPLIT, Pass, mode
+from .parallel import ALL, SPLIT, TOGETHER, Pass, mode
 from .rows import RowPrinter, Scored, with_scored
 from .scatters import ScatterPrinter, scatters
 from .scope import UNITS, Reader, Scope, features
@@ -78,7 +78,8 @@ class PassPrinter:
         looped = bool(size)
         self.size = size or (str(part.chunks.size) if part.chunks else "")
         lo, end = ("lo", "hi + 1") if looped else ("1", "")
-        if not looped and part.mode != SPLIT:
+        self.reader.shared = part.mode == TOGETHER
+        if not looped and part.mode not in (SPLIT, TOGETHER):
             for rows in part.stages:
                 self.zero(rows)
         if part.chunks is not None:
@@ -125,6 +126,8 @@ class PassPrinter:
 
     def _prologue(self) -> list[str]:
         """What the body uses, taken from the table."""
+        if self.reader.shares:
+            self.w.use("threads")
         used, at = set(self.w.used), self.layout.at
         values = {self.names[n]: v for n, v in self.program.values.items() if self.names[n] in used}
         self.layout.used.update(v.name for v in values.values())
@@ -141,8 +144,12 @@ class PassPrinter:
         for n, v in values.items():
             place = f"table[{at(n)}]"
             if v.role == "block" and v.name in self.layout.inner:
-                place += f" + who * {self.layout.inner_bytes(v)}"
+                own = "thread" if self.reader.shared else "who"
+                place += f" + {own} * {self.layout.inner_bytes(v)}"
             lines.append(f"    {n} = view({place}, {self.layout.shape_text(v)}, {TYPES[v.dtype]})")
+        for count in sorted(self.reader.shares):
+            for name, k in zip(self.reader.share(count), ("thread", "(thread + 1)"), strict=True):
+                lines.append(f"    {name} = {count} * {k} // threads")
         return lines
 
     @contextmanager
@@ -162,11 +169,12 @@ class PassPrinter:
             v = self.program.values[signal]
             state, kept = self.reader.array(v), self.reader.array(self.program.values[store])
             wide = self.layout.features(v)
-            place = "".join(f", {i}" for i in (*(["row"] if "b" in v.axes else []), *UNITS[: len(wide)]))
+            rows, units = ["row"] if "b" in v.axes else [], UNITS[: len(wide)]
+            there, here = ("".join(f", {i}" for i in (*rows, *u)) for u in (units, self.reader.inside(v, units)))
             with self.reader.loop(Scope((), chunks.axis, "b" in v.axes)):
                 for k in range(v.lead):
                     slot = self.reader.slot(v, chunks.axis, "lo", k - v.lead)
-                    pair = [f"{kept}[(lo - 1) // {chunks.size} * {v.lead} + {k}{place}]", f"{state}[{slot}{place}]"]
+                    pair = [f"{kept}[(lo - 1) // {chunks.size} * {v.lead} + {k}{there}]", f"{state}[{slot}{here}]"]
                     into, source = pair if (signal, store) in chunks.save else reversed(pair)
                     with self.w.blocks(*features(wide)):  # not a copy of slices, for which Numba may allocate
                         self.w.line(f"{into} = {source}")
@@ -186,7 +194,7 @@ class PassPrinter:
             if item not in stage.sums and complete_with_over(v, stage):
                 continue
             if v.role != "block" and "b" in v.axes:
-                index = [":"] * v.axes.index("b") + ["row", *self.reader.inside(v)]
+                index = [":"] * v.axes.index("b") + ["row"]  # no sum is in a stack
                 with self.reader.loop(Scope((), stage.axis, True)):
                     if v.axes == ("b",):  # in plain loops: an assignment to a slice takes long to compile
                         with self.w.blocks(*features(v.shape)):
@@ -209,7 +217,8 @@ class PassPrinter:
         tables, rest = scatters(rest, self.program)
         if tables:
             into = ScatterPrinter(self.reader, scope, tables)
-            into.begin()
+            for item in tables:
+                self.w.comment(sum_line(item))
             with self.each_step(stage, lo, end) if stage.axis else nullcontext(), self.reader.loop(scope):
                 into.row()
         if rest:
@@ -262,8 +271,16 @@ class PassPrinter:
                     RowPrinter(self.reader, scope).scored(statement)
             else:
                 self.statement(statement, scope, stage)
+            self.wait(scope)
         for item in sums:
             self.sum(item, scope)
+        if sums:
+            self.wait(scope)
+
+    def wait(self, scope: Scope) -> None:
+        """Threads that share each statement go on when all have computed their part of one."""
+        if self.reader.shared and not scope.single:
+            self.w.line(f"meet({self.w.use('barrier')}, {self.w.use('threads')}, {self.w.use('give_way')})")
 
     def statement(self, statement: Statement, scope: Scope, stage: Rows) -> None:
         if isinstance(statement, Over):
@@ -303,7 +320,7 @@ class PassPrinter:
         vectors = is_vectorisable(statement, self.program)
         kind = VectorExpressions if vectors else Expressions
         expressions = kind(self.reader, scope, statement.shape, units, names)
-        with self.reader.loop(scope):
+        with self.reader.loop(scope, whole=expressions.is_shared):
             expressions.begin(statement)
             with self.w.blocks(*expressions.loops()):
                 self.lets(statement, expressions)
@@ -370,7 +387,7 @@ class PassPrinter:
                     for a, i in zip(v.axes, self.reader.index(v, scope), strict=True)
                 ]
                 source = "0" if fill.source is None else self.reader.element(fill.source, scope, units)
-                self.w.line(f"{self.reader.array(v)}[{', '.join([*index, *self.reader.inside(v), *units])}] = {source}")
+                self.w.line(f"{self.reader.array(v)}[{', '.join([*index, *self.reader.inside(v, units)])}] = {source}")
 
     def constant_slot(self, v: Value, fill: Fill) -> str:
         """The index of a slot before the start."""
@@ -410,8 +427,7 @@ class PassPrinter:
         if item.op == "at" and item.attr == (scope.axis, True, 0) and scope.batch and not scope.single:
             # rows are sorted by their lengths: those that end here are the last that run
             t = scope.axis or "t"
-            with self.w.block(f"for n in range({self.reader.running(t)}[{t} + 1], {self.reader.rows(scope)}):"):
-                self.w.line(f"row = {self.reader.order(scope)}[n]")
+            with self.reader.loop(scope, f"{self.reader.running(t)}[{t} + 1]"):
                 rows.add(item)
             return
         with self.reader.loop(scope):

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..listing import sum_line
 from ..loop import Load, Program, Sum
 from .rows import RowPrinter
 from .scope import UNITS, Reader, Scope, features
@@ -21,7 +20,7 @@ def scatters(sums: Sequence[Sum], program: Program) -> tuple[list[Sum], list[Sum
 
 
 class ScatterPrinter:
-    """Prints what is done before the loops over rows, and in them."""
+    """Prints what is done in the loops over rows."""
 
     def __init__(self, reader: Reader, scope: Scope, sums: Sequence[Sum]) -> None:
         self.reader, self.scope, self.w = reader, scope, reader.writer
@@ -30,17 +29,8 @@ class ScatterPrinter:
         for item in sums:
             self.groups.setdefault((item.args[1:], item.attr[0]), []).append(item)
 
-    def begin(self) -> None:
-        """Which columns the thread has: whole vectors of each width."""
-        for item in (s for group in self.groups.values() for s in group):
-            self.w.comment(sum_line(item))
-        for n in dict.fromkeys(self._vectors(s) for group in self.groups.values() for s in group):
-            threads = self.w.use("threads")
-            self.w.line(f"unit_from{n} = {n} * thread // {threads} * {self.lanes}")
-            self.w.line(f"unit_to{n} = {n} * (thread + 1) // {threads} * {self.lanes}")
-
     def row(self) -> None:
-        """What one row adds."""
+        """What one row adds to the columns of the thread, whole vectors."""
         printer = RowPrinter(self.reader, self.scope)
         for (loads, sizes), group in self.groups.items():
             symbols = printer.symbols(loads)
@@ -49,15 +39,13 @@ class ScatterPrinter:
                     self._add(item, symbols)
 
     def _add(self, item: Sum, symbols: Sequence[str]) -> None:
-        v, n = self.reader.value(item.args[0]), self._vectors(item)
+        v = self.reader.value(item.args[0])
+        begin, end = (f"{n} * {self.lanes}" for n in self.reader.share(-(-v.shape[-1] // self.lanes)))
         *outer, unit = UNITS[: len(v.shape)]
-        heads = [*features(v.shape[:-1]), f"for {unit} in range(unit_from{n}, unit_to{n}, {self.lanes}):"]
+        heads = [*features(v.shape[:-1]), f"for {unit} in range({begin}, {end}, {self.lanes}):"]
         with self.w.blocks(*heads):
             into = self.reader.place(item.dst, self.scope, [*symbols, *outer, unit])
             source = self.reader.place(item.args[0], self.scope, [*outer, unit])
             whole = self.reader.layout.width(v) % self.lanes == 0
             more = f"load({source})" if whole else f"load_first({source}, {v.shape[-1]} - {unit})"
             self.w.line(f"store({into}, load({into}) + {more})")
-
-    def _vectors(self, item: Sum) -> int:
-        return -(-self.reader.value(item.dst).shape[-1] // self.lanes)

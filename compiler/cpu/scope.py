@@ -37,19 +37,35 @@ class Reader:
     def __init__(self, layout: Layout, writer: Writer) -> None:
         self.layout, self.writer = layout, writer
         self.program, self.names, self.inner = layout.program, layout.names, layout.inner
+        self.shared = False  # whether all threads compute each statement together, for all rows
+        self.shares: set[int] = set()  # numbers of panels or units that are cut for threads
         self.places: dict[str, str] = {}  # indices that are worked out once a step: variable -> its text
 
     # ---- rows ----------------------------------------------------------------------------------
     @contextmanager
-    def loop(self, scope: Scope) -> Iterator[None]:
-        """The loop over the rows of a block, where the statement is not printed for a single row."""
+    def loop(self, scope: Scope, first: str = "0", whole: bool = False) -> Iterator[None]:
+        """The loop over the rows of a block, where the statement is not printed for a single row.
+
+        Threads that compute a statement together have some of the rows each, or, ``whole``, all: then they have some
+        of the units.
+        """
         w = self.writer
         if scope.single or not scope.batch:
             yield
-        else:
-            with w.block(f"for n in range({self.rows(scope)}):"):
-                w.line(f"row = {self.order(scope)}[n]")
-                yield
+            return
+        end = self.rows(scope)
+        if self.shared and not whole:
+            count = end if first == "0" else f"({end} - {first})"
+            parts = (f"{count} * {k} // {w.use('threads')}" for k in ("thread", "(thread + 1)"))
+            first, end = (p if first == "0" else f"{first} + {p}" for p in parts)
+        with w.block(f"for n in range({end if first == '0' else f'{first}, {end}'}):"):
+            w.line(f"row = {self.order(scope)}[n]")
+            yield
+
+    def share(self, count: int) -> tuple[str, str]:
+        """Which of so many panels or units a thread computes: the first, and the one after the last."""
+        self.shares.add(count)
+        return f"from_{count}", f"to_{count}"
 
     def rows(self, scope: Scope) -> str:
         """How many rows run: of the thread's, or of all."""
@@ -89,16 +105,10 @@ class Reader:
         shift = dict(lags)
         return [row if a == "b" else self.slot(v, a, step or a, -shift.get(a, 0)) for a in v.axes]
 
-    def where(
-        self, v: Value, scope: Scope, lags: Sequence[tuple[str, int]] = (), row: str = "row", step: str = ""
-    ) -> list[str]:
-        """The same with the value's place in a stack."""
-        return [*self.index(v, scope, lags, row, step), *self.inside(v)]
-
-    def inside(self, v: Value) -> list[str]:
-        """The index of a value in the array that it shares with others."""
-        stack = self.layout.stack(v)
-        return [str(stack.names.index(v.name))] if stack else []
+    def inside(self, v: Value, units: Sequence[str]) -> list[str]:
+        """The indices of features, in the array that a value shares with others if it does."""
+        first = self.layout.first(v)
+        return [f"{first} + {units[0]}"] if first and units else list(units)
 
     def slot(self, v: Value, axis: str, step: str, plus: int) -> str:
         """The index of the slot ``step + plus``."""
@@ -125,22 +135,23 @@ class Reader:
         if self.is_local(v):
             return self.array(v)
         lags = load.lags if isinstance(load, Load) else ()
-        index = [*self.where(v, scope, lags, row), *units]
+        index = [*self.index(v, scope, lags, row), *self.inside(v, units)]
         return f"{self.array(v)}[{', '.join(index) or '0'}]"
 
     def view(self, load: Load | str, scope: Scope, units: Sequence[str] = ()) -> str:
         """The features of the row that are left when the first are fixed."""
         v = self.value(load)
-        index = [*self.where(v, scope, load.lags if isinstance(load, Load) else ()), *units]
-        if len(units) < len(v.shape) and self.layout.width(v) != v.shape[-1]:
-            index += [":"] * (len(v.shape) - len(units) - 1) + [f":{v.shape[-1]}"]
+        index = [*self.index(v, scope, load.lags if isinstance(load, Load) else ()), *self.inside(v, units)]
+        if len(units) < len(v.shape) and self.layout.step(v) != v.shape[-1]:
+            first = self.layout.first(v)
+            index += [":"] * (len(v.shape) - len(units) - 1) + [f"{first or ''}:{first + v.shape[-1]}"]
         return f"{self.array(v)}[{', '.join(index)}]" if index else self.array(v)
 
     def place(self, load: Load | str, scope: Scope, units: Sequence[str] = ()) -> str:
         """The array, and the index of the first of the features that are left when ``units`` are fixed."""
         v = self.value(load)
-        index = [*self.where(v, scope, load.lags if isinstance(load, Load) else ()), *units]
-        index += ["0"] * (len(v.shape) - len(units))
+        units = [*units, *["0"] * (len(v.shape) - len(units))]
+        index = [*self.index(v, scope, load.lags if isinstance(load, Load) else ()), *self.inside(v, units)]
         return f"{self.array(v)}, ({', '.join(index)},)"
 
 

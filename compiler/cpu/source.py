@@ -11,8 +11,8 @@ from ..plan import Plan
 from .calls import Panels
 from .fused import tiles_of
 from .layout import Layout
-from .names import ARRAYS, CALLS, FUNCTIONS_OF_NUMBERS, HELPERS, MATH, RANDOM, ROWS, VECTORS, Names
-from .parallel import SPLIT, Loop, Pass, Step, apart, steps
+from .names import ARRAYS, CALLS, FUNCTIONS_OF_NUMBERS, HELPERS, MATH, RANDOM, ROWS, VECTORS, WAITING, Names
+from .parallel import SPLIT, TOGETHER, Loop, Pass, Step, apart, steps
 from .printer import Kernel, PassPrinter
 
 
@@ -55,7 +55,7 @@ def print_program(program: Program, plan: Plan | None = None) -> Source:
     layout = Layout(program, names, plan or Plan())
     panels = Panels(layout)
     printed = _Printed(layout, panels)
-    printed.all(steps(program))
+    printed.all(steps(program, layout.by_units))
     # the name is the user's: it must not end the text that it stands in
     name = " ".join(program.name.split()).replace("\\", "/").replace('"', "'")
     head = f'"""{name}, compiled for the CPU in {program.dtype}."""\n\n{_imports(program, printed.kernels)}\n'
@@ -92,7 +92,7 @@ class _Printed:
         return [] if kernel is None else [self._run(kernel)]
 
     def _pass(self, part: Pass) -> list[Run]:
-        first = self._beginning(part.stages) if part.mode == SPLIT else []
+        first = self._beginning(part.stages) if part.mode in (SPLIT, TOGETHER) else []
         return [*first, self._run(self._printer().kernel(part))]
 
     def _loop(self, loop: Loop) -> list[Run | Repeat]:
@@ -117,6 +117,7 @@ def _imports(program: Program, kernels: Sequence[Kernel]) -> str:
         lines.append("from numpy import bool_ as boolean")
     lines += [f"from numpy import {program.dtype} as number", ""]
     modules = {
+        "barrier": WAITING,
         "functions": HELPERS,
         "products.library": CALLS,
         "vector.functions": FUNCTIONS_OF_NUMBERS,

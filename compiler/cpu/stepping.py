@@ -18,8 +18,9 @@ from llvmlite import ir
 from ..cache import load_kernels
 from ..memory import Array, Batch
 from ..stepping import Wiring
+from .barrier import BARRIER, latest, meet, publish
 from .choose import ROOM, drawn, log_probabilities, most_probable
-from .driver import BARRIER, FIELDS, driver, latest, meet, publish, run_steps
+from .driver import FIELDS, driver, run_steps
 from .jit import function
 from .products.emit import POINTER, WORD, emitted
 from .products.emit import function as external

@@ -17,9 +17,9 @@ from ..frames import pieces
 from ..loop import Program
 from ..memory import POISON, Array, Batch, Workspace, aligned, side_by_side
 from ..plan import Plan
-from .calls import SMALL
+from .barrier import BARRIER
 from .cost import Work
-from .driver import BARRIER, FIELDS, REPEAT, RUN, driver, encoded
+from .driver import FIELDS, REPEAT, RUN, driver, encoded
 from .parallel import ALL, ROWS
 from .products.library import library, sets_for
 from .products.pack import FIELDS as COPY_FIELDS
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from .profile import Profile
 
 _NOWHERE: Mapping[str, Array] = {}
+#: small batches that are run by the kernels for large ones before they get their own
+MANY = 20
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,21 @@ class CpuTarget:
         self._given: dict[str, Array] = {}  # the parameters whose addresses are in the base
         self._lists: _Lists | None = None
         self._found: tuple[Mapping[str, Array], dict[str, Array]] | None = None
+        self._small = 0  # batches so far for which threads would better have shared units
+        self._barrier = np.zeros(BARRIER, np.int64)  # between runs nobody waits at it
+
+    def for_batch(self, batch: Batch) -> CpuTarget:
+        """What runs a batch: itself, or the same program whose threads share the units of loops (see ``cost``)."""
+        # a small batch now and then, after larger ones, is not worth a compilation
+        worth = "_loaded" not in self.__dict__ or "_by_units" in self.__dict__ or self._small >= MANY
+        return self._by_units if worth and self._prefers_units(batch) else self
+
+    def _prefers_units(self, batch: Batch) -> bool:
+        return self.plan.share is None and self._work.shares_units(batch, self.threads)
+
+    @cached_property
+    def _by_units(self) -> CpuTarget:
+        return CpuTarget(self.program, self.threads, self.plan.but(share="units"))
 
     @cached_property
     def source(self) -> Source:
@@ -107,7 +124,8 @@ class CpuTarget:
     @property
     def compilations(self) -> int:
         """How many kernels had to be compiled, so far."""
-        return self._loaded.compiled if "_loaded" in self.__dict__ else 0
+        other = self._by_units.compilations if "_by_units" in self.__dict__ else 0
+        return other + (self._loaded.compiled if "_loaded" in self.__dict__ else 0)
 
     @cached_property
     def _steps(self) -> Array:
@@ -142,7 +160,9 @@ class CpuTarget:
         """Addresses that no call changes: functions of the library, copies that fill panels, rows listed in order."""
         found = {name: library(self.program.dtype).address(name) for name in ("outer", "pack", "product")
                  if name in self.source.layout.place}  # fmt: skip
-        return found | {"copies": at(self._copies), "zero": at(self._numbers), "numbers": at(self._numbers)}
+        rows, barrier = at(self._numbers), at(self._barrier)
+        more = {"copies": at(self._copies), "zero": rows, "numbers": rows, "barrier": barrier, "give_way": _give_way()}
+        return found | more
 
     @cached_property
     def _numbers(self) -> Array:
@@ -170,10 +190,13 @@ class CpuTarget:
         ``poison``: fill all storage with NaN first, to see that nothing is read before it is written.
         ``into``: where fresh results go, in aligned arrays; the others in new ones.
         """
+        chosen = self.for_batch(batch)
+        if chosen is not self:
+            return chosen.run(batch, given, poison, into)
+        self._small += self._prefers_units(batch)
         ready = self._ready(batch, given, poison, into or {})
-        barrier = np.zeros(BARRIER, np.int64)
         call, give_way, threads, table = driver(), _give_way(), ready.threads, at(ready.table)
-        steps, count, meeting = at(self._steps), len(self._steps) // FIELDS, at(barrier)
+        steps, count, meeting = at(self._steps), len(self._steps) // FIELDS, at(self._barrier)
 
         def work(thread: int) -> None:
             call(table, steps, count, thread, threads, meeting, give_way)
@@ -272,13 +295,16 @@ class CpuTarget:
 
     def bytes(self, batch: Batch) -> int:
         """What it holds for batches like this one."""
+        chosen = self.for_batch(batch)
+        if chosen is not self:
+            return chosen.bytes(batch)
         threads, lists = self.threads_for(batch), row_lists(batch, self.threads_for(batch))
         lists_bytes = sum({id(a): a.nbytes for a in lists}.values())
         return self.workspace.predicted(batch.sizes, threads) + lists_bytes
 
     def threads_for(self, batch: Batch) -> int:
         """How many threads run a batch: see ``cost``."""
-        return self._work.threads_for(batch, self.threads)
+        return self._work.threads_for(batch, self.threads, self.plan.share == "units")
 
     def explain(self) -> list[str]:
         """How work is cut for threads and caches."""
@@ -288,7 +314,7 @@ class CpuTarget:
         """What each kernel takes, against the limits of the machine."""
         from .profile import profile
 
-        return profile(self, batch, given, repeats)
+        return profile(self.for_batch(batch), batch, given, repeats)
 
     def _results(self, ready: _Ready) -> dict[str, Array]:
         """The arrays that were asked for, without what pads their rows: the same views while the workspace stays."""
@@ -337,7 +363,7 @@ class CpuTarget:
         known = {"T": sizes["t"], "S": sizes["s"], "B": sizes["b"], "threads": threads, "lists": len(layout.place),
                  "chunk": layout.steps_of_chunk(sizes), "flat_bytes": layout.flat_bytes(sizes)}  # fmt: skip
         known |= self._fixed
-        known |= {f"sets_{v}": sets_for(min(sizes["b"], SMALL) // SMALL * SMALL, v) for v in range(1, VECTORS + 1)}
+        known |= {f"sets_{v}": sets_for(sizes["b"], v) for v in range(1, VECTORS + 1)}
         known |= {layout.names[n] if n in self.source.program.values else n: at(a) for n, a in own.items()}
         for name, k in layout.place.items():
             table[k] = known.get(name, 0)

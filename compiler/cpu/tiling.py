@@ -64,9 +64,13 @@ class TilePrinter:
             for name in product.dsts:
                 e.tiles[name] = f"load(line, (row, {f'{first} + ' if first else ''}{UNITS[0]}))"
                 first += width(group, lanes)
-        with self.reader.loop(scope):
+        loops = e.loops()
+        if self.reader.shared:
+            begin, end = calls.units(group.products[0])
+            loops = [f"for {UNITS[0]} in range({begin}, {end}, {lanes}):"]
+        with self.reader.loop(scope, whole=True):
             e.begin(group.map)
-            with self.w.blocks(*e.loops()):
+            with self.w.blocks(*loops):
                 self.p.lets(group.map, e)
 
     def _expressions(self, group: Fused, scope: Scope) -> VectorExpressions:

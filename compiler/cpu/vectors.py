@@ -56,6 +56,8 @@ class VectorExpressions(Expressions):
 
     def loops(self) -> list[str]:
         *heads, _ = super().loops()
+        if self.is_shared and not heads:
+            return [self._shared(-(-self.shape[0] // self.lanes), self.lanes)]
         return [*heads, f"for {self.units[-1]} in range(0, {self.shape[-1]}, {self.lanes}):"]
 
     def store(self, name: str) -> str:

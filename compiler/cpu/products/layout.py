@@ -68,6 +68,17 @@ class Layout:
         return sum(run.panels * run.step for run in self.runs)
 
     @property
+    def panels(self) -> int:
+        return sum(run.panels for run in self.runs)
+
+    def first_vector(self, panel: str) -> str:
+        """The first vector of a panel, both as text; where matrices are side by side."""
+        wide, count = self.runs[0].vectors, self.runs[0].panels
+        if len(self.runs) == 1:
+            return f"{panel} * {wide}"
+        return f"({panel} * {wide - 1} + min({panel}, {count}))"
+
+    @property
     def blocks(self) -> int:
         """Vectors that the columns of one matrix take."""
         return -(-_columns(self.parts) // self.lanes)

@@ -82,12 +82,16 @@ def library(dtype: str, host: Host = HOST) -> Library:
     return Library(host, dtype, loaded.kernels, loaded.compiled)
 
 
+#: batches of so many rows, or more -> the rows that most of their tiles have, whatever part of them a thread has
+LEAST_ROWS = {8: 6, 4: 3, 0: 1}
+
+
 def sets_for(rows: int, vectors: int) -> int:
     """The sets of accumulators for a product with so many rows in all: enough sums at once to hide latency.
 
     rows  of the whole batch, not of a thread: the order of sums depends on sets
     """
-    least = min(max(rows, 1), 3) if rows < 8 else 6
+    least = next(n for fewest, n in LEAST_ROWS.items() if rows >= fewest)
     return next((s for s in sets_of(vectors) if s * vectors * least >= INDEPENDENT), sets_of(vectors)[-1])
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -11,11 +10,13 @@ from typing import Any
 import numpy as np
 
 from ...cache import load_kernels
+from ..threads import team
 from ..vector.host import HOST, Host
 from .emit import Emitter, Llvm, emitted, word
 
-#: turns of the loop of one measurement of multiply-adds, about 2 ms; bytes that one thread reads
-TURNS, BYTES = 600_000, 1 << 26
+#: turns of the loop of one measurement of multiply-adds, about 10 ms, as long as a step of some size; bytes that one
+#: thread reads
+TURNS, BYTES = 3_000_000, 1 << 26
 SIGNATURES = {"multiply": "void(int64, int64)", "read": "void(int64, int64, int64)"}
 
 
@@ -54,25 +55,15 @@ def _aligned(size: int) -> np.ndarray[Any, Any]:
 
 
 def _seconds(work: Sequence[Callable[[], object]]) -> float:
-    """The time from the first start to the last end, each in a thread of its own."""
-    if len(work) == 1:
-        begin = time.perf_counter()
-        work[0]()
-        return time.perf_counter() - begin
-    together = threading.Barrier(len(work))
+    """The time from the first start to the last end, each in a thread of its own: those that run programs, too."""
     times: list[tuple[float, float]] = []
 
-    def run(f: Callable[[], object]) -> None:
-        together.wait()
+    def run(thread: int) -> None:
         begin = time.perf_counter()
-        f()
+        work[thread]()
         times.append((begin, time.perf_counter()))
 
-    running = [threading.Thread(target=run, args=(f,)) for f in work]
-    for thread in running:
-        thread.start()
-    for thread in running:
-        thread.join()
+    team().run(run, len(work))
     return max(end for _, end in times) - min(begin for begin, _ in times)
 
 

@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 from bptt import compiler, rnn
 from bptt.compiler import Plan
-from bptt.compiler.cpu import cost
+from bptt.compiler.cpu import cost, target
 from bptt.compiler.program import Program
+from bptt.compiler.storage import full_rows
 from bptt.graph.circuit import Circuit
 
 #: products in the loops, those of symbols once a call; all before them, with sums every few rows; no buffer for maps
-JOINED, APART, STORED = Plan(), Plan(hoist=True, chunk=2, rows=11, tables=0), Plan(lines=False)
+JOINED, APART, STORED = Plan(share="rows"), Plan(hoist=True, chunk=2, rows=11, tables=0), Plan(lines=False)
+UNITS = Plan(share="units")
 #: four gates stacked, a candidate by itself, two layers, an embedding, a softmax: all ways that products are printed
 EQUATIONS = """
 z[t] = sigmoid(W_z @ h[t-1] + U_z @ e[t] + b_z)
@@ -103,7 +105,41 @@ def test_any_number_of_threads_gives_the_same_bits(sizes: tuple[int, int]) -> No
     for B, T, lengths in BATCHES:
         params, inputs = data(net, B, T, "float32")
         once = results(program(*sizes, "float32", "cpu", 1)(params, **inputs, lengths=lengths))
-        for threads in (2, 3, 4):
-            again = results(program(*sizes, "float32", "cpu", threads)(params, **inputs, lengths=lengths))
+        for threads, plan in [(t, JOINED) for t in (2, 3, 4)] + [(t, UNITS) for t in (1, 2, 4)]:
+            again = results(program(*sizes, "float32", "cpu", threads, plan)(params, **inputs, lengths=lengths))
             for name, array in once.items():
-                np.testing.assert_array_equal(again[name], array, err_msg=f"{name}, {threads} threads, B={B}")
+                words = f"{name}, {threads} threads that share {plan.share}, B={B}"
+                np.testing.assert_array_equal(again[name], array, err_msg=words)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("checkpoint", "plan"), [(3, APART), (None, APART), (None, STORED), (2, JOINED)])
+def test_units_shared_give_the_bits_of_rows_shared(checkpoint: int | None, plan: Plan) -> None:
+    net = network(17, 65)
+    options: dict[str, Any] = {"returns": ("h", "c"), "threads": 3, "checkpoint": checkpoint}
+    by_rows, by_units = (compiler.compile(net, "L", plan=plan.but(share=s), **options) for s in ("rows", "units"))
+    for B, T, lengths in BATCHES:
+        params, inputs = data(net, B, T, "float32")
+        once, again = (results(p(params, **inputs, lengths=lengths)) for p in (by_rows, by_units))
+        for name, array in once.items():
+            np.testing.assert_array_equal(again[name], array, err_msg=f"{name}, B={B}, T={T}")
+
+
+def test_small_batches_get_kernels_of_their_own_where_that_is_worth_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cost, "STEP_WORTH", 1)
+    monkeypatch.setattr(target, "MANY", 3)
+    net = rnn.define("h[t] = tanh(W @ h[t-1] + x[t])", name="few")(x=3, h=3)
+    made = compiler.compile(net, None, returns="h", threads=2)
+    assert "units, and then all threads" in made.explain()
+    runs, params = made._variant(None).target, net.init(seed=0)
+    assert isinstance(runs, target.CpuTarget)
+    few = full_rows(9, 1, 1)
+    fresh = target.CpuTarget(made.loops, 2)
+    assert fresh.for_batch(full_rows(9, 1, 3)) is fresh is not fresh.for_batch(few)  # the first batch decides
+    for rows in (3, 1, 1):
+        made(params, x=np.ones((9, rows, 3), np.float32))
+        assert runs.for_batch(few) is runs
+    made(params, x=np.ones((9, 1, 3), np.float32))
+    assert runs.for_batch(few) is not runs
+    one, three = (made(params, x=np.ones((9, rows, 3), np.float32)).value["h"][:, 0] for rows in (1, 3))
+    np.testing.assert_array_equal(one, three)
