@@ -41,7 +41,10 @@ def _regrouped(
 
     cycle  node -> the loop it is in;  after  loop -> all that follows from it: empty where its products stay outside
     """
-    outside, joined, products, rest = [], [], [], []
+    outside: list[Node] = []
+    joined: list[Node] = []
+    products: list[Node] = []
+    rest: list[Node] = []
     for old, new in zip(node.args, args, strict=True):
         real = net.real(old)
         elsewhere = node in cycle and cycle.get(real) != cycle[node] and net.stripped(real).op != "const"

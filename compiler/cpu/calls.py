@@ -23,6 +23,8 @@ from .vector.host import HOST
 
 #: how the destinations of a product share panels: one after the other, or one vector of each
 SIDE_BY_SIDE, INTERLEAVED = "side by side", "interleaved"
+#: numbers in the panels of a product that is printed in the kernel for a batch of one row
+ONE_ROW = 8192
 
 
 @dataclass
@@ -163,7 +165,17 @@ class CallPrinter:
                     out += f" + {begin} * {self._bytes(run.vectors * lanes)}"
                     count = f"{end} - {begin}"
                 terms = _Terms(panels.terms, run.vectors, count, first, run.step, sets)
-                self._call(operand, terms, f"{out}, {out_row}, {lanes}, {run.vectors * lanes}", add)
+                to_all = f"{out}, {out_row}, {lanes}, {run.vectors * lanes}"
+                if self.reader.shared or self.scope.single or run.step * run.panels > ONE_ROW:
+                    self._call(operand, terms, to_all, add)
+                    continue
+                with self.w.block(f"if {self.w.use('B')} == 1:"):
+                    one = sets_for(1, min(beside * panels.blocks, VECTORS))
+                    literals = f'"{self.layout.program.dtype}", {run.vectors}, {run.panels}, {one}'
+                    x = self.rows_of(operand)[0]
+                    self.w.line(f"one_row({x}, {panels.terms}, {first}, {run.step}, {out}, {min(add, 1)}, {literals})")
+                with self.w.block("else:"):
+                    self._call(operand, terms, to_all, add)
 
     def stack(self, statement: Product, tile: str, first: int, width: int, count: str) -> None:
         """One vector of each destination for ``count`` vectors of units from ``base`` on.

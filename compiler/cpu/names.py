@@ -25,7 +25,7 @@ ROWS = ("cross_entropy_row", "highest_row", "logsumexp_row", "scored_row", "soft
 ARRAYS = ("address", "load", "load_first", "store", "view")
 VECTORS = ("splat", "where")
 WAITING = ("meet",)
-CALLS = ("call_outer", "call_pack", "call_product", "describe")
+CALLS = ("call_outer", "call_pack", "call_product", "describe", "one_row")
 #: what the table has beside sizes and values: functions of the library, and memory of their own
 FUNCTIONS = ("outer", "pack", "product", "sets_1", "sets_2", "sets_3", "sets_4")
 MEMORY = (

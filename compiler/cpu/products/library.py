@@ -31,12 +31,14 @@ from functools import cache
 from typing import Any
 
 from llvmlite import ir
+from numba.core import types
+from numba.extending import intrinsic
 
 from ...cache import load_kernels
 from ..vector.host import HOST, Host
-from .emit import WORD, Llvm, caller, emitted
+from .emit import SIZES, WORD, Llvm, caller, emitted, word
 from .outer import STRIP, strip_tiles
-from .tiles import INDEPENDENT, VECTORS, sets_of
+from .tiles import ACROSS, INDEPENDENT, VECTORS, row_tile, sets_of
 
 ARGUMENTS = {
     "product": "rows order x x_row terms vectors panels panel panel_step out out_row out_vector out_panel add sets",
@@ -118,7 +120,37 @@ def _describer() -> Any:
     return emitted("describe", words, build)
 
 
+def _one_row() -> Any:
+    """``one_row(x, terms, panel, panel_step, out, add, dtype, vectors, panels, sets)`` in compiled code: ``product``
+    of one row by a few panels, whose last four arguments are literals, in the caller's own code: a call of the library
+    takes as long as such a product."""
+
+    def typed(context: Any, x: Any, terms: Any, panel: Any, panel_step: Any, out: Any, add: Any, dtype: Any,
+              vectors: Any, panels: Any, sets: Any) -> Any:  # fmt: skip
+        literals = [a.literal_value for a in (dtype, vectors, panels, sets)]
+        name, wide, count, several = literals
+        signature = types.void(*[types.int64] * 6, dtype, vectors, panels, sets)
+
+        def instructions(target: Any, builder: Llvm, signature: Any, values: Sequence[Llvm]) -> Llvm:
+            x, terms, panel, panel_step, out, add, *_ = values
+            lanes, zero = HOST.lanes(name), builder.alloca(WORD)
+            builder.store(word(0), zero)
+            first = builder.ptrtoint(zero, WORD)
+            each = max(1, ACROSS // wide)
+            for p in range(0, count, each):
+                tile = row_tile(builder.module, HOST, name, wide, several, 1, min(each, count - p))
+                at = builder.add(panel, builder.mul(panel_step, word(p * SIZES[name])))
+                to = builder.add(out, word(p * wide * lanes * SIZES[name]))
+                builder.call(tile, [first, x, word(0), terms, at, panel_step, to, word(0), word(lanes), add])
+            return target.get_dummy_value()
+
+        return signature, instructions
+
+    return intrinsic(prefer_literal=True)(typed)
+
+
 describe = _describer()
+one_row = _one_row()
 call_product = caller("call_product", ARGUMENTS["product"].split())
 call_outer = caller("call_outer", ARGUMENTS["outer"].split())
 call_pack = caller("call_pack", ARGUMENTS["pack"].split())

@@ -67,6 +67,7 @@ def product_of(host: Host, dtype: str) -> Callable[..., Any]:
                             x_row,
                             n,
                             panel + (p * panel_step + k * vectors * lanes) * size,
+                            0,
                             out + p * out_panel * size,
                             out_row,
                             out_vector,

@@ -20,10 +20,12 @@ from .emit import Emitter, Llvm, subroutine, word
 
 #: rows that a tile has at most, and vectors, and sets of accumulators times vectors
 ROWS, VECTORS, INDEPENDENT = 6, 4, 8
+#: vectors of several panels that a tile of one row has at most
+ACROSS = 8
 #: tiles of so many vectors of sums take two terms a turn: whatever is no multiply-add takes a place from one
 LARGE = 15
 #: the arguments of tiles: steps in numbers
-ROW_TILE = ["order", "x", "x_row", "terms", "panel", "out", "out_row", "out_vector", "add"]
+ROW_TILE = ["order", "x", "x_row", "terms", "panel", "panel_step", "out", "out_row", "out_vector", "add"]
 COLUMN_TILE = ["rows", "a", "a_row", "panel", "c", "c_row", "add"]
 
 
@@ -38,25 +40,29 @@ def most_rows(host: Host, vectors: int, sets: int) -> int:
     return max(1, min(ROWS, (host.registers - spare) // (vectors * sets)))
 
 
-def row_tile(module: Llvm, host: Host, dtype: str, vectors: int, sets: int, rows: int) -> Llvm:
-    """out[r, v] = (0 | out[r, v]) + sum_k x[r, k] · panel[k, v], for the first ``rows`` rows of a list."""
+def row_tile(module: Llvm, host: Host, dtype: str, vectors: int, sets: int, rows: int, across: int = 1) -> Llvm:
+    """out[r, v] = (0 | out[r, v]) + sum_k x[r, k] · panel[k, v], for the first ``rows`` rows of a list.
+
+    across  so many panels at once: v goes through the vectors of the first, then through those of the next
+    """
 
     def build(builder: Llvm, arguments: Sequence[Llvm]) -> None:
-        order, x, x_row, terms, panel, out, out_row, out_vector, add = arguments
+        order, x, x_row, terms, panel, panel_step, out, out_row, out_vector, add = arguments
         e = Emitter(builder, host, dtype)
         x, panel, out, order = (e.pointer(p) for p in (x, panel, out, order))
         numbers = [e.number(order, r) for r in range(rows)]
         starts = [e.at(x, builder.mul(n, x_row)) for n in numbers]
-        offsets = [builder.mul(out_vector, word(v)) for v in range(vectors)]
+        offsets = [builder.mul(out_vector, word(v)) for v in range(vectors * across)]
+        panels = [e.at(panel, builder.mul(panel_step, word(p))) for p in range(across)]
         places = [e.at(e.at(out, builder.mul(n, out_row)), o) for n in numbers for o in offsets]
 
         def term(k: Llvm, sums: list[Llvm], which: int) -> None:
-            weights = [e.load(e.at(e.at(panel, builder.mul(k, word(vectors * e.lanes))), v * e.lanes))
-                       for v in range(vectors)]  # fmt: skip
+            at = builder.mul(k, word(vectors * e.lanes))
+            weights = [e.load(e.at(e.at(p, at), v * e.lanes)) for p in panels for v in range(vectors)]
             for r in range(rows):
                 one = e.broadcast(e.at(starts[r], k))
-                for v in range(vectors):
-                    i = (which * rows + r) * vectors + v
+                for v in range(vectors * across):
+                    i = (which * rows + r) * vectors * across + v
                     sums[i] = e.multiply_add(one, weights[v], sums[i])
 
         unrolled = 2 * sets if rows * vectors >= LARGE else sets
@@ -70,7 +76,7 @@ def row_tile(module: Llvm, host: Host, dtype: str, vectors: int, sets: int, rows
             term(k, sums, 0)
             return sums
 
-        each = rows * vectors
+        each = rows * vectors * across
         whole = builder.and_(terms, word(-unrolled))
         sums = starting(e, add, places) + [e.zero] * (each * (sets - 1))
         sums = e.loop(word(0), whole, unrolled, sums, turn)
@@ -82,7 +88,8 @@ def row_tile(module: Llvm, host: Host, dtype: str, vectors: int, sets: int, rows
         for value, place in zip(sums, places, strict=True):
             e.store(value, place)
 
-    return subroutine(module, f"rows_{dtype}_{host.name}_{vectors}_{sets}_{rows}", len(ROW_TILE), build)
+    name = f"rows_{dtype}_{host.name}_{vectors}_{sets}_{rows}{f'_{across}' if across > 1 else ''}"
+    return subroutine(module, name, len(ROW_TILE), build)
 
 
 def column_tile(module: Llvm, host: Host, dtype: str, vectors: int, columns: int) -> Llvm:
