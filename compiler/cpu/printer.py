@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 from ..frames import complete_with_over
 from ..listing import fill_line, statement_lines, sum_line
@@ -26,7 +26,7 @@ from ..loop import (
     Value,
     stores,
 )
-from .calls import CallPrinter, GradientPrinter, Panels, gradients
+from .calls import CallPrinter, Panels, gradients
 from .expressions import Expressions
 from .fused import Fused, Tiles
 from .layout import Layout
@@ -34,8 +34,8 @@ from .matrices import MatrixPrinter
 from .names import FUNCTIONS, INDICES, LISTS, MEMORY, SIZES
 from .parallel import ALL, SPLIT, TOGETHER, Pass, mode
 from .rows import RowPrinter, Scored, with_scored
-from .scatters import ScatterPrinter, scatters
 from .scope import UNITS, Reader, Scope, features
+from .split import SplitPrinter
 from .tiling import TilePrinter, flat_group
 from .vectors import VectorExpressions, is_vectorisable
 from .writer import Writer
@@ -91,7 +91,7 @@ class PassPrinter:
             if not looped and rows.axis:
                 end = f"{self.w.use(rows.axis.upper())} + 1"
             if part.mode == SPLIT:
-                self.split(rows, lo, end, size, order)
+                SplitPrinter(self).stage(rows, lo, end, size, order)
             else:
                 self.rows(rows, lo, end)
         whys = [part.chunks.why if part.chunks else part.stages[0].why]
@@ -183,7 +183,7 @@ class PassPrinter:
     def zero(self, stage: Rows) -> None:
         """Sums that are complete after the stage start here, those of each row for the rows of the thread.
 
-        Weight gradients start with their first chunk: see ``split``.
+        Weight gradients start with their first chunk: see ``SplitPrinter``.
         """
         inner = [s for x in stage.body if isinstance(x, Over) for s in x.sums]
         sums: Sequence[Sum] = stage.sums
@@ -204,34 +204,6 @@ class PassPrinter:
                         self.w.line(f"{self.reader.array(v)}[{', '.join([*index, '...'])}] = {neutral(item)}")
             else:
                 self.w.line(f"{self.reader.array(v)}[...] = {neutral(item)}")
-
-    def split(self, stage: Rows, lo: str, end: str, size: str, order: str) -> None:
-        """Products of matrices; sums over the batch: weight gradients and those into tables by all threads, others by
-        the first."""
-        matrices = MatrixPrinter(self.reader, self.panels, Scope((), None, False))
-        for statement in stage.body:
-            self.w.comment("; ".join(self.listed(statement)))
-            matrices.product(statement, shared=True)
-        scope = Scope((stage.axis,) if stage.axis else (), stage.axis, True)
-        groups, rest = gradients(stage.sums, self.program, self.layout.inner)
-        tables, rest = scatters(rest, self.program)
-        if tables:
-            into = ScatterPrinter(self.reader, scope, tables)
-            for item in tables:
-                self.w.comment(sum_line(item))
-            with self.each_step(stage, lo, end) if stage.axis else nullcontext(), self.reader.loop(scope):
-                into.row()
-        if rest:
-            with self.w.block("if thread == 0:"):
-                self.rows(replace(stage, sums=tuple(rest)), lo, end)
-        if groups:
-            printer = GradientPrinter(self.reader, scope)
-            slots = printer.lists(groups, lo, end, size)
-            last = self.w.use((stage.axis or "t").upper()) if order == "down" else ""
-            further = {"up": "1 if lo > 1 else 0", "down": f"1 if hi < {last} else 0"}.get(order, "0")
-            for group in groups:
-                self.w.comment("; ".join(sum_line(g.item) for g in group))
-                printer.outer(group, slots, further)
 
     def rows(self, stage: Rows, lo: str, end: str) -> None:
         """All steps of a stage from ``lo`` to before ``end``."""
