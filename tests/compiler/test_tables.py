@@ -11,6 +11,8 @@ from bptt import compiler, graph, rnn
 from bptt.compiler import Plan
 from bptt.compiler.check import check
 from bptt.compiler.cpu import cost
+from bptt.compiler.cpu.target import CpuTarget
+from bptt.compiler.memory import lone_blocks, predicted_bytes
 from bptt.compiler.tables import with_tables
 from bptt.graph.circuit import Circuit
 
@@ -155,6 +157,15 @@ def test_signals_that_are_differentiated_by_are_read_as_they_are() -> None:
         expected = graph.evaluate(adjoint, params, **inputs)
         for n, g in adjoint.grads.items():
             np.testing.assert_allclose(found.grad[n], expected[g], atol=1e-11, err_msg=n)
+
+
+def test_products_that_are_added_once_hold_one_row() -> None:
+    net = rnn.define("h[t] = tanh(W @ h[t-1] + U @ E[x[t]]) * (V @ E[x[t]])" + REST)(h=3, z=3, x=6, E=(6, 5))
+    loops = compiler.compile(net, target="interpret").loops
+    assert {n for n in lone_blocks(loops) if loops.values[n].shape == (6, 5)} == {"δE_1", "δE_2"}
+    layout = CpuTarget(loops).source.layout
+    assert layout.shape(loops.values["δE_1"], {"t": 9, "s": 1, "b": 65})[0] == 1
+    assert predicted_bytes(loops, 9, 1, 65) - predicted_bytes(loops, 9, 1, 64) < 700
 
 
 def test_the_plan_says_so() -> None:
