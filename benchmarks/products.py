@@ -68,14 +68,14 @@ def product_case(dtype: str, rows: int, terms: int, columns: int) -> Case:
 def outer_case(dtype: str, rows: int, inner: int, columns: int) -> Case:
     h, d, c = (aligned(s, dtype) for s in ((rows, inner), (rows, columns), (columns, inner)))
     listed, scratch = np.arange(rows), np.empty(scratch_bytes(HOST) + 64, np.uint8)
-    a = [d.ctypes.data, columns, listed.ctypes.data, columns, c.ctypes.data, inner, 0]
-    table = np.array([a])
-    tiles = outer_tiles(HOST, dtype, inner, [columns])
+    rows_of = [[a.ctypes.data, n, listed.ctypes.data, n] for a, n in ((h, inner), (d, columns))]
+    table = np.array([*rows_of, [c.ctypes.data, inner, 0, 0]])
+    tiles = outer_tiles(HOST, dtype, [inner], [columns])
     outer = library(dtype).functions["outer"].ctypes
     at = scratch.ctypes.data + (-scratch.ctypes.data) % 64
 
     def run(keep: object = (h, d, c, scratch)) -> None:
-        outer(0, tiles, rows, h.ctypes.data, inner, listed.ctypes.data, inner, 1, table.ctypes.data, at, 0)
+        outer(0, tiles, rows, 1, 1, table.ctypes.data, at, 0)
 
     return f"outer rows {rows:4} a {columns:4} b {inner:3}", 2.0 * rows * inner * columns, run
 

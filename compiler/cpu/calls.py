@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import chain
 
 import numpy as np
 
 from ...graph.build import split_spec
 from ..loop import Block, Load, Product, Program, Sum, Value
 from ..memory import Array
-from .layout import MOST, SCRATCH, Layout
+from .layout import SCRATCH, Layout
 from .products.layout import FIELDS as COPY_FIELDS
 from .products.layout import Layout as PanelLayout
 from .products.layout import Part, Run, interleaved, side_by_side
@@ -25,6 +26,8 @@ from .vector.host import HOST
 SIDE_BY_SIDE, INTERLEAVED = "side by side", "interleaved"
 #: numbers in the panels of a product that is printed in the kernel for a batch of one row
 ONE_ROW = 8192
+#: operands of weight gradients, of each kind, in one call
+MOST, MOST_TOGETHER = 64, 8
 
 
 @dataclass
@@ -264,18 +267,44 @@ class Gradient:
     item: Sum
 
 
-def gradients(sums: Sequence[Sum], program: Program, inner: frozenset[str]) -> tuple[list[list[Gradient]], list[Sum]]:
-    """The sums that the library's ``outer`` computes, those that read one b together, and the others."""
+@dataclass(frozen=True)
+class Gradients:
+    """Sums of outer products of each a with each b: a row for each a, in it one sum for each b."""
+
+    rows: tuple[tuple[Gradient, ...], ...]
+
+    def __iter__(self) -> Iterator[Gradient]:
+        return chain.from_iterable(self.rows)
+
+    @property
+    def lines(self) -> int:
+        """Lines of the table that describes them."""
+        bs = len(self.rows[0])
+        return bs + len(self.rows) * (1 + bs)
+
+
+def gradients(sums: Sequence[Sum], program: Program, inner: frozenset[str]) -> tuple[list[Gradients], list[Sum]]:
+    """The sums that the library's ``outer`` computes, those of several b with the same a together, and the others."""
     products = [g for s in sums if (g := _gradient(s, program, inner)) is not None]
     rest = [s for s in sums if _gradient(s, program, inner) is None]
-    groups: dict[Load, list[Gradient]] = {}
+    by_a: dict[tuple[Load, int], dict[Load, Gradient]] = {}
     for g in products:
         bias = next((s for s in rest if s.op == "reduce" and s.args == (g.a,) and _is_static(s, program)), None)
         if bias is not None:
             rest.remove(bias)
             g = replace(g, bias=program.values[bias.dst])
-        groups.setdefault(g.b, []).append(g)
-    return [g[i : i + MOST] for g in groups.values() for i in range(0, len(g), MOST)], rest
+        again = sum(g.b in by_a.get((g.a, k), {}) for k in range(len(products)))  # the same product once more
+        by_a.setdefault((g.a, again), {})[g.b] = g
+    alike: dict[frozenset[Load], list[dict[Load, Gradient]]] = {}
+    for row in by_a.values():
+        alike.setdefault(frozenset(row), []).append(row)
+    groups = []
+    for found in alike.values():
+        for first in range(0, len(found[0]), MOST_TOGETHER):
+            bs = list(found[0])[first : first + MOST_TOGETHER]
+            rows = [tuple(row[b] for b in bs) for row in found]
+            groups += [Gradients(tuple(rows[k : k + MOST])) for k in range(0, len(rows), MOST)]
+    return groups, rest
 
 
 def _is_static(s: Sum, program: Program) -> bool:
@@ -305,7 +334,7 @@ class GradientPrinter:
         self.reader, self.scope = reader, scope
         self.w, self.layout = reader.writer, reader.layout
 
-    def lists(self, groups: Sequence[Sequence[Gradient]], lo: str, end: str, size: str) -> dict[str, str]:
+    def lists(self, groups: Sequence[Gradients], lo: str, end: str, size: str) -> dict[str, str]:
         """Lists of rows for all steps: one for each way that operands lie; slot as text -> the list's name.
 
         size  how many steps there are at most, as text; none: all
@@ -338,25 +367,33 @@ class GradientPrinter:
         slot = index[0] if len(index) > 1 else ""
         return self.reader.places.get(slot, slot)
 
-    def outer(self, group: Sequence[Gradient], slots: dict[str, str], further: str) -> None:
-        """One call for all sums that read the same b. ``further``: whether they go on from what is there, 0 or 1."""
-        b = self.reader.value(group[0].b)
-        width = b.shape[-1]
-        columns = [self.reader.value(g.a).shape[-1] for g in group]
-        tiles = outer_tiles(HOST, self.layout.program.dtype, width, columns)
-        self.w.line(f"sums = {self.w.use('terms')} + thread * {MOST * FIELDS * 8}")
-        for k, g in enumerate(group):
-            a = self.reader.value(g.a)
-            bias = f"address({self.reader.array(g.bias)}, (0,))" if g.bias else "0"
-            rows = f"{self._start(a)}, {self.layout.step(a)}, address({slots[self._slot(g.a)]}, (0,)), {columns[k]}"
-            into = f"address({self.reader.array(g.into)}, (0, 0)), {self.layout.width(g.into)}"
-            self.w.line(f"describe(sums{f' + {k * FIELDS * 8}' if k else ''}, {rows}, {into}, {bias})")
+    def outer(self, group: Gradients, slots: dict[str, str], further: str) -> None:
+        """One call for all sums of a group. ``further``: whether they go on from what is there, 0 or 1."""
+        dtype, first = self.layout.program.dtype, group.rows[0]
+        widths, columns = ([self.reader.value(x).shape[-1] for x in xs] for xs in
+                           ([g.b for g in first], [row[0].a for row in group.rows]))  # fmt: skip
+        lines = [self._rows(g.b, slots) for g in first]
+        for row in group.rows:
+            lines.append(self._rows(row[0].a, slots))
+            bias = next((self.reader.array(g.bias) for g in row if g.bias), "")
+            for g in row:
+                sums = f"address({bias}, (0,))" if bias and g is row[0] else "0"
+                lines.append(f"address({self.reader.array(g.into)}, (0, 0)), {self.layout.width(g.into)}, {sums}, 0")
+        self.layout.needs_terms(group.lines)
+        self.w.line(f"sums = {self.w.use('terms')} + thread * {self.w.use('terms_bytes')}")
+        for k, line in enumerate(lines):
+            self.w.line(f"describe(sums{f' + {k * FIELDS * 8}' if k else ''}, {line})")
+        tiles = outer_tiles(HOST, dtype, widths, columns)
         self.w.line(
             f"call_outer({self.w.use('outer')}, {tiles} * thread // {self.w.use('threads')}, "
-            f"{tiles} * (thread + 1) // threads, found, {self._start(b)}, {self.layout.step(b)}, "
-            f"address({slots[self._slot(group[0].b)]}, (0,)), {width}, {len(group)}, sums, "
+            f"{tiles} * (thread + 1) // threads, found, {len(first)}, {len(group.rows)}, sums, "
             f"{self.w.use('scratch')} + thread * {SCRATCH}, {further})"
         )
+
+    def _rows(self, load: Load, slots: dict[str, str]) -> str:
+        """Where an operand is, its row, the list of its rows, and its columns."""
+        v = self.reader.value(load)
+        return f"{self._start(v)}, {self.layout.step(v)}, address({slots[self._slot(load)]}, (0,)), {v.shape[-1]}"
 
     def _start(self, v: Value) -> str:
         rows = ["0"] * (1 if v.role == "block" else len(v.axes))

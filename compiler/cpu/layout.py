@@ -30,8 +30,6 @@ from .vector.host import HOST
 
 #: bytes of packed rows that each thread needs for weight gradients
 SCRATCH = scratch_bytes(HOST)
-#: how many weight gradients one call computes at most
-MOST = 64
 
 
 @dataclass(frozen=True)
@@ -59,6 +57,7 @@ class Layout:
         self.used: set[str] = set()  # values that kernels take from the table
         self.fresh = _fresh(program, self)
         self._lists: list[tuple[int, str]] = []
+        self.terms_bytes = 0  # of the table of weight gradients of one thread
         self._line = 0  # numbers of a row in the buffer that products share with maps
         self._tiles: list[tuple[int, str]] = []
         self._flat: list[tuple[int, str]] = []
@@ -132,7 +131,7 @@ class Layout:
         more = {
             "panels": ((self.panels,), number),
             "scratch": ((threads * SCRATCH,), np.dtype(np.uint8)),
-            "terms": ((threads * MOST * FIELDS,), word),
+            "terms": ((threads * self.terms_bytes // 8,), word),
             "tiles": ((sizes["b"] * self._line,), number),
             "flat_tiles": ((max(sizes["b"], TILE_ROWS) * self._longest(self._tiles, sizes),), number),
             "flat": ((threads * self.flat_bytes(sizes) // 8,), word),
@@ -168,6 +167,10 @@ class Layout:
     def needs_numbers(self, count: int) -> None:
         """A kernel lists the numbers of so many rows of a matrix, in order."""
         self.numbers = max(self.numbers, count)
+
+    def needs_terms(self, lines: int) -> None:
+        """A kernel describes weight gradients in so many lines, for each thread."""
+        self.terms_bytes = max(self.terms_bytes, -(-8 * FIELDS * lines // ALIGNMENT) * ALIGNMENT)
 
     def needs_lists(self, count: int, steps: str) -> None:
         """A kernel needs so many lists of rows for each thread, of "chunk", "T", "S", "" (one) or so many steps."""

@@ -9,7 +9,7 @@ import numpy as np
 from ..loop import Block, Load, Statement
 from .calls import Panels
 from .factors import MatrixProduct, matrix_product
-from .layout import MOST, SCRATCH
+from .layout import SCRATCH
 from .products.library import outer_tiles, sets_for
 from .products.outer import FIELDS
 from .scope import Reader, Scope
@@ -62,16 +62,16 @@ class MatrixPrinter:
     def _outer(self, p: MatrixProduct, shared: bool) -> None:
         """C = Σ_k A[k] B[k]ᵀ."""
         (terms, columns), width = self.reader.value(p.a).shape, self.reader.value(p.b).shape[1]
-        numbers = self._numbers(terms)
-        begin, end = self._part(outer_tiles(HOST, self.layout.program.dtype, width, [columns]), shared)
-        self.w.line(f"sums = {self.w.use('terms')} + thread * {MOST * FIELDS * 8}")
+        numbers, line = self._numbers(terms), 8 * FIELDS
+        begin, end = self._part(outer_tiles(HOST, self.layout.program.dtype, [width], [columns]), shared)
+        self.layout.needs_terms(3)
+        self.w.line(f"sums = {self.w.use('terms')} + thread * {self.w.use('terms_bytes')}")
+        self.w.line(f"describe(sums, {self._start(p.b)}, {self._width(p.b)}, {numbers}, {width})")
+        self.w.line(f"describe(sums + {line}, {self._start(p.a)}, {self._width(p.a)}, {numbers}, {columns})")
+        self.w.line(f"describe(sums + {2 * line}, {self._start(p.dst)}, {self._width(p.dst)}, 0, 0)")
         self.w.line(
-            f"describe(sums, {self._start(p.a)}, {self._width(p.a)}, {numbers}, {columns}, {self._start(p.dst)}, "
-            f"{self._width(p.dst)}, 0)"
-        )
-        self.w.line(
-            f"call_outer({self.w.use('outer')}, {begin}, {end}, {terms}, {self._start(p.b)}, {self._width(p.b)}, "
-            f"{numbers}, {width}, 1, sums, {self.w.use('scratch')} + thread * {SCRATCH}, 0)"
+            f"call_outer({self.w.use('outer')}, {begin}, {end}, {terms}, 1, 1, sums, "
+            f"{self.w.use('scratch')} + thread * {SCRATCH}, 0)"
         )
 
     def _numbers(self, count: int) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ..listing import sum_line
 from ..loop import Rows, Sum
-from .calls import Gradient, GradientPrinter, gradients
+from .calls import GradientPrinter, Gradients, gradients
 from .matrices import MatrixPrinter
 from .scatters import ScatterPrinter, scatters
 from .scope import Scope
@@ -59,7 +59,7 @@ class SplitPrinter:
             printer.row()
 
     def _gradients(
-        self, groups: Sequence[Sequence[Gradient]], stage: Rows, lo: str, end: str, size: str, order: str
+        self, groups: Sequence[Gradients], stage: Rows, lo: str, end: str, size: str, order: str
     ) -> None:
         """Each thread has some tiles."""
         printer = GradientPrinter(self.reader, self._scope(stage))

@@ -361,7 +361,8 @@ class CpuTarget:
         layout, sizes = self.source.layout, batch.sizes
         table = np.zeros(len(layout.place) + 4 * (threads + 1 if threads > 1 else 2), np.int64)
         known = {"T": sizes["t"], "S": sizes["s"], "B": sizes["b"], "threads": threads, "lists": len(layout.place),
-                 "chunk": layout.steps_of_chunk(sizes), "flat_bytes": layout.flat_bytes(sizes)}  # fmt: skip
+                 "chunk": layout.steps_of_chunk(sizes), "flat_bytes": layout.flat_bytes(sizes),
+                 "terms_bytes": layout.terms_bytes}  # fmt: skip
         known |= self._fixed
         known |= {f"sets_{v}": sets_for(sizes["b"], v) for v in range(1, VECTORS + 1)}
         known |= {layout.names[n] if n in self.source.program.values else n: at(a) for n, a in own.items()}

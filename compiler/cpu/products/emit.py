@@ -191,5 +191,13 @@ def _entry_of(context: Any, address: Any, index: Any) -> Any:
     return types.int64(types.int64, types.int64), instructions
 
 
+def _put_entry(builder: Llvm, values: Sequence[Llvm]) -> None:
+    place = builder.gep(builder.inttoptr(values[0], POINTER), [values[1]], source_etype=WORD)
+    builder.store(values[2], place, align=8)
+
+
+#: in compiled Python, (address, index, value): write a whole number to a place of the list that is at the address
+put_entry: Any = emitted("put_entry", ["address", "index", "value"], _put_entry)
+
 #: in compiled Python, (address, index): the whole number at a place of the list of them that is at the address
 entry_of: Any = intrinsic(_entry_of)

@@ -11,13 +11,14 @@ product(rows, order*, x*, x_row, terms, vectors, panels, panel*, panel_step, out
     r is at x + r·x_row, and at out + r·out_row + p·out_panel + v·out_vector. A panel has ``vectors`` vectors, 1 to 4,
     for each of ``terms`` k, and the next of ``panels`` of them is ``panel_step`` numbers on. ``add`` is 1 to go on
     from what is in out, else 0. ``sets`` of accumulators take terms in turn: 1, or more for few rows (``sets_for``).
-outer(first, last, rows, b*, b_row, b_list*, width, count, table*, scratch*, add)
+outer(first, last, rows, bs, count, table*, scratch, add)
     C[i, j] = (0 | C[i, j]) + sum_n a[a_list[n], i] · b[b_list[n], j], one group of rows after another, for each of
-    ``count`` a. The table describes each in seven numbers: a*, a_row, a_list*, columns, C*, c_row, sums*; where sums*
-    is not 0, also sums[i] = (0 | sums[i]) + sum_n a[a_list[n], i]. b has ``width`` columns. Rows of a, b and C, and
-    sums, are padded to whole vectors; columns of C from ``width`` on become 0 (NaN where a is not finite), those of
-    sums anything. The work is ``outer_tiles`` tiles; this call does those from ``first`` to before ``last``.
-    ``scratch`` is memory of ``scratch_bytes(host)`` bytes for this call alone.
+    ``bs`` b and each of ``count`` a. The table has lines of four numbers: for each b its address, its row, its list*
+    and its columns; then for each a the same of it, followed by a line for each b with C*, C's row and, in the first,
+    sums*: where that is not 0, also sums[i] = (0 | sums[i]) + sum_n a[a_list[n], i]. Rows of a, b and C, and sums, are
+    padded to whole vectors; columns of C from those of b on become 0 (NaN where a is not finite), those of sums
+    anything. The work is ``outer_tiles`` tiles; this call does those from ``first`` to before ``last``. ``scratch`` is
+    memory of ``scratch_bytes(host)`` bytes for this call alone.
 pack(first, last, table*, matrices*, panels*)
     Copies from matrices, whose addresses are listed, to panels: those from ``first`` to before ``last`` of the
     table's, as ``Layout.table`` gives them.
@@ -42,7 +43,7 @@ from .tiles import ACROSS, INDEPENDENT, VECTORS, row_tile, sets_of
 
 ARGUMENTS = {
     "product": "rows order x x_row terms vectors panels panel panel_step out out_row out_vector out_panel add sets",
-    "outer": "first last rows b b_row b_list width count table scratch add",
+    "outer": "first last rows bs count table scratch add",
     "pack": "first last table matrices panels",
 }
 
@@ -97,20 +98,20 @@ def sets_for(rows: int, vectors: int) -> int:
     return next((s for s in sets_of(vectors) if s * vectors * least >= INDEPENDENT), sets_of(vectors)[-1])
 
 
-def outer_tiles(host: Host, dtype: str, width: int, columns: Sequence[int]) -> int:
-    """How many tiles ``outer`` has for b with so many columns, and a's with so many each."""
-    vectors = -(-width // host.lanes(dtype))
-    panels = -(-vectors // VECTORS)
-    if not panels:
+def outer_tiles(host: Host, dtype: str, widths: Sequence[int], columns: Sequence[int]) -> int:
+    """How many tiles ``outer`` has for b's with so many columns each, and a's with so many each."""
+    vectors = [-(-width // host.lanes(dtype)) for width in widths]
+    panels = [-(-v // VECTORS) for v in vectors]
+    if not sum(panels):
         return 0
-    most, whole = strip_tiles(host, dtype, -(-vectors // panels))
+    most, whole = strip_tiles(host, dtype, max(-(-v // p) for v, p in zip(vectors, panels, strict=True) if p))
     strip = STRIP * host.lanes(dtype)
-    return panels * sum(c // strip * whole - (-(c % strip) // most) for c in columns)
+    return sum(panels) * sum(c // strip * whole - (-(c % strip) // most) for c in columns)
 
 
 def _describer() -> Any:
-    """``describe(line, a, …)`` in compiled code: one line of the table of ``outer``, written at an address."""
-    words = ["line", "a", "a_row", "a_list", "columns", "c", "c_row", "sums"]
+    """``describe(line, …)`` in compiled code: one line of the table of ``outer``, written at an address."""
+    words = ["line", "address", "row", "listed", "columns"]
 
     def build(builder: Llvm, values: Sequence[Llvm]) -> None:
         line = builder.inttoptr(values[0], ir.PointerType(WORD))

@@ -8,7 +8,8 @@ Measured on one core with AVX-512 (fractions of the multiply-add limit, a of 4H 
 256, 512): a read where it lies, groups of 256 rows .58 .64 .53 .48; packed tile by tile .42 .64 .69 .68; packed strip
 by strip .48 .65 .67 .68; the same in groups of 128, whose panel and strip share the first cache, .56 .73 .76 .74.
 Lines of the next strip fetched from within the tiles: .52 .68 .70 .66; eight strips at once, row by row: no gain.
-Without the copy of a it would be .63 .78 .81 .77.
+Without the copy of a it would be .63 .78 .81 .77: so the panels of several b, such as the input and the hidden state,
+share the strips of a.
 """
 
 from __future__ import annotations
@@ -18,23 +19,25 @@ from typing import Any
 
 from ..jit import inlined
 from ..vector.host import Host
-from .emit import SIZES, Emitter, Llvm, emitted, entry_of, subroutine, word
+from .emit import SIZES, Emitter, Llvm, emitted, entry_of, put_entry, subroutine, word
 from .product import choose, column_tiles
 from .tiles import VECTORS, most_rows, starting
 
 #: rows of a group
 GROUP = 128
-#: panels of b that are packed at once, and vectors of a
-PANELS, STRIP = 8, 3
+#: panels of all b that are packed at once, and vectors of a
+PANELS, STRIP = 16, 3
 #: rows ahead that copies have brought to the cache
 AHEAD = 8
-#: whole numbers that describe one a: a*, its row, its list*, its columns, C*, C's row, sums* or 0
-FIELDS = 7
+#: whole numbers of a line of the table: of a and b its address, its row, its list*, its columns; of C its address, its
+#: row, and that of the sums of a's columns, or 0
+FIELDS = 4
 
 
 def scratch_bytes(host: Host) -> int:
-    """The scratch memory that one thread gives ``outer``: packed panels of b and a strip of a; 64-byte aligned."""
-    return GROUP * (PANELS * VECTORS + STRIP) * host.bytes
+    """The scratch memory that one thread gives ``outer``, 64-byte aligned: packed panels of b, a strip of a, and for
+    each panel a line with its vectors, the bytes of C before its columns, and the number of its b."""
+    return GROUP * (PANELS * VECTORS + STRIP) * host.bytes + PANELS * 64
 
 
 def strip_tiles(host: Host, dtype: str, vectors: int) -> tuple[int, int]:
@@ -49,6 +52,7 @@ def _strips_of(host: Host, dtype: str, copy: Any) -> Any:
     most = tuple(strip_tiles(host, dtype, max(v, 1))[0] for v in range(VECTORS + 1))
     whole = tuple(strip_tiles(host, dtype, max(v, 1))[1] for v in range(VECTORS + 1))
     panel_bytes, strip = GROUP * VECTORS * host.bytes, STRIP * lanes
+    after, line_bytes = PANELS * panel_bytes, 8 * FIELDS
 
     @inlined
     def strips(
@@ -58,7 +62,7 @@ def _strips_of(host: Host, dtype: str, copy: Any) -> Any:
         lo: int,
         hi: int,
         panels: int,
-        vectors: int,
+        widest: int,
         line: int,
         start: int,
         scratch: int,
@@ -66,10 +70,8 @@ def _strips_of(host: Host, dtype: str, copy: Any) -> Any:
     ) -> None:
         """For one a and the packed panels from lo to hi: the pairs (tile, panel) from begin to end."""
         a, a_row, a_list = entry_of(line, 0), entry_of(line, 1), entry_of(line, 2) + 8 * start
-        columns, c, c_row = entry_of(line, 3), entry_of(line, 4), entry_of(line, 5)
-        short, wider = vectors // panels, vectors % panels
-        widest = short + 1 if wider else short
-        packed = scratch + PANELS * panel_bytes
+        columns, packed = entry_of(line, 3), scratch + after
+        places = packed + GROUP * strip * size
         for s in range(begin // panels // whole[widest], (columns + strip - 1) // strip):
             own = min(columns - s * strip, strip)
             tiles = (own + most[widest] - 1) // most[widest]
@@ -80,62 +82,86 @@ def _strips_of(host: Host, dtype: str, copy: Any) -> Any:
             wide_a = (own + lanes - 1) // lanes
             copy(wide_a, n, a_list, a + s * strip * size, a_row, own, packed)
             for p in range(lo, hi):
-                wide = short + 1 if p < wider else short
-                to = c + (s * strip * c_row + (p * short + min(p, wider)) * lanes) * size
+                place = places + 64 * (p - lo)
+                into = line + line_bytes * (1 + entry_of(place, 2))
+                c_row = entry_of(into, 1)
+                to = entry_of(into, 0) + s * strip * c_row * size + entry_of(place, 1)
                 panel = scratch + (p - lo) * panel_bytes
                 for i in range(tiles):
                     if begin <= at + i * panels + p < end:
                         some = each + 1 if i < longer else each
                         column = i * each + min(i, longer)
                         source = packed + column * size
-                        tile(64 * wide + some, n, source, wide_a * lanes, panel, to + column * c_row * size, c_row, add)
+                        tile(
+                            64 * entry_of(place, 0) + some, n, source, wide_a * lanes, panel,
+                            to + column * c_row * size, c_row, add,
+                        )  # fmt: skip
 
     return strips
 
 
+def _panels_of(host: Host, dtype: str, copy: Any) -> Any:
+    """What ``outer`` does with a group of rows of all b: some of their panels packed, and where each belongs."""
+    size, lanes = SIZES[dtype], host.lanes(dtype)
+    panel_bytes = GROUP * VECTORS * host.bytes
+    after = PANELS * panel_bytes + GROUP * STRIP * lanes * size
+
+    @inlined
+    def pack_panels(n: int, lo: int, hi: int, bs: int, table: int, start: int, scratch: int) -> None:
+        """For ``n`` rows from ``start`` on, of all panels those from lo to hi."""
+        before = 0
+        for m in range(bs):
+            line = table + 8 * FIELDS * m
+            b, b_row, b_list, width = entry_of(line, 0), entry_of(line, 1), entry_of(line, 2), entry_of(line, 3)
+            vectors = (width + lanes - 1) // lanes
+            panels = (vectors + VECTORS - 1) // VECTORS
+            if panels > 0:
+                short, wider = vectors // panels, vectors % panels
+                for q in range(max(lo - before, 0), min(hi - before, panels)):
+                    wide = short + 1 if q < wider else short
+                    at = (q * short + min(q, wider)) * lanes
+                    p = before + q - lo
+                    copy(wide, n, b_list + 8 * start, b + at * size, b_row, width - at, scratch + p * panel_bytes)
+                    place = scratch + after + 64 * p
+                    put_entry(place, 0, wide)
+                    put_entry(place, 1, at * size)
+                    put_entry(place, 2, m)
+            before += panels
+
+    return pack_panels
+
+
 def outer_of(host: Host, dtype: str) -> Callable[..., Any]:
     """The function that the library's ``outer`` calls; what its arguments mean: library.py."""
-    size, lanes = SIZES[dtype], host.lanes(dtype)
+    lanes = host.lanes(dtype)
     copy, add_up = _copy(host, dtype), sums_of(host, dtype)
-    strips = _strips_of(host, dtype, copy)
+    strips, pack_panels = _strips_of(host, dtype, copy), _panels_of(host, dtype, copy)
     most = tuple(strip_tiles(host, dtype, max(v, 1))[0] for v in range(VECTORS + 1))
     whole = tuple(strip_tiles(host, dtype, max(v, 1))[1] for v in range(VECTORS + 1))
-    panel_bytes, strip = GROUP * VECTORS * host.bytes, STRIP * lanes
+    strip = STRIP * lanes
 
     def outer(
-        first: int,
-        last: int,
-        rows: int,
-        b: int,
-        b_row: int,
-        b_list: int,
-        width: int,
-        count: int,
-        table: int,
-        scratch: int,
-        add: int,
+        first: int, last: int, rows: int, bs: int, count: int, table: int, scratch: int, add: int
     ) -> None:
-        vectors = (width + lanes - 1) // lanes
-        panels = (vectors + VECTORS - 1) // VECTORS
+        panels, widest = 0, 0
+        for m in range(bs):
+            vectors = (entry_of(table, FIELDS * m + 3) + lanes - 1) // lanes
+            own = (vectors + VECTORS - 1) // VECTORS
+            if own > 0:
+                panels, widest = panels + own, max(widest, (vectors + own - 1) // own)
         if panels < 1 or first >= last:
             return
-        short, wider = vectors // panels, vectors % panels
-        widest = short + 1 if wider else short
         for group in range(max((rows + GROUP - 1) // GROUP, 1)):
             start = GROUP * group
             n = min(rows - start, GROUP)
             go_on = 1 if group > 0 else add
             for lo in range(0, panels, PANELS):
                 hi = min(lo + PANELS, panels)
-                for p in range(lo, hi):
-                    wide = short + 1 if p < wider else short
-                    at = (p * short + min(p, wider)) * lanes
-                    to = scratch + (p - lo) * panel_bytes
-                    copy(wide, n, b_list + 8 * start, b + at * size, b_row, width - at, to)
+                pack_panels(n, lo, hi, bs, table, start, scratch)
                 begin, end = first, last
                 for m in range(count):
-                    line = table + 8 * FIELDS * m
-                    columns, sums = entry_of(line, 3), entry_of(line, 6)
+                    line = table + 8 * FIELDS * (bs + m * (1 + bs))
+                    columns, sums = entry_of(line, 3), entry_of(line, FIELDS + 2)
                     rest = columns % strip
                     own = panels * (columns // strip * whole[widest] + (rest + most[widest] - 1) // most[widest])
                     if end > 0 and begin < own:
@@ -143,7 +169,7 @@ def outer_of(host: Host, dtype: str) -> Callable[..., Any]:
                             a, a_row, a_list = entry_of(line, 0), entry_of(line, 1), entry_of(line, 2) + 8 * start
                             add_up(n, a, a_row, a_list, columns, sums, go_on)
                         from_, to = max(begin, 0), min(end, own)
-                        strips(from_, to, n, lo, hi, panels, vectors, line, start, scratch, go_on)
+                        strips(from_, to, n, lo, hi, panels, widest, line, start, scratch, go_on)
                     begin -= own
                     end -= own
 

@@ -127,33 +127,36 @@ def test_sets_depend_on_the_batch_and_keep_sums_in_registers() -> None:
                 assert most_rows(host, v, s) == 1 or most_rows(host, v, s) * v * s < host.registers
 
 
-def run_outer(
-    lib: Library, b: Array, b_list: Array, width: int, parts: Sequence[dict[str, Any]], pieces: int, add: int
-) -> None:
-    lines = [
-        [
-            *(p["a"].ctypes.data, p["a"].shape[1], p["list"].ctypes.data, p["columns"]),
-            *(p["c"].ctypes.data, p["c"].shape[1], p["sums"].ctypes.data),
-        ]
-        for p in parts
-    ]
+Operand = tuple[Array, Array, int]
+"""Rows padded to whole vectors, the list of those that count, and the columns."""
+
+
+def run_outer(lib: Library, bs: Sequence[Operand], parts: Sequence[dict[str, Any]], pieces: int, add: int) -> None:
+    lines = [[b.ctypes.data, b.shape[1], listed.ctypes.data, width] for b, listed, width in bs]
+    for p in parts:
+        lines.append([p["a"].ctypes.data, p["a"].shape[1], p["list"].ctypes.data, p["columns"]])
+        lines += [[c.ctypes.data, c.shape[1], 0 if k else p["sums"].ctypes.data, 0] for k, c in enumerate(p["c"])]
     table = np.array(lines, np.int64)
     scratch = np.full(scratch_bytes(lib.host), 0xFF, np.uint8)
-    count = outer_tiles(lib.host, lib.dtype, width, [p["columns"] for p in parts])
+    count = outer_tiles(lib.host, lib.dtype, [width for *_, width in bs], [p["columns"] for p in parts])
     for i in range(pieces):
         first, last = count * i // pieces, count * (i + 1) // pieces
         lib.functions["outer"].ctypes(
-            first, last, len(b_list), b.ctypes.data, b.shape[1], b_list.ctypes.data, width, len(parts),
-            table.ctypes.data, scratch.ctypes.data, add,
-        )  # fmt: skip
+            first, last, len(bs[0][1]), len(bs), len(parts), table.ctypes.data, scratch.ctypes.data, add
+        )
 
 
-def parts_of(lib: Library, columns: Sequence[int], width: int, rows: int) -> list[dict[str, Any]]:
+def bs_of(lib: Library, widths: Sequence[int], rows: int) -> list[Operand]:
+    rng = np.random.default_rng(9)
+    return [(normal(lib, 300, padded(w, lanes_of(lib))), rng.integers(0, 300, rows), w) for w in widths]
+
+
+def parts_of(lib: Library, columns: Sequence[int], widths: Sequence[int], rows: int) -> list[dict[str, Any]]:
     lanes = lanes_of(lib)
     made = []
     for i, c in enumerate(columns):
         listed = np.random.default_rng(i).integers(0, 300, rows)
-        a, out = normal(lib, 300, padded(c, lanes) + i), np.full((c, padded(width, lanes)), 3, lib.dtype)
+        a, out = normal(lib, 300, padded(c, lanes) + i), [np.full((c, padded(w, lanes)), 3, lib.dtype) for w in widths]
         sums = np.full(padded(c, lanes), 2, lib.dtype)
         made.append({"a": a, "list": listed, "columns": c, "c": out, "sums": sums})
     return made
@@ -161,30 +164,36 @@ def parts_of(lib: Library, columns: Sequence[int], width: int, rows: int) -> lis
 
 @pytest.mark.parametrize("rows", [0, 1, GROUP - 1, GROUP, GROUP + 1, 3 * GROUP + 5])
 def test_weight_gradients_and_column_sums(lib: Library, rows: int) -> None:
-    lanes = lanes_of(lib)
-    for width in (1, lanes, lanes + 1, 5 * lanes + 3, 8 * lanes, 33 * lanes):
-        b, b_list = normal(lib, 300, padded(width, lanes)), np.random.default_rng(9).integers(0, 300, rows)
-        for columns in ((1,), (7, 3 * lanes + 1), (100,)):
+    n = lanes_of(lib)
+    for widths in ((1,), (n, n + 1), (5 * n + 3,), (8 * n, 1, 5 * n), (33 * n, 40 * n, 3)):
+        bs = bs_of(lib, widths, rows)
+        for columns in ((1,), (7, 3 * n + 1), (100,)):
             add = len(columns) - 1
-            parts = parts_of(lib, columns, width, rows)
-            run_outer(lib, b, b_list, width, parts, 1, add)
+            parts = parts_of(lib, columns, widths, rows)
+            run_outer(lib, bs, parts, 1, add)
             for p in parts:
                 a = p["a"][p["list"], : p["columns"]].astype(float)
-                assert close(p["c"][:, :width], 3 * add + a.T @ b[b_list, :width]), f"width {width} of {columns}"
-                if not add:
-                    assert not p["c"][:, width:].any()
+                for (b, b_list, width), c in zip(bs, p["c"], strict=True):
+                    expected = 3 * add + a.T @ b[b_list, :width]
+                    assert close(c[:, :width], expected), f"width {width} of {widths}, {columns}"
+                    if not add:
+                        assert not c[:, width:].any()
                 assert close(p["sums"][: p["columns"]], 2 * add + a.sum(0))
 
 
-def test_weight_gradients_have_the_same_bits_for_any_split(lib: Library) -> None:
-    width, rows, columns = 10 * lanes_of(lib) - 1, 2 * GROUP + 9, (100, 5, 50)
-    b, b_list = normal(lib, 300, padded(width, lanes_of(lib))), np.arange(rows)
+def test_weight_gradients_have_the_same_bits_for_any_split_and_company(lib: Library) -> None:
+    widths, rows, columns = (10 * lanes_of(lib) - 1, 3, 2 * lanes_of(lib)), 2 * GROUP + 9, (100, 5, 50)
+    bs = bs_of(lib, widths, rows)
     results = []
     for pieces in (1, 2, 3, 7, 1000):
-        parts = parts_of(lib, columns, width, rows)
-        run_outer(lib, b, b_list, width, parts, pieces, 0)
-        results.append(b"".join(p[name].tobytes() for p in parts for name in ("c", "sums")))
+        parts = parts_of(lib, columns, widths, rows)
+        run_outer(lib, bs, parts, pieces, 0)
+        results.append(b"".join(a.tobytes() for p in parts for a in (*p["c"], p["sums"])))
     assert len(set(results)) == 1
+    for k, b in enumerate(bs):
+        alone = parts_of(lib, columns, widths[k : k + 1], rows)
+        run_outer(lib, [b], alone, 1, 0)
+        assert all(np.array_equal(p["c"][k], q["c"][0]) for p, q in zip(parts, alone, strict=True))
 
 
 def pack(lib: Library, layout: Layout, matrices: Sequence[Array]) -> Array:
