@@ -37,7 +37,7 @@ MATH = ("inf", "nan")
 LOCAL = (
     "table", "table_address", "who", "thread", "lo", "hi", "t", "s", "n", "row", "rows", "first", "total", "found",
     "sums", "base", "end", "panel", "vectors", "flat_list", "flat_rows", "line", "tile", "tile_rows", "tile_blocks",
-    "number", "int64", "boolean", "entry", "range", "min", "max", "abs",
+    "slot", "number", "int64", "boolean", "entry", "range", "min", "max", "abs",
 )
 KNOWN = (
     SIZES, INDICES, LISTS, HELPERS, FUNCTIONS_OF_NUMBERS, RANDOM, ROWS, ARRAYS, VECTORS, WAITING, CALLS, FUNCTIONS,

@@ -351,11 +351,12 @@ class PassPrinter:
                 if fill.end
                 else self.constant_slot(v, fill)
             )
+            self.w.line(f"slot = {slot}")  # once: a remainder takes longer than all else
             loops = [f"for {a} in range(1, {self.w.use(a.upper())} + 1):" for a in others]
             with self.w.blocks(*loops, *features(v.shape)):
                 units = UNITS[: len(v.shape)]
                 index = [
-                    slot if a == fill.axis else i
+                    "slot" if a == fill.axis else i
                     for a, i in zip(v.axes, self.reader.index(v, scope), strict=True)
                 ]
                 source = "0" if fill.source is None else self.reader.element(fill.source, scope, units)
