@@ -25,12 +25,13 @@ from .loop import (
     Part,
     Product,
     Random,
+    Row,
     RowOp,
     Statement,
     Step,
     Sum,
 )
-from .network import NUMBERS, is_lone_product, is_pointwise, postorder
+from .network import NUMBERS, is_lone_product, is_pointwise, postorder, table_of
 from .place import INLINED
 
 if TYPE_CHECKING:
@@ -59,9 +60,14 @@ class Body:
         """The statement that computes it: map, product, sum or rowop."""
         if self.net.matrix_of(node) is not None or self.is_stack(node):
             return "product"
-        if node.op in INLINED or node.op == "delay" or is_pointwise(node):
+        if node.op in INLINED or node.op == "delay" or is_pointwise(node) or self.is_row(node):
             return "map"
         return "sum" if self.net.lost(node) else "rowop"
+
+    def is_row(self, node: Node) -> bool:
+        """Whether it is a row of a table that is there: maps read it where it lies."""
+        table = table_of(self.net, node)
+        return table is not None and self._is_there(table)
 
     def is_stack(self, node: Node) -> bool:
         """Whether it is a sum of products that no other value reads: one product over stacked operands."""
@@ -242,7 +248,7 @@ class Body:
             return True
         for a in [node] if node.op in INLINED else node.args:
             under, columns = self._under(a)
-            if under in group and columns != _identity(node):
+            if under in group and (columns != _identity(node) or node.op == "take"):
                 return False
         return True
 
@@ -250,6 +256,9 @@ class Body:
         """The code of one element of ``node``."""
         if node.op in INLINED or node.op == "delay":
             return self._operand(node, members, as_itself=True)
+        if node.op == "take":
+            table, *symbols = (self.load(a) for a in node.args)
+            return Row(table.value, tuple(symbols), _identity(node))
         args = tuple(self._operand(a, members) for a in node.args)
         if node.op == "place":
             return Apply("where", None, (Here(*node.attr), args[0], Number(0.0)))

@@ -30,6 +30,7 @@ from .loop import (
     Product,
     Program,
     Random,
+    Row,
     RowOp,
     Rows,
     Statement,
@@ -332,13 +333,10 @@ class _Checker(Reading):
     def kind(self, e: Expr, shape: tuple[int, ...], lets: dict[str, str], place: Place) -> str:
         if isinstance(e, Load):
             operand = self.load(e, place)
-            sizes = [shape[c] if 0 <= c < len(shape) else None for c in e.columns]
-            if sizes != list(operand.shape) or len(set(e.columns)) != len(e.columns):
-                self.fail(
-                    f"{expression(e)} of {operand.shape} in columns {e.columns} of a map over {shape}",
-                    e.value,
-                )
+            self.columns(e, operand.shape, shape, e.value)
             return operand.dtype
+        if isinstance(e, Row):
+            return self.row(e, shape, place)
         if isinstance(e, Let):
             if e.name not in lets:
                 self.fail(f"{e.name} is not among the lets before")
@@ -357,3 +355,20 @@ class _Checker(Reading):
         if isinstance(e, Number):
             return e.dtype
         return "b" if isinstance(e, Here) else "f"
+
+    def columns(self, e: Load | Row, features: tuple[int, ...], shape: tuple[int, ...], name: str) -> None:
+        """What an operand has left of its features lies along those of the map that it says."""
+        sizes = [shape[c] if 0 <= c < len(shape) else None for c in e.columns]
+        if sizes != list(features) or len(set(e.columns)) != len(e.columns):
+            self.fail(f"{expression(e)} of {features} in columns {e.columns} of a map over {shape}", name)
+
+    def row(self, e: Row, shape: tuple[int, ...], place: Place) -> str:
+        """A row of a table that is the same for all rows of the stage."""
+        symbols = [self.load(x, place) for x in e.symbols]
+        table = self.load(Load(e.table), place)
+        if not symbols or any((x.shape, x.dtype) != ((), "i") for x in symbols):
+            self.fail(f"{expression(e)}: what names a row is one symbol", *(x.value for x in e.symbols))
+        if self.values[e.table].axes or len(table.shape) < len(symbols):
+            self.fail(f"{e.table} over {self.values[e.table].axes} of {table.shape} is no table of rows", e.table)
+        self.columns(e, table.shape[len(symbols) :], shape, e.table)
+        return table.dtype

@@ -26,6 +26,7 @@ from .loop import (
     Over,
     Product,
     Program,
+    Row,
     RowOp,
     Rows,
     Stage,
@@ -171,6 +172,8 @@ def _load(load: Load, names: dict[str, str]) -> Load:
 def _expr(e: Expr, names: dict[str, str]) -> Expr:
     if isinstance(e, Load):
         return _load(e, names)
+    if isinstance(e, Row):
+        return replace(e, symbols=tuple(_load(x, names) for x in e.symbols))
     if isinstance(e, Let):
         return Let(names.get(e.name, e.name))
     return replace(e, args=tuple(_expr(a, names) for a in e.args)) if isinstance(e, Apply) else e

@@ -31,6 +31,7 @@ from .loop import (
     Product,
     Program,
     Random,
+    Row,
     RowOp,
     Rows,
     Statement,
@@ -287,6 +288,11 @@ class Interpreter:
         if isinstance(e, Load):
             array, batched = self.load(e, frame)
             return aligned(array if batched else array[None], e.columns, len(shape))
+        if isinstance(e, Row):
+            symbols, flags = zip(*(self.load(x, frame) for x in e.symbols), strict=True)
+            meaning = load_entries("take").meaning
+            rows = meaning(None, (False, *flags), self.store[e.table], *symbols)  # type: ignore[misc]
+            return aligned(rows if any(flags) else rows[None], e.columns, len(shape))
         if isinstance(e, Apply):
             args = [self.expression(a, shape, frame, lets) for a in e.args]
             entry = load_entries(e.op)

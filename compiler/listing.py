@@ -24,6 +24,7 @@ from .loop import (
     Product,
     Program,
     Random,
+    Row,
     RowOp,
     Rows,
     Statement,
@@ -159,12 +160,9 @@ def expression(e: Expr) -> str:
 def _expression(e: Expr) -> str:
     if isinstance(e, Load):
         lags = ", ".join(f"{axis}{-k:+d}" if k else axis for axis, k in e.lags)
-        columns = (
-            f"<{', '.join(map(str, e.columns))}>"
-            if e.columns not in ((), tuple(range(len(e.columns))))
-            else ""
-        )
-        return e.value + (f"[{lags}]" if lags else "") + columns
+        return e.value + (f"[{lags}]" if lags else "") + _columns(e.columns)
+    if isinstance(e, Row):
+        return f"{e.table}[{', '.join(map(_expression, e.symbols))}]{_columns(e.columns)}"
     if isinstance(e, Let):
         return e.name
     if isinstance(e, Number):
@@ -180,6 +178,10 @@ def _expression(e: Expr) -> str:
     if isinstance(e, Random):
         return f"random({e.key[0]} {e.key[1]}, {e.p!r}, over {' '.join(e.axes) or 'nothing'})"
     return _apply(e)
+
+
+def _columns(columns: tuple[int, ...]) -> str:
+    return f"<{', '.join(map(str, columns))}>" if columns != tuple(range(len(columns))) else ""
 
 
 def _apply(e: Apply) -> str:

@@ -26,8 +26,9 @@ work on padding, and both kinds of stage are written in one language.
               | Sum(dst, op, attr, args, over=(b,))   over the sequences of each step; every row gets the sum
               | Fill(dst, axis, end, position, source)    the boundary value of a signal; None: zero
     sums     := Sum(dst, op, attr, args, over)     contract | reduce | scatter | at | amax over the rows
-    expr     := Load(value, lags, columns) | Let(name) | Number(value, dtype) | Step(axis) | Length(axis)
-              | Count(axes) | Here(axis, end, position) | Random(key, p, axes) | Apply(op, attr, args)
+    expr     := Load(value, lags, columns) | Row(table, symbols, columns) | Let(name) | Number(value, dtype)
+              | Step(axis) | Length(axis) | Count(axes) | Here(axis, end, position) | Random(key, p, axes)
+              | Apply(op, attr, args)
 
 ``Load.lags`` are (axis, k): the slot k steps before (after, for k < 0) the row's own. ``columns`` are the
 positions in the map's shape that index the operand's features: () for a number a row, (1,) for a vector along
@@ -82,6 +83,15 @@ class Value:
 class Load:
     value: str
     lags: tuple[tuple[str, int], ...] = ()
+    columns: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Row:
+    """What is left of a table without axes where symbols fix its first features; 0 where one names no row of it."""
+
+    table: str
+    symbols: tuple[Load, ...]
     columns: tuple[int, ...] = ()
 
 
@@ -141,7 +151,7 @@ class Apply:
     args: tuple[Expr, ...]
 
 
-Expr = Load | Let | Number | Step | Length | Count | Here | Random | Apply
+Expr = Load | Row | Let | Number | Step | Length | Count | Here | Random | Apply
 
 
 # ---- statements ----------------------------------------------------------------------------------
@@ -300,6 +310,8 @@ def loads(item: Statement | Expr) -> Iterator[Load]:
     """Every value that a statement, a sum or an expression reads, in order."""
     if isinstance(item, Load):
         yield item
+    elif isinstance(item, Row):
+        yield from (Load(item.table), *item.symbols)
     elif isinstance(item, Apply | RowOp | Sum):
         for a in item.args:
             yield from loads(a)

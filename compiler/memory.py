@@ -105,10 +105,10 @@ def slots(value: Value, n: int) -> int:
     return value.lead + n + value.trail if value.keep.kind == "all" else value.keep.n
 
 
-def storage_shape(value: Value, sizes: Mapping[str, int], over: bool = False) -> tuple[int, ...]:
-    """The shape of a value's array. A block has one row a sequence, or one in all inside Over (``over``)."""
+def storage_shape(value: Value, sizes: Mapping[str, int], alone: bool = False) -> tuple[int, ...]:
+    """The shape of a value's array. A block has one row a sequence, or one in all (``alone``)."""
     if value.role == "block":
-        return value.shape if over else (sizes["b"], *value.shape)
+        return value.shape if alone else (sizes["b"], *value.shape)
     extents = (slots(value, sizes[a]) if a == value.time else sizes[a] for a in value.axes)
     return (*extents, *value.shape)
 
@@ -133,6 +133,13 @@ def inner_blocks(program: Program) -> frozenset[str]:
     return frozenset(n for n in names if n in program.values and program.values[n].role == "block")
 
 
+def lone_blocks(program: Program) -> frozenset[str]:
+    """The blocks of stages whose rows are no sequences: they hold one row."""
+    stages = (rows for rows in program.rows() if not rows.batch)
+    names = {name for rows in stages for item in rows.body for name in stores(item)}
+    return frozenset(n for n in names if n in program.values and program.values[n].role == "block")
+
+
 def owned(program: Program) -> list[Value]:
     """The values whose arrays are the program's own, not the caller's."""
     return [v for v in program.values.values() if v.role in ("static", "signal", "block")]
@@ -143,10 +150,10 @@ def predicted_bytes(program: Program, t: int = 1, s: int = 1, b: int = 1) -> int
 
     What a target needs beside them, and what it pads rows with, is not in it: see ``Workspace.predicted``.
     """
-    sizes, inner = {"t": t, "s": s, "b": b}, inner_blocks(program)
+    sizes, alone = {"t": t, "s": s, "b": b}, inner_blocks(program) | lone_blocks(program)
     total = 0
     for v in owned(program):
-        total += prod(storage_shape(v, sizes, v.name in inner)) * number_type(program, v.dtype).itemsize
+        total += prod(storage_shape(v, sizes, v.name in alone)) * number_type(program, v.dtype).itemsize
     item = number_type(program, "f").itemsize
     return total + sum(rows * columns * item for rows, columns in map(pack_shape, program.packs.values()))
 

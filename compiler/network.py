@@ -136,6 +136,14 @@ def is_lone_product(net: Network, node: Node) -> bool:
     return net.matrix_of(node) is not None and len(net.users[node]) == 1 and net.equation.get(node) not in net.wanted
 
 
+def table_of(net: Network, node: Node) -> Node | None:
+    """The table of a node that is a row of one that is the same for all rows; None where it is none."""
+    if node.op != "take":
+        return None
+    table, *symbols = (net.stripped(a) for a in node.args)
+    return None if table.axes or any(x.op in NUMBERS for x in symbols) else table
+
+
 def entry_kind(node: Node) -> str:
     """pointwise, feature, …: the kind of its entry in the op table."""
     return (TABLE.get(node.op) or load_entries(node.op)).kind

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from ..graph.build import constant_value
 from ..graph.expr import Node
-from .network import LEAVES, NUMBERS, Network, is_cheap, is_pointwise
+from .network import LEAVES, NUMBERS, Network, is_cheap, is_pointwise, table_of
 from .schedule import Stage
 
 INLINED = NUMBERS | {"expand", "repeat", "transpose"}
@@ -34,7 +34,9 @@ def place(
     choices = choices or {}
 
     def repeatable(n: Node) -> bool:
-        return can_repeat(n) or (sparing and net.axis_of(n) is not None and not net.is_sum(n))
+        if can_repeat(n) or _is_read_in_maps(net, n):
+            return True
+        return sparing and net.axis_of(n) is not None and not net.is_sum(n)
 
     home = {n: i for i, stage in enumerate(stages) for n in stage.nodes}
     keep = _must(net, home)
@@ -52,6 +54,20 @@ def place(
         elif n in crossing:
             keep.add(n)
     return keep
+
+
+def _is_read_in_maps(net: Network, node: Node) -> bool:
+    """Whether it is a row of a table, and maps alone read it: where it lies is as good as where it would be kept."""
+    if table_of(net, node) is None:
+        return False
+    stack = [node]
+    while stack:
+        for u in net.users[stack.pop()]:
+            if u.op in INLINED:
+                stack.append(u)
+            elif not is_pointwise(u):
+                return False
+    return True
 
 
 def _must(net: Network, home: Mapping[Node, int]) -> set[Node]:

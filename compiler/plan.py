@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 #: the choices of a plan that are one value each
-CHOICES = ("chunk", "fuse", "rings", "merge", "hoist", "rows", "lines", "share")
+CHOICES = ("chunk", "fuse", "rings", "merge", "hoist", "rows", "lines", "share", "tables")
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,9 @@ class Plan:
     lines   whether, in kernels of the CPU, what products leave for the map after them lies in one buffer, not in arrays
     share   what the threads of the CPU share: "rows" of the batch, which each takes through all of time, or the "units"
             of each statement of a loop, after which they wait for each other. None: units where rows are few
+    tables  in training, products with rows of a table that has so many rows at most are rows of a product with all of
+            it, which is computed once a call; 0: none are. It pays where a batch has more rows times steps than the
+            table has rows, and the table stays in cache
     place   equation -> "keep" or "recompute": against the rule of place.py
     """
 
@@ -39,13 +42,14 @@ class Plan:
     rows: int = 512
     lines: bool = True
     share: str | None = None
+    tables: int = 256
     place: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name, n in (("chunk", self.chunk), ("rows", self.rows)):
-            if not isinstance(n, int) or isinstance(n, bool) or n < 1:
+        for name, n, least in (("chunk", self.chunk, 1), ("rows", self.rows, 1), ("tables", self.tables, 0)):
+            if not isinstance(n, int) or isinstance(n, bool) or n < least:
                 unit = "steps" if name == "chunk" else "rows"
-                raise ValueError(f"a plan's {name} is a whole number of {unit} from 1, not {n!r}")
+                raise ValueError(f"a plan's {name} is a whole number of {unit} from {least}, not {n!r}")
         for name in ("lines", "fuse", "rings", "merge"):
             if not isinstance(getattr(self, name), bool):
                 raise ValueError(f"a plan's {name} is True or False, not {getattr(self, name)!r}")

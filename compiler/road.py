@@ -1,7 +1,9 @@
 """The road from a circuit to a loop program, one pass after the other.
 
-    circuit ─ windows ─ simplify ─ parts ─ canonical ─ grad ─ simplify ─┬─ regroup ─ schedule ─ place ─ lower ─ fuse
-                                                                        └─ explain
+    circuit ─ windows ─ simplify ─ parts ─ tables ─ canonical ─ grad ─ simplify
+                       ┌──────────────────────────────────────────────────┘
+                       ├─ regroup ─ schedule ─ place ─ lower ─ fuse
+                       └─ explain
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ from .parameters import Parts, split_parameters
 from .place import place
 from .plan import Plan
 from .schedule import schedule
+from .tables import with_tables
 
 
 @dataclass(frozen=True)
@@ -144,7 +147,10 @@ class Road:
         sought = [n for n in request.wrt or () if n in net.eqs]
         net = simplify(net, wanted, opaque=sought)
         eqs, parts = split_parameters(net.eqs)
-        net = canonical(net.with_eqs(eqs, param_nodes=_declared(net, parts)), [*wanted, *sought])
+        net = net.with_eqs(eqs, param_nodes=_declared(net, parts))
+        if request.loss and request.wrt != ():
+            net = with_tables(net, self.plan.tables, opaque=sought)
+        net = canonical(net, [*wanted, *sought])
         results = {f"value:{n}": n for n in dict.fromkeys(request.asked)} | finals
         results |= {f"stats:{n}": name for n, name in statistics.items()}
         if request.loss:

@@ -10,7 +10,7 @@ from itertools import chain
 import numpy as np
 
 from ...graph.build import split_spec
-from ..loop import Load, Product, Program, Sum, Value
+from ..loop import Block, Load, Product, Program, Sum, Value
 from ..memory import Array
 from .layout import SCRATCH, Layout
 from .products.layout import FIELDS as COPY_FIELDS
@@ -34,7 +34,7 @@ MOST, MOST_TOGETHER = 64, 8
 class Panels:
     """The panels of a program in one piece of memory, and the copies that fill them.
 
-    places  (packs, destination or how all lie) -> (layout, offset in numbers)
+    places  (packs, destination or how all lie), or (a matrix by itself, how it lies) -> (layout, offset in numbers)
     copies  one row each, as the library's ``pack`` reads them
     """
 
@@ -59,20 +59,28 @@ class Panels:
         """
         key = (tuple(packs), which)
         if key not in self.places:
-            lanes, count = self.layout.lanes, len(self.program.packs[packs[0]].blocks)
-            destinations = [which] if isinstance(which, int) else range(count)
-            parts = [[self._part(p, i) for p in packs] for i in destinations]
-            found = (interleaved if which == INTERLEAVED else side_by_side)(parts, lanes)
-            table = found.table()
-            table[:, COPY_FIELDS - 2] += self.numbers
-            self.copies.append(table)
-            self.places[key] = (found, self.numbers)
-            self.numbers += found.numbers
-            self.layout.panels = self.numbers
+            blocks = [self.program.packs[p].blocks for p in packs]
+            destinations = [which] if isinstance(which, int) else range(len(blocks[0]))
+            parts = [[self._part(b[i]) for b in blocks] for i in destinations]
+            self._enter(key, (interleaved if which == INTERLEAVED else side_by_side)(parts, self.layout.lanes))
         return self.places[key]
 
-    def _part(self, pack: str, index: int) -> Part:
-        block = self.program.packs[pack].blocks[index]
+    def matrix(self, block: Block) -> tuple[PanelLayout, int]:
+        """The panels of a matrix that is in no pack; made where they are new."""
+        key = ((block.value,), "transposed" if block.transposed else "as it is")
+        if key not in self.places:
+            self._enter(key, side_by_side([[self._part(block)]], self.layout.lanes))
+        return self.places[key]
+
+    def _enter(self, key: tuple[tuple[str, ...], int | str], found: PanelLayout) -> None:
+        table = found.table()
+        table[:, COPY_FIELDS - 2] += self.numbers
+        self.copies.append(table)
+        self.places[key] = (found, self.numbers)
+        self.numbers += found.numbers
+        self.layout.panels = self.numbers
+
+    def _part(self, block: Block) -> Part:
         v = self.program.values[block.value]
         (r0, r1), (c0, c1) = block.rows, block.columns
         row = self.layout.width(v)

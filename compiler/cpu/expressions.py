@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from math import isinf, isnan
 from zlib import crc32
 
 from ...graph.ops.table import load_entries
 from ...graph.random import mask_name
-from ..loop import Apply, Count, Expr, Here, Length, Let, Load, Number, Random, Step
+from ..loop import Apply, Count, Expr, Here, Length, Let, Load, Map, Number, Random, Row, Step
 from .scope import Reader, Scope, features, offset
 
 #: an expression longer than this is given a name of its own
@@ -28,6 +28,27 @@ class Expressions:
     ) -> None:
         self.reader, self.scope, self.shape, self.units, self.lets = reader, scope, shape, units, lets
         self.parts = 0
+        self.rows: dict[tuple[tuple[Load, ...], tuple[int, ...]], list[str]] = {}
+
+    def begin(self, statement: Map) -> None:
+        """What is worked out once a row: the symbols of rows of tables, 0 where they are none, and whether they are."""
+        w = self.reader.writer
+        for e in (part for _, let in statement.lets for part in parts(let) if isinstance(part, Row)):
+            key = (e.symbols, self.reader.value(e.table).shape[: len(e.symbols)])
+            if key in self.rows:
+                continue
+            first = sum(map(len, self.rows.values())) + 1
+            names = self.rows[key] = [f"symbol{k}" for k in range(first, first + len(e.symbols))]
+            for name, x in zip(names, e.symbols, strict=True):
+                w.line(f"{name} = {self.load(x)}")
+            inside = " and ".join(f"0 <= {x} < {n}" for x, n in zip(names, key[1], strict=True))
+            w.line(f"{names[0]}_there = 1 if {inside} else 0")
+            for name in names:
+                w.line(f"{name} *= {names[0]}_there")
+
+    def symbols(self, e: Row) -> list[str]:
+        """The variables that hold the symbols of a row."""
+        return self.rows[e.symbols, self.reader.value(e.table).shape[: len(e.symbols)]]
 
     def loops(self) -> list[str]:
         """The heads of the loops over units; of the first, threads that share them have some each."""
@@ -55,6 +76,8 @@ class Expressions:
     def _text(self, e: Expr) -> str:
         if isinstance(e, Load):
             return self.load(e)
+        if isinstance(e, Row):
+            return self.row(e)
         if isinstance(e, Let):
             return self.lets[e.name]
         if isinstance(e, Number):
@@ -70,6 +93,12 @@ class Expressions:
     def load(self, e: Load) -> str:
         """One element of a value."""
         return self.reader.element(e, self.scope, [self.units[c] for c in e.columns])
+
+    def row(self, e: Row) -> str:
+        """One element of a row of a table."""
+        symbols = self.symbols(e)
+        element = self.reader.element(e.table, self.scope, [*symbols, *(self.units[c] for c in e.columns)])
+        return f"({element} if {symbols[0]}_there else number(0.0))"
 
     def _apply(self, e: Apply) -> str:
         args = []
@@ -121,6 +150,14 @@ class Expressions:
     def drawn(self, counter: str) -> str:
         """0 or 1 from what ``random`` takes."""
         return f"number(random({counter}))"
+
+
+def parts(e: Expr) -> Iterator[Expr]:
+    """An expression and all that it is made of."""
+    yield e
+    if isinstance(e, Apply):
+        for a in e.args:
+            yield from parts(a)
 
 
 def number(e: Number) -> str:

@@ -20,7 +20,7 @@ import numpy as np
 
 from ..chunks import writes
 from ..loop import Product, Program, Value, walk
-from ..memory import ALIGNMENT, inner_blocks, number_type, owned, slots
+from ..memory import ALIGNMENT, inner_blocks, lone_blocks, number_type, owned, slots
 from ..plan import Plan
 from .cost import TILE_ROWS, steps_of_chunk
 from .names import INDICES, SIZES, Names
@@ -48,6 +48,7 @@ class Layout:
         self.program, self.names, self.plan = program, names, plan
         self.lanes = HOST.lanes(program.dtype)
         self.inner = inner_blocks(program)
+        self.lone = lone_blocks(program)
         self.by_units = plan.share == "units"
         self.chunked = _chunked(program, self.by_units)
         self.stacks = _stacks(program, self)
@@ -60,6 +61,7 @@ class Layout:
         self._line = 0  # numbers of a row in the buffer that products share with maps
         self._tiles: list[tuple[int, str]] = []
         self._flat: list[tuple[int, str]] = []
+        self.numbers = 1  # of rows that are listed in order
         self.place = {name: k for k, name in enumerate((*SIZES, *INDICES, *values))}
 
     def at(self, name: str) -> int:
@@ -93,7 +95,8 @@ class Layout:
     def shape(self, v: Value, sizes: Mapping[str, int]) -> tuple[int, ...]:
         """The shape of a value's array; of a block inside Over that of one thread."""
         if v.role == "block":
-            return self.features(v) if v.name in self.inner else (sizes["b"], *self.features(v))
+            own = () if v.name in self.inner else (1 if v.name in self.lone else sizes["b"],)
+            return (*own, *self.features(v))
         extents = (self.slots(v, sizes) if a == v.time else sizes[a] for a in v.axes)
         return (*extents, *((self.step(v),) if self.stack(v) else self.features(v)))
 
@@ -161,6 +164,10 @@ class Layout:
         """A kernel lists the rows of so many steps, for each thread."""
         self._flat.append((1, steps))
 
+    def needs_numbers(self, count: int) -> None:
+        """A kernel lists the numbers of so many rows of a matrix, in order."""
+        self.numbers = max(self.numbers, count)
+
     def needs_terms(self, lines: int) -> None:
         """A kernel describes weight gradients in so many lines, for each thread."""
         self.terms_bytes = max(self.terms_bytes, -(-8 * FIELDS * lines // ALIGNMENT) * ALIGNMENT)
@@ -177,7 +184,7 @@ class Layout:
     def shape_text(self, v: Value) -> str:
         """The same as Python; a single number is an array of one."""
         if v.role == "block":
-            own = [] if v.name in self.inner else ["B"]
+            own = [] if v.name in self.inner else ["1" if v.name in self.lone else "B"]
         else:
             own = [self._slots_text(v, a) if a == v.time else a.upper() for a in v.axes]
         items = [*own, *map(str, (self.step(v),) if self.stack(v) else self.features(v))] or ["1"]

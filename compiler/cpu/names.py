@@ -21,7 +21,7 @@ FUNCTIONS_OF_NUMBERS = (
     "softplus", "sqrt", "step", "tanh",
 )
 RANDOM = ("random_lanes",)
-ROWS = ("cross_entropy_row", "highest_row", "logsumexp_row", "softmax_row", "sum_row")
+ROWS = ("cross_entropy_row", "highest_row", "logsumexp_row", "scored_row", "softmax_row", "sum_row")
 ARRAYS = ("address", "load", "load_first", "store", "view")
 VECTORS = ("splat", "where")
 WAITING = ("meet",)
@@ -29,8 +29,8 @@ CALLS = ("call_outer", "call_pack", "call_product", "describe", "one_row")
 #: what the table has beside sizes and values: functions of the library, and memory of their own
 FUNCTIONS = ("outer", "pack", "product", "sets_1", "sets_2", "sets_3", "sets_4")
 MEMORY = (
-    "barrier", "copies", "flat", "flat_bytes", "flat_tiles", "give_way", "panels", "row_lists", "scratch", "terms",
-    "terms_bytes", "tiles", "zero",
+    "barrier", "copies", "flat", "flat_bytes", "flat_tiles", "give_way", "numbers", "panels", "row_lists", "scratch",
+    "terms", "terms_bytes", "tiles", "zero",
 )
 MATH = ("inf", "nan")
 #: their arguments and variables, and names of Python that they use

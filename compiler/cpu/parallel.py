@@ -17,6 +17,7 @@ from ...graph.expr import sort_axes
 from ..chunks import keep_of
 from ..loop import ALL as KEEP_ALL
 from ..loop import Chunks, Over, Program, Rows, Stage, Sum, Value, loads, stores, walk
+from .factors import independent_products, is_of_products
 
 #: every thread for its own rows; one thread for all rows; all threads, each a part of what is computed from all rows;
 #: the same for each statement of a loop, after which they wait for each other
@@ -65,6 +66,8 @@ def _step(stage: Stage, program: Program, by_units: bool) -> Step:
 
 def mode(rows: Rows, program: Program, by_units: bool = False) -> int:
     """How threads share a stage."""
+    if is_of_products(rows, program):
+        return SPLIT
     if not rows.batch or couples_rows(rows, program):
         return ALL
     if rows.sums and all(sums_batch(s) for s in rows.sums):
@@ -90,7 +93,9 @@ def couples_rows(rows: Rows, program: Program) -> bool:
 
 # ---- sums over the batch, apart ------------------------------------------------------------------
 def apart(program: Program) -> Program:
-    """Stages that sum over the batch in two: what each row computes, and after it the sums."""
+    """Stages that sum over the batch in two: what each row computes, and after it the sums; likewise products of
+    matrices, and what is left of their stage.
+    """
     values = dict(program.values)
     stages: list[Stage] = []
     for stage in program.stages:
@@ -103,6 +108,10 @@ def apart(program: Program) -> Program:
 
 
 def _parts(rows: Rows, program: Program, values: dict[str, Value], chunks: Chunks | None) -> list[Rows]:
+    products = independent_products(rows, program)
+    if products and len(products) < len(rows.body):
+        rest = tuple(s for s in rows.body if s not in products)
+        return [replace(rows, body=tuple(products), sums=()), replace(rows, body=rest)]
     shared = tuple(s for s in rows.sums if sums_batch(s))
     own = tuple(s for s in rows.sums if not sums_batch(s))
     if not rows.batch or not shared or couples_rows(rows, program):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ..frames import complete_with_over
 from ..listing import fill_line, statement_lines, sum_line
@@ -24,15 +24,18 @@ from ..loop import (
     Statement,
     Sum,
     Value,
+    stores,
 )
-from .calls import CallPrinter, GradientPrinter, Panels, gradients
+from .calls import CallPrinter, Panels, gradients
 from .expressions import Expressions
 from .fused import Fused, Tiles
 from .layout import Layout
+from .matrices import MatrixPrinter
 from .names import FUNCTIONS, INDICES, LISTS, MEMORY, SIZES
 from .parallel import ALL, SPLIT, TOGETHER, Pass, mode
-from .rows import RowPrinter
+from .rows import RowPrinter, Scored, with_scored
 from .scope import UNITS, Reader, Scope, features
+from .split import SplitPrinter
 from .tiling import TilePrinter, flat_group
 from .vectors import VectorExpressions, is_vectorisable
 from .writer import Writer
@@ -88,7 +91,7 @@ class PassPrinter:
             if not looped and rows.axis:
                 end = f"{self.w.use(rows.axis.upper())} + 1"
             if part.mode == SPLIT:
-                self.split(rows, lo, end, size, order)
+                SplitPrinter(self).stage(rows, lo, end, size, order)
             else:
                 self.rows(rows, lo, end)
         whys = [part.chunks.why if part.chunks else part.stages[0].why]
@@ -180,7 +183,7 @@ class PassPrinter:
     def zero(self, stage: Rows) -> None:
         """Sums that are complete after the stage start here, those of each row for the rows of the thread.
 
-        Weight gradients start with their first chunk: see ``split``.
+        Weight gradients start with their first chunk: see ``SplitPrinter``.
         """
         inner = [s for x in stage.body if isinstance(x, Over) for s in x.sums]
         sums: Sequence[Sum] = stage.sums
@@ -201,22 +204,6 @@ class PassPrinter:
                         self.w.line(f"{self.reader.array(v)}[{', '.join([*index, '...'])}] = {neutral(item)}")
             else:
                 self.w.line(f"{self.reader.array(v)}[...] = {neutral(item)}")
-
-    def split(self, stage: Rows, lo: str, end: str, size: str, order: str) -> None:
-        """Sums over the batch: weight gradients by all threads, others by the first."""
-        scope = Scope((stage.axis,) if stage.axis else (), stage.axis, True)
-        groups, rest = gradients(stage.sums, self.program, self.layout.inner)
-        if rest:
-            with self.w.block("if thread == 0:"):
-                self.rows(replace(stage, sums=tuple(rest)), lo, end)
-        if groups:
-            printer = GradientPrinter(self.reader, scope)
-            slots = printer.lists(groups, lo, end, size)
-            last = self.w.use((stage.axis or "t").upper()) if order == "down" else ""
-            further = {"up": "1 if lo > 1 else 0", "down": f"1 if hi < {last} else 0"}.get(order, "0")
-            for group in groups:
-                self.w.comment("; ".join(sum_line(g.item) for g in group))
-                printer.outer(group, slots, further)
 
     def rows(self, stage: Rows, lo: str, end: str) -> None:
         """All steps of a stage from ``lo`` to before ``end``."""
@@ -247,9 +234,13 @@ class PassPrinter:
 
     def body(self, body: Sequence[Statement], sums: Sequence[Sum], scope: Scope, stage: Rows) -> None:
         together = self.known.groups(body) if scope.batch and not scope.single else body
-        for statement in together:
+        for statement in with_scored(tuple(together)):
             if isinstance(statement, Fused):
                 TilePrinter(self).lines(statement, scope)
+            elif isinstance(statement, Scored):
+                self.w.comment("; ".join((*self.listed(statement.loss), *self.listed(statement.softmax))))
+                with self.reader.loop(scope):
+                    RowPrinter(self.reader, scope).scored(statement)
             else:
                 self.statement(statement, scope, stage)
             self.wait(scope)
@@ -275,6 +266,9 @@ class PassPrinter:
         elif isinstance(statement, Product):
             self.product(statement, scope)
         elif isinstance(statement, RowOp):
+            written = {name for item in stage.body for name in stores(item)}
+            if MatrixPrinter(self.reader, self.panels, scope, written).product(statement):
+                return
             with self.reader.loop(scope):
                 RowPrinter(self.reader, scope).row_op(statement)
         elif isinstance(statement, Sum):
@@ -298,8 +292,10 @@ class PassPrinter:
         vectors = is_vectorisable(statement, self.program)
         kind = VectorExpressions if vectors else Expressions
         expressions = kind(self.reader, scope, statement.shape, units, names)
-        with self.reader.loop(scope, whole=expressions.is_shared), self.w.blocks(*expressions.loops()):
-            self.lets(statement, expressions)
+        with self.reader.loop(scope, whole=expressions.is_shared):
+            expressions.begin(statement)
+            with self.w.blocks(*expressions.loops()):
+                self.lets(statement, expressions)
 
     def lets(self, statement: Map, expressions: Expressions) -> None:
         """What a map computes at one unit, or the lanes from one on."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
 
 from ...graph.build import split_spec
 from ..loop import Load, RowOp, Sum
 from .expressions import Expressions
 from .scope import UNITS, Reader, Scope, features
+
+Item = TypeVar("Item")
 
 ROW_OPS: dict[str, Callable[[RowPrinter, RowOp], None]] = {}
 
@@ -41,6 +45,13 @@ class RowPrinter:
     def inside(symbols: Sequence[str], sizes: Sequence[int]) -> str:
         """Whether the symbols are rows of a table; below 0 is none."""
         return " and ".join(f"0 <= {x} < {n}" for x, n in zip(symbols, sizes, strict=True))
+
+    def scored(self, both: Scored) -> None:
+        """A loss and a softmax."""
+        x, symbol = both.loss.args
+        to = self.reader.place(both.softmax.dst, self.scope)
+        places = f"{self.reader.place(x, self.scope)}, {to}, {self.shape(x)[-1]}"
+        self.put(both.loss, (), f"scored_row({places}, {self.get(symbol)})")
 
     # ---- sums ----------------------------------------------------------------------------------
     def sum(self, item: Sum, into: str = "row") -> None:
@@ -90,6 +101,31 @@ class RowPrinter:
         with self.w.blocks(*(f"for {unit[c]} in range({size[c]}):" for c in letters)):
             x, y = (self.get(a, [unit[c] for c in term]) for a, term in zip(args, (left, right), strict=True))
             self.w.line(put([unit[c] for c in out], f"{x} * {y}"))
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The loss of scores and, for its derivative, their softmax: computed together."""
+
+    loss: RowOp
+    softmax: RowOp
+
+
+def with_scored(body: Sequence[Item]) -> Iterator[Item | Scored]:
+    """The statements of a body, losses with the softmax of the same scores that comes after them."""
+    moved: list[Item] = []
+    for k, item in enumerate(body):
+        if item in moved:
+            continue
+        found = None
+        if isinstance(item, RowOp) and item.op == "cross_entropy":
+            same = (x for x in body[k + 1 :] if isinstance(x, RowOp) and x.op == "softmax" and x.args == item.args[:1])
+            found = next(same, None)
+        if isinstance(item, RowOp) and isinstance(found, RowOp):
+            moved.append(found)
+            yield Scored(item, found)
+        else:
+            yield item
 
 
 def template(

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from ..stepping import Wiring
     from .profile import Profile
 
-_ZERO = np.zeros(1, np.int64)
 _NOWHERE: Mapping[str, Array] = {}
 #: small batches that are run by the kernels for large ones before they get their own
 MANY = 20
@@ -167,11 +166,16 @@ class CpuTarget:
 
     @cached_property
     def _fixed(self) -> dict[str, int]:
-        """Addresses that no call changes: functions of the library, the copies that fill panels, a list of row 0."""
+        """Addresses that no call changes: functions of the library, copies that fill panels, rows listed in order."""
         found = {name: library(self.program.dtype).address(name) for name in ("outer", "pack", "product")
                  if name in self.source.layout.place}  # fmt: skip
-        more = {"copies": at(self._copies), "zero": at(_ZERO), "barrier": at(self._barrier), "give_way": give_way()}
+        rows, barrier = at(self._numbers), at(self._barrier)
+        more = {"copies": at(self._copies), "zero": rows, "numbers": rows, "barrier": barrier, "give_way": give_way()}
         return found | more
+
+    @cached_property
+    def _numbers(self) -> Array:
+        return np.arange(self.source.layout.numbers)
 
     @cached_property
     def _copies(self) -> Array:

@@ -68,8 +68,10 @@ class TilePrinter:
         if self.reader.shared:
             begin, end = calls.units(group.products[0])
             loops = [f"for {UNITS[0]} in range({begin}, {end}, {lanes}):"]
-        with self.reader.loop(scope, whole=True), self.w.blocks(*loops):
-            self.p.lets(group.map, e)
+        with self.reader.loop(scope, whole=True):
+            e.begin(group.map)
+            with self.w.blocks(*loops):
+                self.p.lets(group.map, e)
 
     def _expressions(self, group: Fused, scope: Scope) -> VectorExpressions:
         for product in group.products:
@@ -92,7 +94,7 @@ class TilePrinter:
             for product in group.products:
                 calls.stack(product, "tile", first, self.p.known.flat, f"(end - base + {lanes - 1}) // {lanes}")
                 first += len(product.dsts)
-            with self._rows(scope, stage), self.w.block(f"for {UNITS[0]} in range(base, end, {lanes}):"):
+            with self._rows(group, e, scope, stage), self.w.block(f"for {UNITS[0]} in range(base, end, {lanes}):"):
                 self.p.lets(group.map, e)
 
     def _columns(
@@ -110,7 +112,7 @@ class TilePrinter:
             for k, product in enumerate(group.products):
                 calls.column(product, "tile", k * runs[0].vectors, self.p.known.flat)
             units = f"for {UNITS[0]} in range(base, min(base + vectors * {lanes}, {size}), {lanes}):"
-            with self._rows(scope, stage), self.w.block(units):
+            with self._rows(group, e, scope, stage), self.w.block(units):
                 self.p.lets(group.map, e)
 
     def _panel(self, runs: Sequence[Run]) -> None:
@@ -124,9 +126,10 @@ class TilePrinter:
             self.w.line(f"base = (panel * vectors + (panel >= {count}) * {count}) * {self.lanes}")
 
     @contextmanager
-    def _rows(self, scope: Scope, stage: Rows) -> Iterator[None]:
+    def _rows(self, group: Fused, e: VectorExpressions, scope: Scope, stage: Rows) -> Iterator[None]:
         """The loops over the steps of a chunk and their rows."""
         with self.p.each_step(stage, "lo", "hi + 1"), self.reader.loop(scope):
+            e.begin(group.map)
             yield
 
     def _buffer(self) -> None:

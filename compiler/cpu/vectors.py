@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 
-from ..loop import Apply, Expr, Let, Load, Map, Program, Random
-from .expressions import Expressions
+from ..loop import Apply, Expr, Let, Load, Map, Program, Random, Row
+from .expressions import Expressions, parts
 
 #: what there is no vector code for
 SCALAR = frozenset(("cast",))
@@ -19,11 +19,11 @@ def is_vectorisable(statement: Map, program: Program) -> bool:
     last = len(statement.shape) - 1
     vectors: set[str] = set()
     for name, e in statement.lets:
-        for part in _parts(e):
+        for part in parts(e):
             if isinstance(part, Apply) and part.op in SCALAR:
                 return False
-            if isinstance(part, Load):
-                v = program.values[part.value]
+            if isinstance(part, Load | Row):
+                v = program.values[part.table if isinstance(part, Row) else part.value]
                 if last in part.columns and (part.columns[-1] != last or v.dtype != "f"):
                     return False
         if _varies(e, last, vectors):
@@ -36,19 +36,12 @@ def is_vectorisable(statement: Map, program: Program) -> bool:
 
 def _varies(e: Expr, last: int, vectors: set[str]) -> bool:
     """Whether an expression differs from lane to lane."""
-    for part in _parts(e):
-        if isinstance(part, Random) or (isinstance(part, Load) and last in part.columns):
+    for part in parts(e):
+        if isinstance(part, Random) or (isinstance(part, Load | Row) and last in part.columns):
             return True
         if isinstance(part, Let) and part.name in vectors:
             return True
     return False
-
-
-def _parts(e: Expr) -> Iterator[Expr]:
-    yield e
-    if isinstance(e, Apply):
-        for a in e.args:
-            yield from _parts(a)
 
 
 class VectorExpressions(Expressions):
@@ -80,6 +73,15 @@ class VectorExpressions(Expressions):
         if self.reader.layout.width(v) % self.lanes:
             return f"load_first({place}, {v.shape[-1]} - {self.units[-1]})"
         return f"load({place})"
+
+    def row(self, e: Row) -> str:
+        if len(self.shape) - 1 not in e.columns:
+            return super().row(e)
+        v, symbols = self.reader.value(e.table), self.symbols(e)
+        place = self.reader.place(e.table, self.scope, [*symbols, *(self.units[c] for c in e.columns)])
+        whole = self.reader.layout.width(v) % self.lanes == 0
+        lanes = str(self.lanes) if whole else f"({v.shape[-1]} - {self.units[-1]})"
+        return f"load_first({place}, {lanes} * {symbols[0]}_there)"
 
     def drawn(self, counter: str) -> str:
         return f"where(random_lanes({counter}, number), number(1.0), number(0.0))"

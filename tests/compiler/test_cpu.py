@@ -10,6 +10,7 @@ import loop_programs as programs
 import mpmath
 import numpy as np
 import pytest
+from bptt import compiler, rnn
 from bptt.compiler.cpu.names import RESERVED, Names
 from bptt.compiler.cpu.rows import ROW_OPS
 from bptt.compiler.cpu.source import print_program
@@ -134,6 +135,14 @@ def test_the_source_has_the_users_equations_and_names() -> None:
     assert any(line.endswith("# U @ x[t] + c") for line in lines)
     assert any("= tanh(" in line and line.endswith("# h[t] = tanh(W @ h[t-1] + U @ x[t] + c)") for line in lines)
     assert not any(len(line) > 400 for line in lines)
+
+
+def test_a_loss_and_the_softmax_of_its_derivative_are_computed_together() -> None:
+    net = rnn.elman(x=3, h=4, o=5)
+    training = compiler.compile(net).source
+    assert "scored_row(" in training
+    assert "softmax_row(" not in training
+    assert "cross_entropy_row(" in compiler.compile(net, wrt=()).source
 
 
 def test_the_source_is_the_same_every_time() -> None:

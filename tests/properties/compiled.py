@@ -23,7 +23,7 @@ Array = np.ndarray[Any, Any]
 #: float64: sums in another order, of a few hundred terms of size one
 ROUNDING = 1e-10
 PLANS = st.builds(Plan, chunk=st.sampled_from([1, 2, 3, 8]), fuse=st.booleans(), rings=st.booleans(),
-                  merge=st.booleans(), hoist=st.booleans())  # fmt: skip
+                  merge=st.booleans(), hoist=st.booleans(), tables=st.sampled_from([0, 256]))  # fmt: skip
 
 
 @dataclass

@@ -8,6 +8,7 @@ at any shift.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -94,9 +95,10 @@ class _Writer:
 
     def symbol_term(self) -> str:
         self.features.add("table")
-        form = self.chosen("{E}[u[t]]", "{E}[u[t-1]]", "{E}[:, u[t]]", "{E}[u[t-2], u[t]]", "{E} @ onehot(u[t])")
-        kind = "Q" if ", u[t]]" in form and ":" not in form else "E"
-        return str(form).format(E=self.parameter(kind))
+        form = self.chosen("{E}[u[t]]", "{E}[u[t-1]]", "{E}[:, u[t]]", "{E}[u[t-2], u[t]]", "{E} @ onehot(u[t])",
+                           "{W} @ {E}[u[t]]", "{E}[:, u[t-1]] @ {W}")  # fmt: skip
+        kind = "Q" if ", u[t]]" in form and ":" not in form else "D" if "{W}" in form else "E"
+        return str(form).format(E=self.parameter(kind), W=self.parameter("W") if "{W}" in form else "")
 
     def whole_value(self, others: list[str]) -> str:
         """A value of all steps, of an input or an earlier group."""
@@ -200,6 +202,7 @@ def examples(draw: Draw) -> Example:
             earlier += [f"{n}s" for n in names]
     w.loss(earlier)
     sizes: dict[str, Any] = dict.fromkeys(_sized(w.lines), SIZE)
+    sizes |= dict.fromkeys(re.findall(r"\bD_\d+", "\n".join(w.lines)), (SIZE, SIZE))
     if "penalty" in w.features:
         sizes["G"] = (SIZE, SIZE)
     return Example("\n".join(w.lines), frozenset(w.features), sizes)

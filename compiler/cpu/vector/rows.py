@@ -48,6 +48,11 @@ def cross_entropy_row(array: Array, index: Any, n: int, symbol: int) -> float:
     return float(only_compiled("cross_entropy_row"))
 
 
+def scored_row(array: Array, index: Any, out: Array, at: Any, n: int, symbol: int) -> float:
+    """``cross_entropy_row``, and what ``softmax_row`` writes: the same bits, with one sum of exponentials for both."""
+    return float(only_compiled("scored_row"))
+
+
 # ---- on rows that are arrays -----------------------------------------------------------------------
 @function
 def _sum(x: Array, n: int, number: Any) -> Any:
@@ -103,7 +108,8 @@ def _logsumexp(x: Array, n: int, number: Any) -> Any:
 
 
 @function
-def _softmax(x: Array, out: Array, n: int, number: Any) -> None:
+def _softmax(x: Array, out: Array, n: int, number: Any) -> Any:
+    """The highest, and the sum of exponentials."""
     lanes = count_lanes(number)
     top = _highest(x, n, number)
     a = splat(0.0, number)
@@ -125,6 +131,7 @@ def _softmax(x: Array, out: Array, n: int, number: Any) -> None:
         k += lanes
     if k < n:
         store_first(out, k, load_first(out, k, n - k) / sum_, n - k)
+    return top, sum_
 
 
 @function
@@ -134,6 +141,15 @@ def _cross_entropy(x: Array, n: int, symbol: int, number: Any) -> Any:
     top = _highest(x, n, number)
     score = x[symbol] if symbol < n else like(top, 0.0)
     return top + math.log(_sum_of_exp(x, n, top, number)) - score
+
+
+@function
+def _scored(x: Array, out: Array, n: int, symbol: int, number: Any) -> Any:
+    score = x[symbol] if 0 <= symbol < n else like(x[0], 0.0)
+    top, sum_ = _softmax(x, out, n, number)
+    if symbol < 0:
+        return like(top, 0.0)
+    return top + math.log(sum_) - score
 
 
 # ---- on rows of arrays -----------------------------------------------------------------------------
@@ -158,8 +174,19 @@ def _softmax_by_types(array: Any, index: Any, out: Any, at: Any, n: Any) -> Any:
     number = _number(array)
     if number is None or out.dtype != array.dtype:
         return None
-    return lambda array, index, out, at, n: _softmax(
-        view(address(array, index), n, number), view(address(out, at), n, number), n, number
+
+    def softmax(array: Array, index: Any, out: Array, at: Any, n: int) -> None:
+        _softmax(view(address(array, index), n, number), view(address(out, at), n, number), n, number)
+
+    return softmax
+
+
+def _scored_by_types(array: Any, index: Any, out: Any, at: Any, n: Any, symbol: Any) -> Any:
+    number = _number(array)
+    if number is None or out.dtype != array.dtype:
+        return None
+    return lambda array, index, out, at, n, symbol: _scored(
+        view(address(array, index), n, number), view(address(out, at), n, number), n, symbol, number
     )
 
 
@@ -175,3 +202,4 @@ implement(highest_row, _of_row(_highest))
 implement(logsumexp_row, _of_row(_logsumexp))
 implement(softmax_row, _softmax_by_types)
 implement(cross_entropy_row, _cross_entropy_by_types)
+implement(scored_row, _scored_by_types)

@@ -14,8 +14,8 @@ from bptt.compiler.program import Program
 from bptt.compiler.storage import full_rows
 from bptt.graph.circuit import Circuit
 
-#: products in the loops, and before them with sums over the batch every few rows; no buffer between product and map
-JOINED, APART, STORED = Plan(share="rows"), Plan(hoist=True, chunk=2, rows=11), Plan(lines=False)
+#: products in the loops, those of symbols once a call; all before them, with sums every few rows; no buffer for maps
+JOINED, APART, STORED = Plan(share="rows"), Plan(hoist=True, chunk=2, rows=11, tables=0), Plan(lines=False)
 UNITS = Plan(share="units")
 #: four gates stacked, a candidate by itself, two layers, an embedding, a softmax: all ways that products are printed
 EQUATIONS = """

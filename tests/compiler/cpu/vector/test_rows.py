@@ -30,6 +30,15 @@ def compiled() -> Any:
     return all_rows
 
 
+@cache
+def together() -> Any:
+    @function
+    def scored(x: Array, r: int, n: int, symbol: int, out: Array) -> Any:
+        return rows.scored_row(x, (r, 0), out, (r, 0), n, symbol)
+
+    return scored
+
+
 def expected(x: Array, symbol: int) -> tuple[Array, Array]:
     """In a longer type: sum, highest, logsumexp and cross entropy; softmax."""
     x = x.astype(np.longdouble)
@@ -68,6 +77,23 @@ def test_every_count(dtype: str) -> None:
         for other in found[1:]:
             assert other[0] == found[0][0]
             np.testing.assert_array_equal(other[1], found[0][1])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_loss_and_a_softmax_together_are_the_same_bits(dtype: str) -> None:
+    rng = np.random.default_rng(0)
+    for n in (1, 5, 16, 33, 65):
+        for special in (0.0, np.nan, np.inf, -np.inf):
+            numbers = rng.normal(size=n) * 5
+            numbers[n // 3] += special
+            for symbol in (-1, 0, n - 1, n):
+                x = row(dtype, n, numbers, 1e30)
+                out, alone = np.full_like(x, 3), np.full_like(x, 3)
+                loss = compiled()(x, 1, n, symbol, alone)[3]
+                np.testing.assert_array_equal(together()(x, 1, n, symbol, out), loss)
+                np.testing.assert_array_equal(out, alone)
+                np.testing.assert_array_equal(together()(x, 1, n, symbol, x), loss)  # in place
+                np.testing.assert_array_equal(x[1, :n], alone[1, :n])
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
