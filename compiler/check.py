@@ -53,8 +53,13 @@ def check(program: Program) -> Program:
 
 
 def checked(program: Program) -> Program:
-    """``check`` when the environment says ``BPTT_CHECK=1``."""
-    return check(program) if os.environ.get("BPTT_CHECK", "") not in ("", "0") else program
+    """``check`` when it is asked for."""
+    return check(program) if asked() else program
+
+
+def asked() -> bool:
+    """Whether the environment says ``BPTT_CHECK=1``."""
+    return os.environ.get("BPTT_CHECK", "") not in ("", "0")
 
 
 class _Checker(Reading):

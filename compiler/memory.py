@@ -240,7 +240,14 @@ def at(array: Array) -> int:
 
 def aligned(size: int) -> Array:
     """``size`` bytes, aligned; at the beginning of a large page where that leaves little unused before it."""
+    memory, offset, _ = place_for(size)
+    return memory[offset : offset + size]
+
+
+def place_for(size: int) -> tuple[Array, int, int]:
+    """The same as a larger array, where they begin in it, and their address."""
     step = LARGE_PAGE if size >= 16 * LARGE_PAGE else ALIGNMENT
     memory = np.empty(size + step, np.uint8)
-    offset = -at(memory) % step
-    return memory[offset : offset + size]
+    begin = at(memory)
+    offset = -begin % step
+    return memory, offset, begin + offset

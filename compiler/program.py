@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from threading import Lock
@@ -14,7 +13,7 @@ from ..graph.carry import boundary_inputs
 from ..graph.errors import listed
 from ..graph.inputs import Given, Signature
 from ..graph.random import check_seed
-from .check import checked
+from .check import asked, checked
 from .interpret import interpret
 from .listing import listing
 from .loop import Program as LoopProgram
@@ -112,6 +111,11 @@ class Variant:
         self._road = road
         self._given: tuple[Mapping[str, Array] | None, dict[str, Array], dict[str, Array]] = (None, {}, {})
         self._stored: tuple[Mapping[str, Array] | None, dict[str, Array]] = (None, {})
+
+    @cached_property
+    def poison(self) -> bool:
+        """Whether storage is filled with NaN before each run: asked at the first."""
+        return asked()
 
     def places(self, grad: Mapping[str, Array] | None) -> tuple[dict[str, Array], dict[str, Array]]:
         """Result -> where it goes in the arrays that the caller gave for gradients; value -> the same, of those that
@@ -301,10 +305,9 @@ class Program:
               steps nor rows, and the ``grad`` of this one. None: new arrays
         """
         variant, call, order, batch, arrays = self._prepared(params, inputs, lengths, initial, start, seed)
-        poison = os.environ.get("BPTT_CHECK", "") not in ("", "0")
         with self._lock:
             into, itself = variant.places(grad)
-            stored = variant.target.run(batch, arrays, poison, itself)
+            stored = variant.target.run(batch, arrays, variant.poison, itself)
             return variant.returned.output(stored, call, order, batch, into, itself, grad)
 
     def profile(self, params: Mapping[str, Any], /, *, lengths: Any = None, repeats: int = 5, **inputs: Any) -> Profile:

@@ -9,7 +9,6 @@ call from Python computes, are the same.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
@@ -124,8 +123,7 @@ def run_block(
     written = {*wiring.states.values(), *block.over, wiring.feed} & arrays.keys()
     arrays |= {name: arrays[name].copy() for name in written}
     with program._lock:
-        checked = os.environ.get("BPTT_CHECK", "") not in ("", "0")
-        symbols, logs, steps, stored = variant.target.step(batch, arrays, wiring, checked)
+        symbols, logs, steps, stored = variant.target.step(batch, arrays, wiring, variant.poison)
         if not steps:
             return Chosen(symbols, logs, 0, None)
         out = variant.returned.output(stored, call, order, batch)

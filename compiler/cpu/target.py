@@ -14,7 +14,7 @@ import numpy as np
 from ..cache import Loaded, load_kernels
 from ..frames import pieces
 from ..loop import Program
-from ..memory import POISON, Array, Batch, Workspace, aligned, at, side_by_side
+from ..memory import POISON, Array, Batch, Workspace, at, place_for, side_by_side
 from ..plan import Plan
 from .barrier import BARRIER
 from .cost import Work
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from ..stepping import Wiring
     from .profile import Profile
 
+#: bytes of an input that may be kept until the next call, in case it is the same
+KEPT = 1 << 20
 _NOWHERE: Mapping[str, Array] = {}
 #: small batches that are run by the kernels for large ones before they get their own
 MANY = 20
@@ -65,7 +67,8 @@ class _Laid:
     arrays   those of the program's own
     results  the results that are among them, without what pads their rows
     running  of the batch whose rows are in the table: batches of full rows share it;  lists  the rows of each thread
-    given    the parameters, and ``into`` the fresh results, whose addresses are in the table
+    given    parameters and small inputs, and ``into`` the fresh results, whose addresses are in the table: in training,
+             parameters are the same arrays in every call
     """
 
     sizes: Mapping[str, int]
@@ -233,8 +236,10 @@ class CpuTarget:
         for name, array in given.items():
             if known.get(name) is not array:
                 words[self._entries[name]] = at(array)
-                if name in self._parameters:  # in training, these are the same arrays in every call
+                if array.nbytes <= KEPT or name in self._parameters:
                     known[name] = array
+                else:
+                    known.pop(name, None)
         start, low, high = self._own_entries
         words[start], words[low], words[high] = batch.start, batch.seed & 0xFFFFFFFF, batch.seed >> 32
         return _Ready(laid.threads, laid.address, given, {**laid.results, **fresh})
@@ -248,13 +253,15 @@ class CpuTarget:
                     words[entry] = at(into[name])
             laid.into = into
             return into
-        memory, laid.into = aligned(places.size), None
-        first, arrays = at(memory), dict(into)
+        if not places.shapes:
+            return into
+        memory, offset, first = place_for(places.size)
+        laid.into, arrays = None, dict(into)
         for name, (shape, begin) in places.shapes.items():
             if name in into:
                 words[places.entries[name]] = at(into[name])
             else:
-                arrays[name] = np.ndarray(shape, self._item, memory, begin)
+                arrays[name] = np.ndarray(shape, self._item, memory, offset + begin)
                 words[places.entries[name]] = first + begin
         return arrays
 
