@@ -16,8 +16,8 @@ import ctypes
 import os
 import threading
 import time
-from collections.abc import Sequence
-from functools import cache
+from collections.abc import Callable, Sequence
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -213,8 +213,8 @@ class Team:
         self._job, self._process = _words(JOB), os.getpid()
         self._workers: list[_Worker] = []
         self._boxes = _words(0)
-        self._places = 0, 0  # addresses of the two
-        self._lock = threading.Lock()
+        self._lead: Callable[..., object] = bool  # the function, with the addresses of the two
+        self._lock, self._give_way = threading.Lock(), give_way()
         atexit.register(self._dismiss)  # before the machine code goes that they are in
 
     def run(self, work: Native, a: int, b: int, c: int, threads: int) -> None:
@@ -225,12 +225,12 @@ class Team:
         with self._lock:
             if len(self._workers) < threads - 1:
                 self._hire(threads - 1)
-            _native()["lead"].ctypes(*self._places, work.address, a, b, c, threads, give_way())
+            self._lead(work.address, a, b, c, threads, self._give_way)
 
     def _hire(self, count: int) -> None:
         self._workers += [_Worker(self._job, k) for k in range(len(self._workers) + 1, count + 1)]
         self._boxes = np.array([at(w.box) for w in self._workers], np.int64)
-        self._places = at(self._job), at(self._boxes)
+        self._lead = partial(_native()["lead"].ctypes, at(self._job), at(self._boxes))
 
     def _dismiss(self) -> None:
         """At the end of the process: workers leave their loops. A forked one has none."""
@@ -239,7 +239,7 @@ class Team:
         with self._lock:
             leaving, self._workers = self._workers, []
             if leaving:
-                _native()["lead"].ctypes(*self._places, 0, 0, 0, 0, len(leaving) + 1, give_way())
+                self._lead(0, 0, 0, 0, len(leaving) + 1, self._give_way)
             for worker in leaving:
                 worker.thread.join()
 
