@@ -103,16 +103,20 @@ class Layout:
     def slots(self, v: Value, sizes: Mapping[str, int]) -> int:
         """How many slots of a value are stored along its time axis."""
         look = self.chunked.get(v.name)
-        return slots(v, sizes[v.time or "t"]) if look is None else self.steps_of_chunk(sizes) + look
+        return slots(v, sizes[v.time or "t"]) if look is None else self.room(sizes) + look
 
     def steps_of_chunk(self, sizes: Mapping[str, int]) -> int:
         """How many steps are computed at a time, where a call chooses that."""
         return steps_of_chunk(sizes, self.plan)
 
+    def room(self, sizes: Mapping[str, int]) -> int:
+        """How many steps are stored of what is stored for a chunk: of one row for two, as sums may be one behind."""
+        return self.steps_of_chunk(sizes) * (2 if sizes["b"] == 1 else 1)
+
     def modulus(self, v: Value) -> str:
         """After how many slots a ring or a chunk begins again."""
         look = self.chunked.get(v.name)
-        return str(v.keep.n) if look is None else f"(chunk + {look})" if look else "chunk"
+        return str(v.keep.n) if look is None else f"(room + {look})" if look else "room"
 
     def arrays(self, sizes: Mapping[str, int], threads: int) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
         """What the workspace holds: shape and type by name."""

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 # fmt: off
 #: what kernels read from the table (see layout.py): sizes, and rows of the batch
-SIZES = ("T", "S", "B", "start", "seed_low", "seed_high", "threads", "lists", "chunk")
+SIZES = ("T", "S", "B", "start", "seed_low", "seed_high", "threads", "lists", "chunk", "room")
 INDICES = ("original", "lengths_t", "lengths_s")
 LISTS = ("running_t", "order_t", "running_s", "order_s")
 #: what printed kernels call: of functions.py, of vector, of the library of products, and of Python's math

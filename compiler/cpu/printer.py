@@ -132,7 +132,7 @@ class PassPrinter:
         values = {self.names[n]: v for n, v in self.program.values.items() if self.names[n] in used}
         self.layout.used.update(v.name for v in values.values())
         for v in values.values():
-            used |= {n for n in ("T", "S", "B", "chunk") if n in re.findall(r"\w+", self.layout.shape_text(v))}
+            used |= {n for n in ("T", "S", "B", "room") if n in re.findall(r"\w+", self.layout.shape_text(v))}
         lines = [f"    {n} = table[{at(n)}]" for n in SIZES if n in used]
         more = sorted(n for n in used if n.startswith("count_") or n in FUNCTIONS or n in MEMORY)
         lines += [f"    {n} = table[{at(n)}]" for n in more]
@@ -369,7 +369,7 @@ class PassPrinter:
         modulus = self.layout.modulus(v)
         if modulus.isdigit():
             return str((fill.position - 1) % v.keep.n)
-        self.w.use("chunk")
+        self.w.use("room")
         return f"({fill.position - 1}) % {modulus}"
 
     def sum_of_step(self, item: Sum, scope: Scope) -> None:

@@ -119,8 +119,8 @@ class Reader:
         if v.keep.kind == "all":
             return text
         modulus = self.layout.modulus(v)
-        if "chunk" in modulus:
-            self.writer.use("chunk")
+        if "room" in modulus:
+            self.writer.use("room")
         text = f"{f'({text})' if plus else text} % {modulus}"
         if step != axis:
             return text

@@ -19,7 +19,7 @@ from ..plan import Plan
 from .barrier import BARRIER
 from .cost import Work
 from .driver import FIELDS, REPEAT, RUN, driver, encoded
-from .parallel import ROWS
+from .parallel import ROWS, SPLIT
 from .products.library import library, sets_for
 from .products.pack import FIELDS as COPY_FIELDS
 from .products.tiles import VECTORS
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from ..stepping import Wiring
     from .profile import Profile
 
-#: bytes of an input that may be kept until the next call, in case it is the same
-KEPT = 1 << 20
 _NOWHERE: Mapping[str, Array] = {}
 #: small batches that are run by the kernels for large ones before they get their own
 MANY = 20
@@ -67,8 +65,8 @@ class _Laid:
     arrays   those of the program's own
     results  the results that are among them, without what pads their rows
     running  of the batch whose rows are in the table: batches of full rows share it;  lists  the rows of each thread
-    given    parameters and small inputs, and ``into`` the fresh results, whose addresses are in the table: in training,
-             parameters are the same arrays in every call
+    given    the parameters, and ``into`` the fresh results, whose addresses are in the table: in training, these are
+             the same arrays in every call
     """
 
     sizes: Mapping[str, int]
@@ -153,7 +151,9 @@ class CpuTarget:
             if isinstance(item, Repeat):
                 place = self.source.layout.place
                 size = item.size or -place["chunk"]
-                rows.append([REPEAT, len(item.runs), size, int(item.order == "down"), place[item.axis.upper()]])
+                modes = {self.source.kernels[run.kernel].mode for run in runs}
+                behind = int(item.size == 0 and modes == {ROWS, SPLIT})
+                rows.append([REPEAT, len(runs), size, int(item.order == "down"), place[item.axis.upper()], behind])
             for i, run in enumerate(runs):
                 kernel = self.source.kernels[run.kernel]
                 # the first of a repetition also comes after its last
@@ -236,10 +236,8 @@ class CpuTarget:
         for name, array in given.items():
             if known.get(name) is not array:
                 words[self._entries[name]] = at(array)
-                if array.nbytes <= KEPT or name in self._parameters:
+                if name in self._parameters:
                     known[name] = array
-                else:
-                    known.pop(name, None)
         start, low, high = self._own_entries
         words[start], words[low], words[high] = batch.start, batch.seed & 0xFFFFFFFF, batch.seed >> 32
         return _Ready(laid.threads, laid.address, given, {**laid.results, **fresh})
@@ -321,6 +319,10 @@ class CpuTarget:
         """How many threads run a batch: see ``cost``."""
         return self._work.threads_for(batch, self.threads, self.plan.share == "units")
 
+    def _sharing(self, batch: Batch) -> int:
+        """How many of them compute what all share."""
+        return self._work.sharing(batch, self.threads_for(batch), self.plan.share == "units")
+
     def explain(self) -> list[str]:
         """How work is cut for threads and caches."""
         return self._work.explain(self.threads, self.plan)
@@ -374,9 +376,9 @@ class CpuTarget:
         """The table with what all batches of the same sizes share."""
         layout, sizes = self.source.layout, batch.sizes
         own, place = self.workspace.arrays(sizes, threads), layout.place
-        known = {"T": sizes["t"], "S": sizes["s"], "B": sizes["b"], "threads": threads, "lists": len(place),
-                 "chunk": layout.steps_of_chunk(sizes), "flat_bytes": layout.flat_bytes(sizes),
-                 "terms_bytes": layout.terms_bytes}  # fmt: skip
+        known = {"T": sizes["t"], "S": sizes["s"], "B": sizes["b"], "threads": self._sharing(batch),
+                 "lists": len(place), "chunk": layout.steps_of_chunk(sizes), "room": layout.room(sizes),
+                 "flat_bytes": layout.flat_bytes(sizes), "terms_bytes": layout.terms_bytes}  # fmt: skip
         known |= self._fixed
         known |= {f"sets_{v}": sets_for(sizes["b"], v) for v in range(1, VECTORS + 1)}
         known |= {layout.names[n] if n in self.source.program.values else n: at(a) for n, a in own.items()}

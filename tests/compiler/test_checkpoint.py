@@ -75,7 +75,7 @@ def test_a_program_allocates_what_it_says(every: int | None) -> None:
         program(params, **given)
         return tracemalloc.get_traced_memory()[0] - before
 
-    run(2, 2)  # compiles
+    run(300, 16)  # compiles, for two threads too
     tracemalloc.start()
     try:
         gc.collect()
