@@ -172,7 +172,8 @@ class CallPrinter:
                 if self.reader.shared or self.scope.single or run.step * run.panels > ONE_ROW:
                     self._call(operand, terms, to_all, add)
                     continue
-                with self.w.block(f"if {self.w.use('B')} == 1:"):
+                rows = self.reader.rows(self.scope) if self.scope.batch else "1"
+                with self.w.block(f"if {self.w.use('B')} == 1 and {rows} == 1:"):  # other threads have no row
                     one = sets_for(1, min(beside * panels.blocks, VECTORS))
                     literals = f'"{self.layout.program.dtype}", {run.vectors}, {run.panels}, {one}'
                     x = self.rows_of(operand)[0]

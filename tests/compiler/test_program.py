@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 from bptt import compiler, graph, rnn
-from bptt.compiler.cpu import target
 from bptt.compiler.program import Output
 from bptt.graph.errors import CircuitError
 from bptt.rnn.optim.flat import alike
@@ -160,9 +159,7 @@ def test_what_was_checked_before_is_checked_again_where_it_has_changed() -> None
     agree(x=x, y=y)
     agree(x=x, y=y)
     agree(y=y, x=2 * x)  # another order, another array
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(target, "KEPT", 0)
-        agree(x=3 * x, y=y)  # as one that is too large to be kept until the next call
+    agree(x=3 * x, y=y)
     agree(x=x, y=y)
     agree(x=np.asfortranarray(x), y=y[::-1])
     agree(x=x[:3, :2], y=y[:3, :2])  # other sizes, which are no copies

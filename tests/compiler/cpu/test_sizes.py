@@ -38,6 +38,7 @@ MORE = [(16, 32), (1, 1), (8, 15), (31, 33), (48, 80), (64, 16), (129, 100)]
 BATCHES: list[tuple[int, int, list[int] | None]] = [
     (1, 1, None),
     (1, 9, None),
+    (1, 300, None),  # three chunks, of which another thread sums one while the row is at the next
     (3, 2, None),
     (4, 5, [5, 1, 2, 5]),
     (7, 17, None),
@@ -82,6 +83,7 @@ def threads_for_little_work(monkeypatch: pytest.MonkeyPatch) -> None:
     """As many threads as rows, however little they have to do."""
     monkeypatch.setattr(cost, "FEWEST_ROWS", 1)
     monkeypatch.setattr(cost, "WORTH", 1)
+    monkeypatch.setattr(cost, "SUMS_WORTH", 1)
 
 
 @pytest.mark.parametrize(("sizes", "dtype", "plan"), CASES)
