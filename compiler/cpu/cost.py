@@ -4,10 +4,11 @@ Waking a thread takes some ten microseconds, in which a core does about a millio
 worth it from that much work on, if it has two rows at least: with one row, weights are read once for each product and
 a second core reads them again.
 
-Threads with two rows or fewer share the units of loops instead, where a step has enough work for it: each reads its
-part of the weights, for all rows. They wait for each other after each product and what reads it, which takes about
-half a microsecond with what they fetch from each other's caches. Measured on two threads, 256 units and 128 inputs
-(time by rows over time by units): one row 1.5, two 1.5, four 1.1, eight .95; 128 units, one row: .8.
+Threads with two rows or fewer share the units of loops instead, where a step has enough work for it, and so do those of
+whom some would have two rows and some three: each reads its part of the weights, for all rows. They wait for each other
+after each product and what reads it, which takes about half a microsecond with what they fetch from each other's
+caches. Measured on two threads, 256 units and 128 inputs (time by rows over time by units): one row 1.5, two 1.5, four
+1.1, five 1.15, eight .95; 128 units, one row: .8.
 
 A single row with little work a step runs on one thread, and a second one computes the sums over the batch, weight
 gradients, a chunk behind it.
@@ -67,7 +68,8 @@ class Work:
     def shares_units(self, batch: Batch, most: int) -> bool:
         """Whether ``most`` threads share the units of loops, not rows."""
         rows = batch.sizes["b"]
-        few = most > 1 and rows <= FEWEST_ROWS * most and self._loops * rows >= STEP_WORTH * most
+        few = rows <= FEWEST_ROWS * most or (rows < (FEWEST_ROWS + 1) * most and rows % most > 0)
+        few = few and most > 1 and self._loops * rows >= STEP_WORTH * most
         return few and self.threads_for(batch, most, by_units=True) > 1
 
     def explain(self, most: int, plan: Plan) -> list[str]:
