@@ -34,44 +34,14 @@ call_kernel = caller("call_kernel", ["table", "who", "thread", "lo", "hi"])
 
 
 @function
-def run_kernel(
-    steps: int, at: int, table: int, thread: int, threads: int, barrier: int, give_way: int, lo: int, hi: int
-) -> None:
-    """One kernel on this thread, if it has a part in it."""
-    if threads > 1 and entry_of(steps, at + 3):
-        meet(barrier, threads, give_way)
-    call_part(steps, at, table, thread, threads, lo, hi)
-
-
-@function
-def call_part(steps: int, at: int, table: int, thread: int, threads: int, lo: int, hi: int) -> None:
-    """A thread's part of a kernel."""
+def run_kernel(steps: int, at: int, table: int, thread: int, threads: int, lo: int, hi: int) -> None:
+    """A thread's part of one kernel, if it has one."""
     mode, with_rows = entry_of(steps, at + 2), threads - entry_of(table, SHARING)
     if mode == ROWS:
         call_kernel(entry_of(steps, at + 1), table, thread, thread, lo, hi)
-    elif mode == ALL:
-        if thread == 0:
-            call_kernel(entry_of(steps, at + 1), table, threads, thread, lo, hi)
-    elif thread >= with_rows:
-        call_kernel(entry_of(steps, at + 1), table, threads, thread - with_rows, lo, hi)
-
-
-@function
-def run_behind(
-    steps: int, first: int, inside: int, table: int, thread: int, threads: int, barrier: int, give_way: int,
-    size: int, length: int, down: int,
-) -> None:  # fmt: skip
-    """A repetition in which what is shared is a chunk behind what rows compute."""
-    behind = 1 if thread >= threads - entry_of(table, SHARING) else 0
-    chunks = (length + size - 1) // size
-    for i in range(chunks + 1):
-        meet(barrier, threads, give_way)
-        k = i - behind
-        if 0 <= k < chunks:
-            lo = (chunks - 1 - k if down else k) * size + 1
-            for j in range(first, first + inside):
-                if (entry_of(steps, j * FIELDS + 2) != ROWS) == (behind != 0):
-                    call_part(steps, j * FIELDS, table, thread, threads, lo, min(lo + size - 1, length))
+    elif (thread == 0 and mode == ALL) or (thread >= with_rows and mode != ALL):
+        own = 0 if mode == ALL else with_rows
+        call_kernel(entry_of(steps, at + 1), table, threads, thread - own, lo, hi)
 
 
 @function
@@ -80,54 +50,62 @@ def run_steps(table: int, steps: int, count: int, thread: int, threads: int, bar
     k = 0
     while k < count:
         at = k * FIELDS
-        if entry_of(steps, at) == RUN:
-            run_kernel(steps, at, table, thread, threads, barrier, give_way, 0, 0)
-            k += 1
-            continue
-        inside, size = entry_of(steps, at + 1), entry_of(steps, at + 2)
-        if size < 0:
-            size = entry_of(table, -size)
-        length = entry_of(table, entry_of(steps, at + 4))
-        if threads > entry_of(table, SHARING) and entry_of(steps, at + 5):
-            run_behind(
-                steps, k + 1, inside, table, thread, threads, barrier, give_way, size, length, entry_of(steps, at + 3)
-            )
-            k += 1 + inside
-            continue
+        inside, size, down, apart, first = 1, 1, 0, False, k
+        length = 1
+        if entry_of(steps, at) == REPEAT:
+            inside, size, down = entry_of(steps, at + 1), entry_of(steps, at + 2), entry_of(steps, at + 3)
+            size = entry_of(table, -size) if size < 0 else size
+            length = entry_of(table, entry_of(steps, at + 4))
+            apart = entry_of(steps, at + 5) != 0 and threads > entry_of(table, SHARING)
+            first = k + 1
         chunks = (length + size - 1) // size
-        for i in range(chunks):
-            lo = (chunks - 1 - i if entry_of(steps, at + 3) else i) * size + 1
-            for j in range(k + 1, k + 1 + inside):
-                run_kernel(steps, j * FIELDS, table, thread, threads, barrier, give_way, lo, min(lo + size - 1, length))
-        k += 1 + inside
+        behind = 1 if apart and thread >= threads - entry_of(table, SHARING) else 0
+        for i in range(chunks + 1 if apart else chunks):
+            if apart:
+                meet(barrier, threads, give_way)
+            chunk = i - behind
+            lo = (chunks - 1 - chunk if down else chunk) * size + 1
+            for j in range(first, first + inside):
+                wait, rows = entry_of(steps, j * FIELDS + 3), entry_of(steps, j * FIELDS + 2) == ROWS
+                if threads > 1 and wait and not apart:
+                    meet(barrier, threads, give_way)
+                if not apart or (0 <= chunk < chunks and rows == (behind == 0)):
+                    run_kernel(steps, j * FIELDS, table, thread, threads, lo, min(lo + size - 1, length))
+        k = first + inside
 
 
-_SOURCE = '''"""The loop over the kernels of a program."""
+_SOURCES = {
+    "run": '''"""The loop over the kernels of a program."""
 
-from bptt.compiler.cpu.driver import run_kernel, run_steps
+from bptt.compiler.cpu.driver import run_steps
 from bptt.compiler.cpu.jit import entry
-from bptt.compiler.cpu.products.emit import entry_of
 
 
 @entry
 def run(table, steps, count, thread, threads, barrier, give_way):
     run_steps(table, steps, count, thread, threads, barrier, give_way)
+''',
+    "one": '''"""One kernel of a program alone."""
+
+from bptt.compiler.cpu.driver import run_kernel
+from bptt.compiler.cpu.jit import entry
+from bptt.compiler.cpu.products.emit import entry_of
 
 
 @entry
 def one(table, step, ends, thread, threads, barrier, give_way):
-    run_kernel(step, 0, table, thread, threads, barrier, give_way, entry_of(ends, 0), entry_of(ends, 1))
-'''
+    run_kernel(step, 0, table, thread, threads, entry_of(ends, 0), entry_of(ends, 1))
+''',
+}
 
 
 @cache
-def driver() -> dict[str, Native]:
+def driver(name: str) -> Native:
     """What threads run (see ``threads``), compiled or from the cache: all steps, or one kernel alone.
 
     run(table, steps, count, …);  one(table, step, first and last step of a chunk, …), addresses all but the count
     """
-    kind = f"void({', '.join(['int64'] * 7)})"
-    return load_kernels(_SOURCE, {"run": kind, "one": kind}).kernels
+    return load_kernels(_SOURCES[name], {name: f"void({', '.join(['int64'] * 7)})"}).kernels[name]
 
 
 def encoded(steps: Sequence[Sequence[int]]) -> list[int]:

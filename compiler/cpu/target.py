@@ -208,7 +208,7 @@ class CpuTarget:
         self._small += self._prefers_units(batch)
         ready = self._ready(batch, given, poison, into or _NOWHERE)
         address, count = self._program_of_steps
-        team().run(driver()["run"], ready.table, address, count, ready.threads)
+        team().run(driver("run"), ready.table, address, count, ready.threads)
         return ready.results
 
     def step(
@@ -303,7 +303,7 @@ class CpuTarget:
     def _time(self, run: Run, ready: _Ready, lo: int, hi: int) -> float:
         step, ends = self.listed([run]), np.array([lo, hi])
         before = time.perf_counter()
-        team().run(driver()["one"], ready.table, at(step), at(ends), ready.threads)
+        team().run(driver("one"), ready.table, at(step), at(ends), ready.threads)
         return time.perf_counter() - before
 
     def bytes(self, batch: Batch) -> int:

@@ -26,7 +26,7 @@ from llvmlite import ir
 from ..cache import load_kernels
 from ..memory import Array, aligned, at
 from .barrier import BARRIER, PATIENCE, call_plain, count_up, latest, publish
-from .jit import function
+from .jit import function, inlined
 from .native import Native
 from .products.emit import WORD, caller, emitted, entry_of
 from .products.emit import function as external
@@ -65,7 +65,7 @@ _signal, _wait = _calling("pthread_cond_signal", 1), _calling("pthread_cond_wait
 _call_work = caller("call_work", ["a", "b", "c", "thread", "threads", "barrier", "give_way"])
 
 
-@function
+@inlined
 def hand_over(box: int) -> None:
     """Give a thread the job; wake it where it sleeps."""
     _lock(box + BYTES * MUTEX)
@@ -76,7 +76,7 @@ def hand_over(box: int) -> None:
         _signal(box + BYTES * CONDITION)
 
 
-@function
+@inlined
 def sleep(box: int, seen: int) -> None:
     """Until the thread is given a job."""
     _lock(box + BYTES * MUTEX)
@@ -95,7 +95,7 @@ def now(box: int) -> int:
     return found
 
 
-@function
+@inlined
 def look(box: int, seen: int, begin: int, give_way: int) -> bool:
     """Look for a job; whether others want the processor."""
     end, last, before = begin + entry_of(box, PATIENT), begin, begin
@@ -106,7 +106,7 @@ def look(box: int, seen: int, begin: int, give_way: int) -> bool:
     return last - before >= TAKEN
 
 
-@function
+@inlined
 def await_job(box: int, seen: int, give_way: int) -> None:
     """Look for a job, if that is worth it, then sleep until there is one."""
     begin, worth = now(box), entry_of(box, WORTH)
@@ -118,7 +118,7 @@ def await_job(box: int, seen: int, give_way: int) -> None:
     publish(box, WORTH, max(CROWDED, min(MOST, worth)))
 
 
-@function
+@inlined
 def part(job: int, thread: int, give_way: int) -> None:
     """What one thread does of a job."""
     _call_work(
