@@ -220,7 +220,7 @@ class CallPrinter:
     def rows(self) -> str:
         """How many rows there are, and the address of their list."""
         if self.scope.single or not self.scope.batch:
-            return f"1, {self.w.use('zero')}"
+            return f"1, {self.w.use('numbers')}"
         if self.flat:
             return "flat_rows, address(flat_list, (0,))"
         return f"{self.reader.rows(self.scope)}, address({self.reader.order(self.scope)}, (0,))"
@@ -277,12 +277,6 @@ class Gradients:
     def __iter__(self) -> Iterator[Gradient]:
         return chain.from_iterable(self.rows)
 
-    @property
-    def lines(self) -> int:
-        """Lines of the table that describes them."""
-        bs = len(self.rows[0])
-        return bs + len(self.rows) * (1 + bs)
-
 
 def gradients(sums: Sequence[Sum], program: Program, inner: frozenset[str]) -> tuple[list[Gradients], list[Sum]]:
     """The sums that the library's ``outer`` computes, those of several b with the same a together, and the others."""
@@ -328,6 +322,26 @@ def _gradient(s: Sum, program: Program, inner: frozenset[str]) -> Gradient | Non
     return Gradient(a, b, into, None, s)
 
 
+def call_outer_for(
+    reader: Reader, lines: Sequence[str], part: tuple[str, str], rows: int | str, counts: tuple[int, int], further: str
+) -> None:
+    """Print the table of ``outer``, and the call of it.
+
+    lines   of the table: see library.py
+    part    the first of the thread's tiles, and the one after its last
+    counts  of b and of a;  further  whether sums go on from what is there, 0 or 1
+    """
+    w, layout = reader.writer, reader.layout
+    layout.needs_terms(len(lines))
+    w.line(f"sums = {w.use('terms')} + thread * {w.use('terms_bytes')}")
+    for k, line in enumerate(lines):
+        w.line(f"describe(sums{f' + {k * FIELDS * 8}' if k else ''}, {line})")
+    w.line(
+        f"call_outer({w.use('outer')}, {part[0]}, {part[1]}, {rows}, {counts[0]}, {counts[1]}, sums, "
+        f"{w.use('scratch')} + thread * {SCRATCH}, {further})"
+    )
+
+
 class GradientPrinter:
     """Prints the sums of a pass over all rows of its steps, each thread its share of tiles."""
 
@@ -370,9 +384,7 @@ class GradientPrinter:
 
     def outer(self, group: Gradients, slots: dict[str, str], further: str) -> None:
         """One call for all sums of a group. ``further``: whether they go on from what is there, 0 or 1."""
-        dtype, first = self.layout.program.dtype, group.rows[0]
-        widths, columns = ([self.reader.value(x).shape[-1] for x in xs] for xs in
-                           ([g.b for g in first], [row[0].a for row in group.rows]))  # fmt: skip
+        first = group.rows[0]
         lines = [self._rows(g.b, slots) for g in first]
         for row in group.rows:
             lines.append(self._rows(row[0].a, slots))
@@ -380,16 +392,10 @@ class GradientPrinter:
             for g in row:
                 sums = f"address({bias}, (0,))" if bias and g is row[0] else "0"
                 lines.append(f"address({self.reader.array(g.into)}, (0, 0)), {self.layout.width(g.into)}, {sums}, 0")
-        self.layout.needs_terms(group.lines)
-        self.w.line(f"sums = {self.w.use('terms')} + thread * {self.w.use('terms_bytes')}")
-        for k, line in enumerate(lines):
-            self.w.line(f"describe(sums{f' + {k * FIELDS * 8}' if k else ''}, {line})")
-        tiles = outer_tiles(HOST, dtype, widths, columns)
-        self.w.line(
-            f"call_outer({self.w.use('outer')}, {tiles} * thread // {self.w.use('threads')}, "
-            f"{tiles} * (thread + 1) // threads, found, {len(first)}, {len(group.rows)}, sums, "
-            f"{self.w.use('scratch')} + thread * {SCRATCH}, {further})"
-        )
+        widths = [self.reader.value(g.b).shape[-1] for g in first]
+        columns = [self.reader.value(row[0].a).shape[-1] for row in group.rows]
+        part = self.reader.share(outer_tiles(HOST, self.layout.program.dtype, widths, columns))
+        call_outer_for(self.reader, lines, part, "found", (len(first), len(group.rows)), further)
 
     def _rows(self, load: Load, slots: dict[str, str]) -> str:
         """Where an operand is, its row, the list of its rows, and its columns."""

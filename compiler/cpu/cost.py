@@ -78,7 +78,8 @@ class Work:
         threads = f"{most} at most: each takes {FEWEST_ROWS} rows and {WORTH:,} operations at least; "
         threads += f"two from {first:,} step{'s' * (first > 1)} of sequences on"
         rows = -(-STEP_WORTH * most // max(self._loops, 1))
-        sharing = f"rows; of {rows:,} to {FEWEST_ROWS * most:,} rows units, and then all threads take part"
+        uneven = f"of fewer than {(FEWEST_ROWS + 1) * most:,} that cannot be dealt evenly"
+        sharing = f"rows; of {rows:,} to {FEWEST_ROWS * most:,}, and {uneven}, units, and then all threads take part"
         if most == 1 or rows > FEWEST_ROWS * most:
             sharing = "rows: a step has too little work to wait for each other"
         return [

@@ -7,11 +7,9 @@ from collections.abc import Container
 import numpy as np
 
 from ..loop import Block, Load, Statement
-from .calls import Panels
+from .calls import Panels, call_outer_for
 from .factors import MatrixProduct, matrix_product
-from .layout import SCRATCH
 from .products.library import outer_tiles, sets_for
-from .products.outer import FIELDS
 from .scope import Reader, Scope
 from .vector.host import HOST
 
@@ -62,17 +60,14 @@ class MatrixPrinter:
     def _outer(self, p: MatrixProduct, shared: bool) -> None:
         """C = Σ_k A[k] B[k]ᵀ."""
         (terms, columns), width = self.reader.value(p.a).shape, self.reader.value(p.b).shape[1]
-        numbers, line = self._numbers(terms), 8 * FIELDS
-        begin, end = self._part(outer_tiles(HOST, self.layout.program.dtype, [width], [columns]), shared)
-        self.layout.needs_terms(3)
-        self.w.line(f"sums = {self.w.use('terms')} + thread * {self.w.use('terms_bytes')}")
-        self.w.line(f"describe(sums, {self._start(p.b)}, {self._width(p.b)}, {numbers}, {width})")
-        self.w.line(f"describe(sums + {line}, {self._start(p.a)}, {self._width(p.a)}, {numbers}, {columns})")
-        self.w.line(f"describe(sums + {2 * line}, {self._start(p.dst)}, {self._width(p.dst)}, 0, 0)")
-        self.w.line(
-            f"call_outer({self.w.use('outer')}, {begin}, {end}, {terms}, 1, 1, sums, "
-            f"{self.w.use('scratch')} + thread * {SCRATCH}, 0)"
-        )
+        numbers = self._numbers(terms)
+        part = self._part(outer_tiles(HOST, self.layout.program.dtype, [width], [columns]), shared)
+        lines = [
+            f"{self._start(p.b)}, {self._width(p.b)}, {numbers}, {width}",
+            f"{self._start(p.a)}, {self._width(p.a)}, {numbers}, {columns}",
+            f"{self._start(p.dst)}, {self._width(p.dst)}, 0, 0",
+        ]
+        call_outer_for(self.reader, lines, part, terms, (1, 1), "0")
 
     def _numbers(self, count: int) -> str:
         """The address of a list of the numbers of so many rows, in order."""

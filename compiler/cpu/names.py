@@ -30,7 +30,7 @@ CALLS = ("call_outer", "call_pack", "call_product", "describe", "one_row")
 FUNCTIONS = ("outer", "pack", "product", "sets_1", "sets_2", "sets_3", "sets_4")
 MEMORY = (
     "barrier", "copies", "flat", "flat_bytes", "flat_tiles", "give_way", "numbers", "panels", "row_lists", "scratch",
-    "terms", "terms_bytes", "tiles", "zero",
+    "terms", "terms_bytes", "tiles",
 )
 MATH = ("inf", "nan")
 #: their arguments and variables, and names of Python that they use

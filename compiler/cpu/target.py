@@ -96,9 +96,11 @@ class CpuTarget:
 
     def for_batch(self, batch: Batch) -> CpuTarget:
         """What runs a batch: itself, or the same program whose threads share the units of loops (see ``cost``)."""
-        # a small batch now and then, after larger ones, is not worth a compilation
-        worth = "_loaded" not in self.__dict__ or "_by_units" in self.__dict__ or self._small >= MANY
-        return self._by_units if worth and self._prefers_units(batch) else self
+        return self._by_units if self._prefers_units(batch) and self._is_worth_it() else self
+
+    def _is_worth_it(self) -> bool:
+        """Whether to have kernels for small batches: for one now and then, after larger ones, they are not compiled."""
+        return "_loaded" not in self.__dict__ or "_by_units" in self.__dict__ or self._small >= MANY
 
     def _prefers_units(self, batch: Batch) -> bool:
         return self.plan.share is None and self._work.shares_units(batch, self.threads)
@@ -172,9 +174,8 @@ class CpuTarget:
         """Addresses that no call changes: functions of the library, copies that fill panels, rows listed in order."""
         found = {name: library(self.program.dtype).address(name) for name in ("outer", "pack", "product")
                  if name in self.source.layout.place}  # fmt: skip
-        rows, barrier = at(self._numbers), at(self._barrier)
-        more = {"copies": at(self._copies), "zero": rows, "numbers": rows, "barrier": barrier, "give_way": give_way()}
-        return found | more
+        own = {"copies": self._copies, "numbers": self._numbers, "barrier": self._barrier}
+        return found | {name: at(array) for name, array in own.items()} | {"give_way": give_way()}
 
     @cached_property
     def _numbers(self) -> Array:
@@ -202,10 +203,10 @@ class CpuTarget:
         ``poison``: fill all storage with NaN first, to see that nothing is read before it is written.
         ``into``: where fresh results go, in aligned arrays; the others in new ones.
         """
-        chosen = self.for_batch(batch)
-        if chosen is not self:
-            return chosen.run(batch, given, poison, into)
-        self._small += self._prefers_units(batch)
+        if self._prefers_units(batch):
+            if self._is_worth_it():
+                return self._by_units.run(batch, given, poison, into)
+            self._small += 1
         ready = self._ready(batch, given, poison, into or _NOWHERE)
         address, count = self._program_of_steps
         team().run(driver("run"), ready.table, address, count, ready.threads)
